@@ -1,0 +1,2 @@
+// Package authentik is a client of authentik's flows API.
+package authentik

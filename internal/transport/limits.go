@@ -1,0 +1,35 @@
+package transport
+
+import (
+	"fmt"
+	"io"
+	"slices"
+)
+
+// maxErrorBody is what is read of an error's body: enough for any message,
+// and for a connection to be used again after an ordinary HTML page.
+const maxErrorBody = 64 << 10
+
+// readBody reads at most limit bytes (and one, to see that there are more).
+// What was read comes with the error. size is what the server says, or -1.
+func readBody(r io.Reader, size, limit int64) ([]byte, error) {
+	// One more than said, so that the last Read can return io.EOF; and no
+	// more than 1 MiB on the server's word alone.
+	buf := make([]byte, 0, min(max(size, 511), limit, 1<<20)+1)
+	for {
+		n, err := r.Read(buf[len(buf):min(int64(cap(buf)), limit+1)])
+		buf = buf[:len(buf)+n]
+		if int64(len(buf)) > limit {
+			return buf[:limit], fmt.Errorf("%w: more than %d bytes", ErrTooLarge, limit)
+		}
+		if err == io.EOF { //nolint:errorlint // Read's contract
+			return buf, nil
+		}
+		if err != nil {
+			return buf, err
+		}
+		if len(buf) == cap(buf) {
+			buf = slices.Grow(buf, cap(buf)) // twice: append's quarter would cost a bomb's size five times over
+		}
+	}
+}

@@ -1,0 +1,76 @@
+package transport
+
+import (
+	"errors"
+	"log/slog"
+	"net/url"
+	"slices"
+	"time"
+)
+
+// loggedQuery are the parameters whose values may be logged; of any other,
+// only the name is: a search may be for a person.
+var loggedQuery = []string{"page", "page_size", "ordering"}
+
+// logAttempt writes what came of an attempt (Debug) and that there will be
+// another one (Warn). Only what is named here is ever logged.
+func (c *call) logAttempt(o outcome) {
+	log, now := c.t.log, time.Now()
+	if log == nil {
+		return
+	}
+	attrs := func(more ...slog.Attr) []slog.Attr {
+		a := []slog.Attr{
+			slog.String("op", c.req.Op),
+			slog.String("method", c.req.Method),
+			slog.String("path", c.req.URL.Path),
+			slog.Int("attempt", c.result.Attempts),
+		}
+		if o.answer != nil {
+			a = append(a, slog.Int("status", o.answer.StatusCode))
+			if id := o.answer.Header.Get(RequestIDHeader); id != "" {
+				a = append(a, slog.String("request_id", c.t.Blot(id)))
+			}
+		}
+		if o.err != nil {
+			a = append(a, slog.String("error", c.errorText(o.err)))
+		}
+		return append(a, more...)
+	}
+	if log.Enabled(c.ctx, slog.LevelDebug) {
+		log.LogAttrs(c.ctx, slog.LevelDebug, "authentik: attempt", attrs(
+			slog.String("query", safeQuery(c.req.URL.RawQuery)),
+			slog.Duration("took", now.Sub(c.began)),
+		)...)
+	}
+	if c.again && log.Enabled(c.ctx, slog.LevelWarn) {
+		message := "authentik: retry"
+		if c.comingBack(o) {
+			message = "authentik: waiting for the server to start"
+		}
+		log.LogAttrs(c.ctx, slog.LevelWarn, message, attrs(slog.Duration("wait", c.wait))...)
+	}
+}
+
+func (c *call) errorText(err error) string {
+	var token *tokenError
+	if errors.As(err, &token) {
+		return "no token" // what its source says may hold a secret
+	}
+	return OneLine(c.t.Blot(err.Error()), 200)
+}
+
+func safeQuery(raw string) string {
+	query, err := url.ParseQuery(raw)
+	if err != nil {
+		return "" // ours is never malformed
+	}
+	for name, values := range query {
+		if !slices.Contains(loggedQuery, name) {
+			for i := range values {
+				values[i] = "REDACTED"
+			}
+		}
+	}
+	return query.Encode()
+}

@@ -1,0 +1,108 @@
+package transport
+
+import (
+	"math"
+	"math/rand/v2"
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// Policy says when to try again. Zero is the default, a negative duration
+// means none; the public RetryPolicy documents each.
+type Policy struct {
+	MaxAttempts   int
+	BaseDelay     time.Duration
+	MaxDelay      time.Duration
+	MaxRetryAfter time.Duration
+	StartupWait   time.Duration
+	MaxElapsed    time.Duration
+}
+
+// WithDefaults resolves zero and negative values: what is 0 afterwards is
+// none of that duration; a MaxElapsed of 0 is no bound.
+func (p Policy) WithDefaults() Policy {
+	if p.MaxAttempts == 0 {
+		p.MaxAttempts = 4
+	}
+	for _, d := range []struct {
+		value *time.Duration
+		zero  time.Duration
+	}{
+		{&p.BaseDelay, 500 * time.Millisecond},
+		{&p.MaxDelay, 20 * time.Second},
+		{&p.MaxRetryAfter, time.Minute},
+		{&p.StartupWait, time.Minute},
+		{&p.MaxElapsed, 3 * time.Minute},
+	} {
+		if *d.value == 0 {
+			*d.value = d.zero
+		}
+		*d.value = max(*d.value, 0)
+	}
+	return p
+}
+
+// backoff is the wait before retry n (from 0): full jitter, because clients
+// that fail together and wait alike come back together.
+func (p Policy) backoff(n, status int) time.Duration {
+	delay := p.BaseDelay
+	if status == http.StatusTooManyRequests {
+		delay *= 2
+	}
+	for ; n > 0 && delay < p.MaxDelay; n-- {
+		delay *= 2
+	}
+	return jitter(min(delay, p.MaxDelay))
+}
+
+// jitter is uniform from 0 to d.
+func jitter(d time.Duration) time.Duration {
+	if d <= 0 {
+		return 0
+	}
+	return rand.N(d + 1) //nolint:gosec // waits need no cryptography
+}
+
+// retryStatus is what may pass by itself: timeouts, throttling, failures of
+// the server and of the proxies in front (520 to 524 are Cloudflare's). The
+// other 5xx tell what the server cannot do, and 4xx what the caller did.
+func retryStatus(status int) bool {
+	switch status {
+	case http.StatusRequestTimeout, http.StatusTooManyRequests, http.StatusInternalServerError,
+		http.StatusBadGateway, http.StatusServiceUnavailable, http.StatusGatewayTimeout:
+		return true
+	default:
+		return status >= 520 && status <= 524
+	}
+}
+
+// heeded reports whether Retry-After is waited for with this status.
+func heeded(status int) bool {
+	return status == http.StatusTooManyRequests || status == http.StatusServiceUnavailable
+}
+
+// retryAfter reads the Retry-After header: seconds or a date, the later one
+// if there are several, 0 if there is none that makes sense or it is past.
+func retryAfter(header http.Header, now time.Time) time.Duration {
+	var longest time.Duration
+	for _, value := range header.Values("Retry-After") {
+		value = strings.TrimSpace(value)
+		if at, err := http.ParseTime(value); err == nil {
+			longest = max(longest, at.Sub(now))
+			continue
+		}
+		// Digits and a point only: ParseFloat reads NaN, Inf and 0x1p3 too.
+		if strings.Trim(value, "0123456789.") != "" {
+			continue
+		}
+		seconds, err := strconv.ParseFloat(value, 64)
+		if seconds > math.MaxInt64/float64(time.Second) {
+			longest = math.MaxInt64 // overflow must not become a short wait
+		} else if err == nil {
+			longest = max(longest, time.Duration(seconds*float64(time.Second)))
+		}
+	}
+	return longest
+}

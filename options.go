@@ -1,0 +1,316 @@
+package authentik
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"net/http"
+	"net/textproto"
+	"strings"
+	"time"
+)
+
+// ClientOption configures a [Client]. A nil one is skipped; one that is given
+// twice counts the last time, but for [WithMiddleware] and [WithHeader], which
+// add up.
+type ClientOption func(*clientConfig) error
+
+type clientConfig struct {
+	httpClient      *http.Client
+	middleware      []func(http.RoundTripper) http.RoundTripper
+	tokenFunc       func(context.Context) (string, error)
+	header          http.Header
+	policy          RetryPolicy
+	timeout         time.Duration
+	maxResponseSize int64
+	logger          *slog.Logger
+	userAgent       string
+	insecureHTTP    bool
+}
+
+func refuse(option, reason string) error {
+	return &ArgumentError{Op: "NewClient", Field: option, Reason: reason}
+}
+
+// WithHTTPClient sends requests with client: its Transport (nil is
+// http.DefaultTransport, as ever) and, if it is shorter than [WithTimeout], its
+// Timeout. client is not changed. Its CheckRedirect and Jar are not used: no
+// redirect is followed, and the API needs no cookies. nil is refused.
+//
+// It is the way to a private CA, a client certificate or another proxy; the
+// README shows each.
+func WithHTTPClient(client *http.Client) ClientOption {
+	return func(c *clientConfig) error {
+		if client == nil {
+			return refuse("WithHTTPClient", "the client is nil")
+		}
+		c.httpClient = client
+		return nil
+	}
+}
+
+// RetryPolicy says how failed requests are tried again. A field that is zero
+// has its default, and a negative duration means none.
+//
+// Tried again are requests that reach no server or are cut off, and answers
+// with status 408, 429, 500, 502, 503, 504 and 520 to 524. Never tried again
+// are other answers, certificates that do not verify, hosts that do not exist,
+// peers that do not speak HTTP, and anything once the caller's context ends or
+// the next wait would not fit its deadline. Only GET and HEAD are tried again
+// when the request may have reached the server.
+//
+// A client has a budget of 500 tokens for all its calls: a retry costs 5 and a
+// success brings back 1. When it is spent, failures are returned at once.
+type RetryPolicy struct {
+	// MaxAttempts is the number of requests for one call, the first included.
+	// The default is 4; 1 means one request whatever the answer; a negative
+	// number is refused.
+	MaxAttempts int
+	// BaseDelay: before retry n (from 0) a random time from zero to
+	// BaseDelay·2ⁿ is waited, twice that after 429. The default is 500 ms;
+	// negative: none is waited.
+	BaseDelay time.Duration
+	// MaxDelay is the most that is waited so. The default is 20 s; negative:
+	// none is waited.
+	MaxDelay time.Duration
+	// MaxRetryAfter is the longest Retry-After (on 429 and 503) that is
+	// waited for, in full and up to a tenth more; a longer one is returned at
+	// once, in [APIError].RetryAfter. The default is 60 s; negative: none is
+	// waited for.
+	MaxRetryAfter time.Duration
+	// StartupWait is how long a server is waited for that says that it is
+	// starting, or that refuses connections after it has answered this client
+	// before, as authentik does for 6 to 30 s at every restart. It is asked
+	// again after its Retry-After, or else after one to two seconds; that
+	// counts in Attempts, not against MaxAttempts, and not against the budget.
+	// The default is 60 s; negative: it is not waited for, and the rules above
+	// apply.
+	StartupWait time.Duration
+	// MaxElapsed bounds one request with all its attempts and waits when the
+	// caller's context has no deadline. The default is 3 min; negative: there
+	// is no bound but those above. A walk may make many requests.
+	MaxElapsed time.Duration
+}
+
+// WithRetry replaces the default [RetryPolicy].
+func WithRetry(policy RetryPolicy) ClientOption {
+	return func(c *clientConfig) error {
+		if policy.MaxAttempts < 0 {
+			return refuse("WithRetry", "MaxAttempts is negative")
+		}
+		c.policy = policy
+		return nil
+	}
+}
+
+// WithTimeout bounds one attempt, the reading of the body included; the
+// default is 60 s, because a list of many flows may take a server that long.
+// After a timeout there is one more attempt, then an error that is
+// [ErrAttemptTimeout]. Zero and less are refused: bound a whole call with its
+// context.
+func WithTimeout(attempt time.Duration) ClientOption {
+	return func(c *clientConfig) error {
+		if attempt <= 0 {
+			return refuse("WithTimeout", "it is not positive")
+		}
+		c.timeout = attempt
+		return nil
+	}
+}
+
+// WithLogger logs each attempt at level Debug, and each retry and wait at
+// Warn. Logged are operation, method, path, status, request ID, duration, the
+// error, and the query with all values redacted but those of page, page_size
+// and ordering. nil is silence, the default.
+func WithLogger(logger *slog.Logger) ClientOption {
+	return func(c *clientConfig) error {
+		c.logger = logger
+		return nil
+	}
+}
+
+// WithUserAgent puts product, such as "inventory/1.2", before this library's
+// own User-Agent. An empty one and one with control characters are refused.
+func WithUserAgent(product string) ClientOption {
+	return func(c *clientConfig) error {
+		if product == "" || strings.TrimSpace(product) != product || !validHeaderValue(product) {
+			return refuse("WithUserAgent", "it is empty, begins or ends in a space, or has a control character")
+		}
+		c.userAgent = product
+		return nil
+	}
+}
+
+// WithHeader sets a header on every request, such as the ones that a proxy in
+// front of the server wants. Its value is treated as a secret. Refused are
+// malformed ones, those that this library or net/http set (Authorization,
+// Host, Accept, Accept-Encoding, User-Agent, Content-…) and hop-by-hop ones.
+func WithHeader(key, value string) ClientOption {
+	return func(c *clientConfig) error {
+		key := textproto.CanonicalMIMEHeaderKey(key)
+		switch {
+		case !validHeaderName(key):
+			return refuse("WithHeader", "the name is not that of a header")
+		case key == "User-Agent":
+			return refuse("WithHeader", "use WithUserAgent")
+		case reservedHeader(key):
+			return refuse("WithHeader", "this header is not the caller's to set")
+		case !validHeaderValue(value):
+			return refuse("WithHeader", "the value has a control character")
+		}
+		c.header.Add(key, value)
+		return nil
+	}
+}
+
+func reservedHeader(key string) bool {
+	switch key {
+	case "Authorization", "Host", "Accept", "Accept-Encoding",
+		"Connection", "Keep-Alive", "Proxy-Authenticate", "Proxy-Authorization", "Proxy-Connection",
+		"Te", "Trailer", "Transfer-Encoding", "Upgrade":
+		return true
+	}
+	return strings.HasPrefix(key, "Content-")
+}
+
+// validHeaderName goes by RFC 9110, 5.6.2.
+func validHeaderName(name string) bool {
+	for _, c := range []byte(name) {
+		alphanumeric := c >= '0' && c <= '9' || c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z'
+		if !alphanumeric && strings.IndexByte("!#$%&'*+-.^_`|~", c) < 0 {
+			return false
+		}
+	}
+	return name != ""
+}
+
+func validHeaderValue(value string) bool {
+	for _, c := range []byte(value) {
+		if c < ' ' && c != '\t' || c == 0x7f {
+			return false
+		}
+	}
+	return true
+}
+
+// WithMiddleware wraps what sends a request, attempt by attempt: for tracing,
+// metrics, or faults in a test. The first one given is the outermost. It sees
+// each request without its Authorization, which is set further in. A nil
+// function is refused, and one that returns nil.
+func WithMiddleware(middleware func(http.RoundTripper) http.RoundTripper) ClientOption {
+	return func(c *clientConfig) error {
+		if middleware == nil {
+			return refuse("WithMiddleware", "the function is nil")
+		}
+		c.middleware = append(c.middleware, middleware)
+		return nil
+	}
+}
+
+// WithTokenFunc takes the token from a function, for tokens that rotate or
+// expire. It is called once for each attempt, with that attempt's context, by
+// many goroutines at once if the client is used so. What it returns is checked
+// as [NewClient] checks a token; its error ends the call, as the cause of a
+// [RequestError]. With it, NewClient's token is "". A nil function is refused.
+func WithTokenFunc(token func(context.Context) (string, error)) ClientOption {
+	return func(c *clientConfig) error {
+		if token == nil {
+			return refuse("WithTokenFunc", "the function is nil")
+		}
+		c.tokenFunc = token
+		return nil
+	}
+}
+
+// WithInsecureHTTP allows a base URL with http:// for hosts other than this
+// one. Everybody on the way can then read the token.
+func WithInsecureHTTP() ClientOption {
+	return func(c *clientConfig) error {
+		c.insecureHTTP = true
+		return nil
+	}
+}
+
+// WithMaxResponseSize bounds the body of an answer, in bytes after
+// decompression. The default is 8 MiB, about 15,000 flows; a larger one is a
+// [DecodeError] that is [ErrResponseTooLarge]. Zero and less are refused.
+func WithMaxResponseSize(bytes int64) ClientOption {
+	return func(c *clientConfig) error {
+		if bytes <= 0 {
+			return refuse("WithMaxResponseSize", "it is not positive")
+		}
+		c.maxResponseSize = bytes
+		return nil
+	}
+}
+
+// checkToken refuses what cannot be a token, without repeating it.
+func checkToken(token string) error {
+	if len(token) >= 7 && strings.EqualFold(token[:7], "Bearer ") {
+		return errors.New("it begins with Bearer, which is not part of a token")
+	}
+	for _, c := range []byte(token) {
+		if c <= ' ' || c >= 0x7f {
+			return errors.New("it has a character that no token has, such as a space or the end of a line")
+		}
+	}
+	if token == "" {
+		return errors.New("it is empty")
+	}
+	return nil
+}
+
+// RequestOption configures one call. Every method takes them; one that does
+// not apply is ignored, and so is nil.
+type RequestOption func(*requestConfig)
+
+type requestConfig struct {
+	response         *Response
+	prefetch         int
+	allowListChanges bool
+}
+
+func newRequestConfig(opts []RequestOption) requestConfig {
+	var c requestConfig
+	for _, opt := range opts {
+		if opt != nil {
+			opt(&c)
+		}
+	}
+	return c
+}
+
+// Response is what an answer had besides its value.
+type Response struct {
+	StatusCode int         // 0 if there was no answer
+	Header     http.Header // as sent
+	RequestID  string      // X-authentik-id, under which the server logs the request
+	Attempts   int         // requests made for this answer
+	Body       []byte      // as sent, decompressed; of an error at most 64 KiB, without the token
+}
+
+// WithResponse fills in r, on success and on error: for headers, the request
+// ID, and fields that this library does not model. On a walk it holds the page
+// that is being delivered. r must not be shared by concurrent calls.
+func WithResponse(r *Response) RequestOption {
+	return func(c *requestConfig) { c.response = r }
+}
+
+// WithPrefetch lets a walk ask for up to n pages before they are wanted, once
+// it has the first. They are delivered in order, with every guarantee of a
+// walk without it, and at most n+1 pages are in memory. 0 is none, the
+// default; a negative n is refused.
+//
+// A stock authentik answers about two lists at a time: n = 2 makes a walk up
+// to 1.9 times as fast, and more only makes each page slower. Larger servers
+// may bear more. The size of the pages matters first: leave PageSize at 0.
+func WithPrefetch(n int) RequestOption {
+	return func(c *requestConfig) { c.prefetch = n }
+}
+
+// AllowListChanges lets a walk go on when the list changes under it, instead
+// of ending with [ErrListChanged]: each flow is still delivered once, but some
+// may be missed.
+func AllowListChanges() RequestOption {
+	return func(c *requestConfig) { c.allowListChanges = true }
+}

@@ -1,0 +1,413 @@
+package authentik
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"iter"
+	"maps"
+	"strconv"
+
+	"github.com/google/uuid"
+
+	"github.com/seed-299d42e7/authentik-go/internal/wire"
+)
+
+// Page is one page of a list.
+type Page[T any] struct {
+	Pagination Pagination `json:"pagination"`
+	Results    []T        `json:"results"` // nil if there are none
+}
+
+// Pagination tells where a page is in its list, as the server sent it.
+type Pagination struct {
+	Next       int `json:"next"`        // the number of the next page, 0 if there is none
+	Previous   int `json:"previous"`    // of the previous page, 0 if there is none
+	Count      int `json:"count"`       // items on all pages
+	Current    int `json:"current"`     // the number of this page, from 1
+	TotalPages int `json:"total_pages"` // 1 for an empty list
+	StartIndex int `json:"start_index"` // of the first item here, from 1; 0 for an empty list
+	EndIndex   int `json:"end_index"`   // of the last item here; 0 for an empty list
+}
+
+var paginationFields = wire.NewObject(
+	wire.Count("next", wire.Required, func(p *Pagination) *int { return &p.Next }),
+	wire.Count("previous", wire.Required, func(p *Pagination) *int { return &p.Previous }),
+	wire.Count("count", wire.Required, func(p *Pagination) *int { return &p.Count }),
+	wire.Count("current", wire.Required, func(p *Pagination) *int { return &p.Current }),
+	wire.Count("total_pages", wire.Required, func(p *Pagination) *int { return &p.TotalPages }),
+	wire.Count("start_index", wire.Required, func(p *Pagination) *int { return &p.StartIndex }),
+	wire.Count("end_index", wire.Required, func(p *Pagination) *int { return &p.EndIndex }),
+)
+
+// UnmarshalJSON is as of [Flow].
+func (p *Pagination) UnmarshalJSON(data []byte) error { return unmarshal(data, paginationFields, p) }
+
+func pageFields[T any](results wire.Field[Page[T]]) *wire.Object[Page[T]] {
+	return wire.NewObject(
+		wire.Nested("pagination", wire.Required, paginationFields, func(p *Page[T]) *Pagination { return &p.Pagination }),
+		results,
+	)
+}
+
+func resultsOf[T any](element *wire.Object[T]) wire.Field[Page[T]] {
+	return wire.List("results", wire.Required, element,
+		func(p *Page[T]) int { return p.Pagination.EndIndex - p.Pagination.StartIndex + 1 },
+		func(p *Page[T]) *[]T { return &p.Results })
+}
+
+// decodePage decodes a page of what has a table.
+func decodePage[T any](element *wire.Object[T]) func([]byte) (*Page[T], error) {
+	fields := pageFields(resultsOf(element))
+	return func(body []byte) (*Page[T], error) {
+		p, err := decode(fields)(body)
+		if err == nil {
+			err = p.check()
+		}
+		return p, err
+	}
+}
+
+// check refuses numbers that contradict the results.
+func (p *Page[T]) check() error {
+	n, rows := p.Pagination, len(p.Results)
+	wrong := func(field, reason string) error {
+		return &wire.Error{Path: "pagination." + field, Err: errors.New(reason)}
+	}
+	switch {
+	case n.Count < rows:
+		return wrong("count", fmt.Sprintf("%d, with %d results on this page alone", n.Count, rows))
+	case n.Count > 0 && rows == 0 && n.Current == 1 && n.Next == 0:
+		return wrong("count", fmt.Sprintf("%d, without a result or a next page", n.Count))
+	case n.TotalPages == 0 && rows > 0 && n.Next == 0:
+		return wrong("total_pages", fmt.Sprintf("0, with %d results", rows))
+	}
+	return nil
+}
+
+// UnmarshalJSON reads a page of [Flow], [FlowStageBinding] or [Stage] as the
+// client does, and one of any other type with encoding/json.
+func (p *Page[T]) UnmarshalJSON(data []byte) error {
+	results := wire.Values("results", wire.Required, func(p *Page[T]) *[]T { return &p.Results })
+	if modelled, ok := any(new(T)).(interface{ fields() *wire.Object[T] }); ok {
+		results = resultsOf(modelled.fields())
+	}
+	var fresh Page[T]
+	if err := unmarshal(data, pageFields(results), &fresh); err != nil {
+		return err
+	}
+	if err := fresh.check(); err != nil {
+		return undecodable(data, err)
+	}
+	*p = fresh
+	return nil
+}
+
+// MarshalJSON writes authentik's JSON.
+func (p Page[T]) MarshalJSON() ([]byte, error) {
+	type plain Page[T]
+	p.Results = list(p.Results)
+	return marshal(plain(p))
+}
+
+// follows refuses a page that is not the one asked for, or whose next page is
+// not the following one: a loop, a gap, or another list's page from a cache.
+func (p *Page[T]) follows(number int) error {
+	n := p.Pagination
+	stuck := func(field, reason string, args ...any) error {
+		return &wire.Error{Path: "pagination." + field, Err: fmt.Errorf("%w: %s", ErrPaginationStuck, fmt.Sprintf(reason, args...))}
+	}
+	switch {
+	case n.Current != number:
+		return stuck("current", "page %d came where page %d was asked for", n.Current, number)
+	case n.Next != 0 && n.Next != number+1:
+		return stuck("next", "page %d after page %d", n.Next, number)
+	case n.Next > n.TotalPages:
+		return stuck("next", "page %d of %d", n.Next, n.TotalPages)
+	}
+	return nil
+}
+
+// walkPageSize is what a walk asks for: a page of 100 costs a server about as
+// much as a page of 20, and no release gives more without being told to.
+const walkPageSize = "100"
+
+// walk is a list to be read page by page. Its contract is FlowsInstancesAll's.
+type walk[T any] struct {
+	client  *Client
+	request request
+	refused error // of an argument; yielded at the first step
+	first   int   // the page to start at; 0 is 1
+	config  requestConfig
+	decode  func([]byte) (*Page[T], error)
+	key     func(*T) uuid.UUID
+}
+
+func (w walk[T]) pages(ctx context.Context) iter.Seq2[*Page[T], error] {
+	w.first = max(w.first, 1)
+	if w.refused == nil && w.config.prefetch < 0 {
+		w.refused = &ArgumentError{w.request.op, "WithPrefetch", "it is negative"}
+	}
+	return func(yield func(*Page[T], error) bool) {
+		if w.refused != nil {
+			yield(nil, w.refused)
+			return
+		}
+		ahead := w.newLookahead(ctx)
+		defer ahead.stop()
+		seen := tally{keys: map[uuid.UUID]struct{}{}}
+		for number := w.first; ; number++ {
+			got := ahead.get(number)
+			if w.config.response != nil {
+				*w.config.response = got.response
+			}
+			if got.err != nil {
+				if number > w.first && errors.Is(got.err, ErrNotFound) {
+					if w.config.allowListChanges && got.answeredJSON() {
+						return
+					}
+					got.err = w.changed("page %d is gone: %w", number, got.err)
+				}
+				yield(nil, got.err)
+				return
+			}
+			page := got.page
+			repeats := dropRepeats(page, seen.keys, w.key)
+			change, stuck := seen.add(page.Pagination, len(page.Results), repeats, w.first == 1)
+			if stuck {
+				yield(nil, fmt.Errorf("authentik: %s: %w: page %d has nothing new, and yet a next one", w.request.op, ErrPaginationStuck, number))
+				return
+			}
+			stop := change != "" && !w.config.allowListChanges
+			if !stop && page.Pagination.Next != 0 {
+				ahead.start(number+1, page.Pagination.TotalPages)
+			}
+			if !yield(page, nil) {
+				return
+			}
+			if stop {
+				yield(nil, w.changed("page %d: %s", number, change))
+				return
+			}
+			if page.Pagination.Next == 0 {
+				return
+			}
+		}
+	}
+}
+
+func (w walk[T]) changed(format string, args ...any) error {
+	return fmt.Errorf("authentik: %s: %w: "+format, append([]any{w.request.op, ErrListChanged}, args...)...)
+}
+
+// dropRepeats takes out of a page what an earlier one had, and returns how
+// many that were.
+func dropRepeats[T any](p *Page[T], seen map[uuid.UUID]struct{}, key func(*T) uuid.UUID) int {
+	fresh := p.Results[:0]
+	for i := range p.Results {
+		k := key(&p.Results[i])
+		if _, ok := seen[k]; !ok {
+			seen[k] = struct{}{}
+			fresh = append(fresh, p.Results[i])
+		}
+	}
+	repeats := len(p.Results) - len(fresh)
+	clear(p.Results[len(fresh):])
+	p.Results = fresh
+	return repeats
+}
+
+// tally is what a walk has seen.
+type tally struct {
+	keys    map[uuid.UUID]struct{}
+	pages   int
+	count   int // as the last page said
+	grown   int // by how much the count went up, all in all
+	repeats int
+}
+
+// add takes a page into account: how it shows that the list changed, if it
+// does, and whether the walk is stuck.
+func (t *tally) add(n Pagination, fresh, repeats int, fromStart bool) (change string, stuck bool) {
+	before := t.count
+	moved := t.pages > 0 && n.Count != before
+	if moved {
+		t.grown += max(n.Count-before, 0)
+	}
+	t.pages++
+	t.count = n.Count
+	t.repeats += repeats
+	switch {
+	// A page of nothing but repeats is what a loop looks like. It is also what
+	// a small page looks like after as many insertions as it has repeats.
+	case n.Next != 0 && fresh == 0 && (repeats == 0 || t.repeats > t.grown):
+		return "", true
+	case moved:
+		return fmt.Sprintf("the count went from %d to %d", before, n.Count), false
+	case repeats > 0:
+		return fmt.Sprintf("%d results came again", repeats), false
+	case fromStart && n.Next == 0 && len(t.keys) != n.Count:
+		return fmt.Sprintf("%d results in all, where the count is %d", len(t.keys), n.Count), false
+	}
+	return "", false
+}
+
+// fetched is a page, or why there is none.
+type fetched[T any] struct {
+	page     *Page[T]
+	err      error
+	response Response
+	done     chan struct{} // closed when the rest is there
+}
+
+// answeredJSON tells the API's own 404 from that of a proxy whose backend is
+// away.
+func (f *fetched[T]) answeredJSON() bool {
+	return jsonType(f.response.Header.Get("Content-Type"))
+}
+
+func (w walk[T]) fetch(ctx context.Context, number int) *fetched[T] {
+	f := &fetched[T]{}
+	r := w.request
+	r.query = maps.Clone(r.query)
+	r.query.Set("page", strconv.Itoa(number))
+	if r.query.Get("page_size") == "" {
+		r.query.Set("page_size", walkPageSize)
+	}
+	f.page, f.err = get(ctx, w.client, r, requestConfig{response: &f.response}, func(body []byte) (*Page[T], error) {
+		p, err := w.decode(body)
+		if err == nil {
+			err = p.follows(number)
+		}
+		return p, err
+	})
+	return f
+}
+
+// lookahead fetches the pages of one walk, some of them before they are wanted.
+type lookahead[T any] struct {
+	walk   walk[T]
+	caller context.Context //nolint:containedctx // both end with the walk
+	ctx    context.Context //nolint:containedctx
+	cancel context.CancelFunc
+	ahead  map[int]*fetched[T] // by number; at most WithPrefetch's n
+}
+
+func (w walk[T]) newLookahead(ctx context.Context) *lookahead[T] {
+	l := &lookahead[T]{walk: w, caller: ctx, ctx: ctx, cancel: func() {}}
+	if w.config.prefetch > 0 && ctx != nil {
+		l.ctx, l.cancel = context.WithCancel(ctx)
+		l.ahead = map[int]*fetched[T]{}
+	}
+	return l
+}
+
+// start fetches the pages from number on, as many as may be held, but none
+// beyond last.
+func (l *lookahead[T]) start(number, last int) {
+	for n := number; n <= last && n-number < l.walk.config.prefetch; n++ {
+		if l.ahead[n] != nil {
+			continue
+		}
+		slot := &fetched[T]{done: make(chan struct{})}
+		l.ahead[n] = slot
+		go func() {
+			defer close(slot.done)
+			f := l.walk.fetch(l.ctx, n)
+			slot.page, slot.err, slot.response = f.page, f.err, f.response
+		}()
+	}
+}
+
+// get returns a page, once it is there.
+func (l *lookahead[T]) get(number int) *fetched[T] {
+	slot := l.ahead[number]
+	// A page that is there already is not delivered to a caller whose context
+	// has ended; fetch then returns the error, and sends nothing.
+	if slot == nil || l.caller.Err() != nil {
+		return l.walk.fetch(l.caller, number)
+	}
+	<-slot.done
+	delete(l.ahead, number)
+	return slot
+}
+
+// stop ends what is under way, and waits for it.
+func (l *lookahead[T]) stop() {
+	l.cancel()
+	for _, slot := range l.ahead {
+		<-slot.done
+	}
+}
+
+// items are the results of pages, one by one.
+func items[T any](pages iter.Seq2[*Page[T], error]) iter.Seq2[T, error] {
+	return func(yield func(T, error) bool) {
+		for page, err := range pages {
+			if err != nil {
+				var zero T
+				yield(zero, err)
+				return
+			}
+			for _, item := range page.Results {
+				if !yield(item, nil) {
+					return
+				}
+			}
+		}
+	}
+}
+
+// Collect returns the items of a sequence. What came before an error is
+// returned with it. An empty sequence is nil.
+func Collect[T any](seq iter.Seq2[T, error]) ([]T, error) {
+	var all []T
+	for item, err := range seq {
+		if err != nil {
+			return all, err
+		}
+		all = append(all, item)
+	}
+	return all, nil
+}
+
+// One returns the only item of a sequence: [ErrNoResult] if there is none, and
+// [ErrMultipleResults] if there is a second one, after which it reads no
+// further. The sequence's own error comes as it is.
+//
+//	flow, err := authentik.One(client.FlowsInstancesAll(ctx, &authentik.FlowsInstancesListOptions{Slug: slug}))
+func One[T any](seq iter.Seq2[T, error]) (T, error) {
+	var one, zero T
+	n := 0
+	for item, err := range seq {
+		if err != nil {
+			return zero, err
+		}
+		if n++; n > 1 {
+			return zero, fmt.Errorf("authentik: One: %w", ErrMultipleResults)
+		}
+		one = item
+	}
+	if n == 0 {
+		return zero, fmt.Errorf("authentik: One: %w", ErrNoResult)
+	}
+	return one, nil
+}
+
+// snapshotWalks is how often Snapshot reads a list that keeps changing.
+const snapshotWalks = 3
+
+// Snapshot is [Collect] for a list that may change while it is read: when the
+// sequence ends with [ErrListChanged] it is ranged over again, three times in
+// all. What it returns without an error was seen without a change that a
+// client can detect. Otherwise it returns the last walk's items and error.
+func Snapshot[T any](seq iter.Seq2[T, error]) ([]T, error) {
+	var all []T
+	var err error
+	for range snapshotWalks {
+		if all, err = Collect(seq); !errors.Is(err, ErrListChanged) {
+			break
+		}
+	}
+	return all, err
+}
