@@ -1,0 +1,128 @@
+// Package recorded reads what real servers answered (testdata/recordings) and
+// serves it again, for tests.
+package recorded
+
+import (
+	"bufio"
+	"encoding/base64"
+	"encoding/json"
+	"fmt"
+	"io"
+	"io/fs"
+	"net/http"
+	"path"
+	"strings"
+)
+
+// Exchange is one request to a real server, and its answer.
+type Exchange struct {
+	ID       string   `json:"id"`
+	Version  string   `json:"version"` // of the server
+	Note     string   `json:"note"`
+	Request  Request  `json:"request"`
+	Response Response `json:"response"`
+}
+
+// Request is what was asked.
+type Request struct {
+	Method  string      `json:"method"`
+	Target  string      `json:"target"` // path and query
+	Headers [][2]string `json:"headers"`
+	Body    any         `json:"body"`
+}
+
+// As is whose token was sent: admin, viewer, limited, …; "" is none.
+func (r Request) As() string {
+	for _, h := range r.Headers {
+		if h[0] == "Authorization" {
+			if name, ok := strings.CutPrefix(h[1], "Bearer <"); ok {
+				return strings.TrimSuffix(name, "-token>")
+			}
+			return h[1]
+		}
+	}
+	return ""
+}
+
+// Response is what was answered.
+type Response struct {
+	Status     int         `json:"status"`
+	Headers    [][2]string `json:"headers"`
+	Text       string      `json:"body"`
+	BodyBase64 string      `json:"body_base64"` // in the place of Text, of what is no text
+}
+
+// Header returns the first header of that name.
+func (r Response) Header(name string) string {
+	for _, h := range r.Headers {
+		if strings.EqualFold(h[0], name) {
+			return h[1]
+		}
+	}
+	return ""
+}
+
+// Body is the bytes on the wire.
+func (r Response) Body() []byte {
+	if r.BodyBase64 == "" {
+		return []byte(r.Text)
+	}
+	body, err := base64.StdEncoding.DecodeString(r.BodyBase64)
+	if err != nil {
+		panic(err) // in our own testdata
+	}
+	return body
+}
+
+// ServeHTTP answers as the server did: status, headers and body, byte for byte.
+func (r Response) ServeHTTP(w http.ResponseWriter, _ *http.Request) {
+	clear(w.Header())
+	w.Header()["Content-Type"] = nil // unless recorded: net/http would guess one
+	for _, h := range r.Headers {
+		if h[0] != "Transfer-Encoding" { // net/http's to set
+			w.Header()[h[0]] = append(w.Header()[h[0]], h[1])
+		}
+	}
+	w.WriteHeader(r.Status)
+	_, _ = w.Write(r.Body()) // a client that is gone is its own business
+}
+
+// Load reads a server's exchanges, in the order in which they were made.
+func Load(fsys fs.FS, file string) ([]Exchange, error) {
+	f, err := fsys.Open(file)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close() //nolint:errcheck // it was only read
+	var all []Exchange
+	lines := bufio.NewReader(f)
+	for {
+		line, err := lines.ReadBytes('\n')
+		if err == io.EOF { //nolint:errorlint // ReadBytes's contract
+			return all, nil
+		}
+		if err != nil {
+			return nil, err
+		}
+		var e Exchange
+		if err := json.Unmarshal(line, &e); err != nil {
+			return nil, fmt.Errorf("%s, line %d: %w", file, len(all)+1, err)
+		}
+		all = append(all, e)
+	}
+}
+
+// Versions reads every server's exchanges below a directory, by version.
+func Versions(fsys fs.FS, dir string) (map[string][]Exchange, error) {
+	files, err := fs.Glob(fsys, path.Join(dir, "*.jsonl"))
+	if err != nil {
+		return nil, err
+	}
+	all := map[string][]Exchange{}
+	for _, file := range files {
+		if all[strings.TrimSuffix(path.Base(file), ".jsonl")], err = Load(fsys, file); err != nil {
+			return nil, err
+		}
+	}
+	return all, nil
+}
