@@ -80,7 +80,7 @@ func (r Response) ServeHTTP(w http.ResponseWriter, _ *http.Request) {
 	w.Header()["Content-Type"] = nil // unless recorded: net/http would guess one
 	for _, h := range r.Headers {
 		if h[0] != "Transfer-Encoding" { // net/http's to set
-			w.Header()[h[0]] = append(w.Header()[h[0]], h[1])
+			w.Header().Add(h[0], h[1]) // some were recorded in lower case
 		}
 	}
 	w.WriteHeader(r.Status)
