@@ -124,13 +124,15 @@ type ArgumentError struct {
 	Reason string
 }
 
-func (e *APIError) Error() string { return e.text(e.Detail) }
+func (e *APIError) Error() string {
+	if e == nil { // as in a PermissionError{}
+		return "authentik: no answer"
+	}
+	return e.text(e.Detail)
+}
 
 // text is one line: operation, status, messages, request ID, attempts.
 func (e *APIError) text(messages ...string) string {
-	if e == nil {
-		return "authentik: no answer"
-	}
 	var b strings.Builder
 	fmt.Fprintf(&b, "authentik: %s: %s", e.Op, statusText(e.StatusCode))
 	var text []string
