@@ -355,14 +355,14 @@ func newAPIError(t target, a *transport.Answer, r transport.Result, blot func(st
 		RetryAfter: a.RetryAfter, Attempts: r.Attempts, Body: []byte(body), gaveUp: r.GaveUp,
 	}
 	said := serverWords{blot: blot}
-	mediaType, _, _ := mime.ParseMediaType(a.Header.Get("Content-Type"))
+	mediaType, _, _ := mime.ParseMediaType(blot(a.Header.Get("Content-Type")))
 	var value any
 	switch {
 	case json.Unmarshal([]byte(body), &value) == nil: // whatever it is called: routers call it text/plain
 		said.read(value)
 	case a.Starting, (mediaType == "text/plain" || mediaType == "") && len(body) <= maxMessage:
 		said.detail = strings.TrimSpace(body)
-	case body != "":
+	case body != "" && !jsonType(mediaType): // JSON that is cut is the API's all the same
 		e.contentType = cmp.Or(mediaType, "something else")
 	}
 	e.Detail, e.Code = said.detail, said.code
