@@ -189,7 +189,7 @@ func (e *APIError) LogValue() slog.Value {
 func (e *APIError) attrs() []slog.Attr {
 	return []slog.Attr{
 		slog.String("op", e.Op), slog.String("method", e.Method), slog.String("path", e.Path),
-		slog.Int("status", e.StatusCode), slog.String("request_id", e.RequestID), slog.Int("attempts", e.Attempts),
+		slog.Int("status", e.StatusCode), slog.String("request_id", oneLine(e.RequestID)), slog.Int("attempts", e.Attempts),
 	}
 }
 
@@ -213,7 +213,11 @@ func (e *ValidationError) LogValue() slog.Value {
 	if e.APIError != nil {
 		attrs = e.attrs()
 	}
-	return slog.GroupValue(append(attrs, slog.Any("fields", slices.Sorted(maps.Keys(e.Fields))))...)
+	fields := slices.Sorted(maps.Keys(e.Fields))
+	for i := range fields {
+		fields[i] = oneLine(fields[i])
+	}
+	return slog.GroupValue(append(attrs, slog.Any("fields", fields))...)
 }
 
 func (e *PermissionError) Error() string { return e.APIError.Error() }
@@ -267,7 +271,7 @@ func (e *RequestError) LogValue() slog.Value {
 		slog.Int("attempts", e.Attempts),
 	}
 	if e.Err != nil {
-		attrs = append(attrs, slog.String("cause", oneLine(e.Err.Error())))
+		attrs = append(attrs, slog.String("cause", oneLine(transport.LogText(e.Err))))
 	}
 	if e.last != nil {
 		attrs = append(attrs, slog.Int("status", e.last.StatusCode))
@@ -307,7 +311,7 @@ func (e *DecodeError) Unwrap() error { return e.Err }
 func (e *DecodeError) LogValue() slog.Value {
 	return slog.GroupValue(
 		slog.String("op", e.Op), slog.String("method", e.Method), slog.String("path", e.Path),
-		slog.Int("status", e.StatusCode), slog.String("request_id", e.RequestID), slog.Int("attempts", e.Attempts),
+		slog.Int("status", e.StatusCode), slog.String("request_id", oneLine(e.RequestID)), slog.Int("attempts", e.Attempts),
 		slog.String("content_type", oneLine(e.ContentType)), slog.String("json_path", oneLine(e.JSONPath)),
 	)
 }

@@ -52,12 +52,15 @@ func (c *call) logAttempt(o outcome) {
 	}
 }
 
-func (c *call) errorText(err error) string {
+func (c *call) errorText(err error) string { return OneLine(c.t.Blot(LogText(err)), 200) }
+
+// LogText is what a log may have of an error.
+func LogText(err error) string {
 	var token *tokenError
 	if errors.As(err, &token) {
 		return "no token" // what its source says may hold a secret
 	}
-	return OneLine(c.t.Blot(err.Error()), 200)
+	return err.Error()
 }
 
 func safeQuery(raw string) string {
