@@ -287,7 +287,11 @@ func (e *DecodeError) Error() string {
 	}
 	b.WriteString("unusable answer")
 	if e.StatusCode != 0 {
-		fmt.Fprintf(&b, " (%s, %s)", statusText(e.StatusCode), oneLine(e.ContentType))
+		b.WriteString(" (" + statusText(e.StatusCode))
+		if e.ContentType != "" {
+			b.WriteString(", " + oneLine(e.ContentType))
+		}
+		b.WriteString(")")
 	}
 	if e.JSONPath != "" {
 		b.WriteString(": " + oneLine(e.JSONPath))
