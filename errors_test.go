@@ -1,0 +1,709 @@
+package authentik_test
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+
+	"github.com/google/uuid"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/seed-299d42e7/authentik-go"
+	"github.com/seed-299d42e7/authentik-go/internal/recorded"
+)
+
+const (
+	requestID = "0123456789abcdef0123456789abcdef"
+	jsonType  = "application/json"
+	htmlType  = "text/html; charset=utf-8"
+	textType  = "text/plain; charset=utf-8"
+)
+
+// answer is one of authentik's backend; more are pairs of further headers.
+func answer(status int, contentType, body string, more ...string) recorded.Response {
+	a := recorded.Response{Status: status, Text: body, Headers: [][2]string{{"X-authentik-id", requestID}}}
+	if contentType != "" {
+		more = append(more, "Content-Type", contentType)
+	}
+	for i := 0; i < len(more); i += 2 {
+		a.Headers = append(a.Headers, [2]string{more[i], more[i+1]})
+	}
+	return a
+}
+
+// listError is what FlowsInstancesList makes of an answer.
+func listError(t *testing.T, h http.Handler, opts ...authentik.ClientOption) error {
+	t.Helper()
+	page, err := newClient(t, h, opts...).FlowsInstancesList(t.Context(), nil)
+	require.Error(t, err)
+	assert.Nil(t, page)
+	return err
+}
+
+// raw answers with bytes, whatever net/http thinks of them.
+func raw(bytes string) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		conn, _, err := w.(http.Hijacker).Hijack()
+		if err != nil {
+			panic(err)
+		}
+		_, _ = io.WriteString(conn, bytes)
+		_ = conn.Close()
+	})
+}
+
+func TestErrorOfAnAnswerIsOneLineThatSaysWhatWentWrong(t *testing.T) {
+	t.Parallel()
+	const at = "GET /sub/path/api/v3/flows/instances/"
+	for _, c := range []struct {
+		name   string
+		answer http.Handler
+		want   string // after "authentik: FlowsInstancesList: "
+	}{
+		// 400
+		{"one field", answer(400, jsonType, `{"designation":["Select a valid choice. foo is not one of the available choices."]}`),
+			"400 Bad Request: designation: Select a valid choice. foo is not one of the available choices. (request " + requestID + ", 1 attempt)"},
+		{"two fields, sorted", answer(400, jsonType, `{"slug":["Too long.","Not a slug."],"name":["Required."]}`),
+			"400 Bad Request: name: Required.; slug: Too long. Not a slug. (request " + requestID + ", 1 attempt)"},
+		{"nested fields", answer(400, jsonType, `{"policies":[{},{"order":["A number."],"user":{"pk":["Unknown."]}}]}`),
+			"400 Bad Request: policies[1].order: A number.; policies[1].user.pk: Unknown. (request " + requestID + ", 1 attempt)"},
+		{"no field", answer(400, jsonType, `{"non_field_errors":["The fields target, stage, order must make a unique set."],"order":["Bad."]}`),
+			"400 Bad Request: The fields target, stage, order must make a unique set.; order: Bad. (request " + requestID + ", 1 attempt)"},
+		{"bare array", answer(400, jsonType, `["Null characters are not allowed.","Again."]`),
+			"400 Bad Request: Null characters are not allowed.; Again. (request " + requestID + ", 1 attempt)"},
+		{"detail", answer(400, jsonType, `{"detail":"JSON parse error - Expecting value"}`),
+			"400 Bad Request: JSON parse error - Expecting value (request " + requestID + ", 1 attempt)"},
+		{"another object", answer(400, jsonType, `{"logs":[],"success":false}`),
+			"400 Bad Request (request " + requestID + ", 1 attempt)"},
+		{"empty, typed HTML", answer(400, htmlType, ""),
+			"400 Bad Request (request " + requestID + ", 1 attempt)"},
+		{"HTML", answer(400, htmlType, "<html>Bad</html>"),
+			"400 Bad Request: " + at + " answered with text/html, not JSON: is it authentik's API? (request " + requestID + ", 1 attempt)"},
+
+		// other 3xx and 4xx
+		{"redirect", answer(301, htmlType, "moved", "Location", "https://user:secret@sso.example.com/flows/?next=/#top"),
+			"301 Moved Permanently: redirected to https://sso.example.com/flows/; no redirect is followed: is the base URL right? (request " + requestID + ", 1 attempt)"},
+		{"redirect to nowhere", answer(302, "", "", "Location", "https://%zz/"),
+			"302 Found: redirected to a malformed URL; no redirect is followed: is the base URL right? (request " + requestID + ", 1 attempt)"},
+		{"redirect without a location", answer(307, "", ""),
+			"307 Temporary Redirect (request " + requestID + ", 1 attempt)"},
+		{"401", answer(401, jsonType, `{"detail":"Log in."}`),
+			"401 Unauthorized: Log in. (request " + requestID + ", 1 attempt)"},
+		{"403", answer(403, jsonType, `{"detail":"Token invalid/expired"}`),
+			"403 Forbidden: Token invalid/expired (request " + requestID + ", 1 attempt)"},
+		{"404", answer(404, jsonType, `{"detail":"Invalid page."}`),
+			"404 Not Found: Invalid page. (request " + requestID + ", 1 attempt)"},
+		{"404 HTML", answer(404, htmlType, "<html>Not found</html>"),
+			"404 Not Found: " + at + " answered with text/html, not JSON: is it authentik's API? (request " + requestID + ", 1 attempt)"},
+		{"404 of a proxy", recorded.Response{Status: 404, Text: "404 page not found\n", Headers: [][2]string{{"Content-Type", textType}}},
+			"404 Not Found: 404 page not found (1 attempt)"},
+		{"405", answer(405, jsonType, `{"detail":"Method \"PATCH\" not allowed."}`, "Allow", "GET"),
+			`405 Method Not Allowed: Method "PATCH" not allowed. (request ` + requestID + ", 1 attempt)"},
+		{"406", answer(406, jsonType, `{"detail":"Could not satisfy the request Accept header."}`),
+			"406 Not Acceptable: Could not satisfy the request Accept header. (request " + requestID + ", 1 attempt)"},
+		{"415", answer(415, jsonType, `{"detail":"Unsupported media type \"text/plain\" in request."}`),
+			`415 Unsupported Media Type: Unsupported media type "text/plain" in request. (request ` + requestID + ", 1 attempt)"},
+		{"429", answer(429, jsonType, `{"detail":"Request was throttled."}`, "Retry-After", "90"),
+			"429 Too Many Requests: Request was throttled. (request " + requestID + ", 1 attempt, the server asks to wait 1m30s)"},
+
+		// 5xx, and what is as good as one
+		{"500 HTML", answer(500, htmlType, "<html>Oops</html>"),
+			"500 Internal Server Error: " + at + " answered with text/html, not JSON (request " + requestID + ", 4 attempts)"},
+		{"502 text", recorded.Response{Status: 502, Text: "no healthy upstream", Headers: [][2]string{{"Content-Type", textType}}},
+			"502 Bad Gateway: no healthy upstream (4 attempts)"},
+		{"503 starting", recorded.Response{Status: 503, Text: `{"error":"authentik starting"}`, Headers: [][2]string{{"Content-Type", jsonType}}},
+			"503 Service Unavailable: authentik starting (4 attempts)"},
+		{"200 starting", recorded.Response{Status: 200, Text: `{"error":"authentik starting"}`, Headers: [][2]string{{"Content-Type", jsonType}}},
+			"200 OK: authentik starting (4 attempts)"},
+		{"a status without a name", answer(599, "", ""),
+			"599 (request " + requestID + ", 1 attempt)"},
+
+		// what is said, and how
+		{"error in the place of detail", answer(404, jsonType, `{"error":"gone","code":"nope"}`),
+			"404 Not Found: gone (request " + requestID + ", 1 attempt)"},
+		{"a long text", answer(404, textType, strings.Repeat("x", 513)),
+			"404 Not Found: " + at + " answered with text/plain, not JSON: is it authentik's API? (request " + requestID + ", 1 attempt)"},
+		{"JSON that is cut", answer(404, jsonType, `{"detail":"Not fou`),
+			"404 Not Found (request " + requestID + ", 1 attempt)"},
+		{"no type that makes sense", answer(404, ";", strings.Repeat("x", 513)),
+			"404 Not Found: " + at + " answered with something else, not JSON: is it authentik's API? (request " + requestID + ", 1 attempt)"},
+		{"control characters, bidi and line ends", answer(404, jsonType, `{"detail":"a\u001b[31m\r\nb\u202ec\u0085\u2028"}`),
+			`404 Not Found: a\x1b[31m\r\nb\u202ec\u0085\u2028 (request ` + requestID + ", 1 attempt)"},
+		{"control characters in a field's name", answer(400, jsonType, `{"a\nb":["c"]}`),
+			`400 Bad Request: a\nb: c (request ` + requestID + ", 1 attempt)"},
+		{"invalid UTF-8 in a text", answer(404, textType, "a\xff\xc3"),
+			`404 Not Found: a\xff\xc3 (request ` + requestID + ", 1 attempt)"},
+		{"invalid UTF-8 in JSON", answer(404, jsonType, "{\"detail\":\"a\xff\"}"),
+			"404 Not Found: a\uFFFD (request " + requestID + ", 1 attempt)"},
+		{"more than 512 bytes", answer(400, jsonType, `{"a":["`+strings.Repeat("é", 100)+`"],"b":["`+strings.Repeat("é", 200)+`"]}`),
+			"400 Bad Request: a: " + strings.Repeat("é", 100) + "; b: " + strings.Repeat("é", 152) + "… (request " + requestID + ", 1 attempt)"},
+		{"more than 512 bytes when escaped", answer(404, jsonType, `{"detail":"`+strings.Repeat(`\u001b`, 200)+`"}`),
+			"404 Not Found: " + strings.Repeat(`\x1b`, 128) + "… (request " + requestID + ", 1 attempt)"},
+		{"a request ID with bidi", recorded.Response{Status: 404, Headers: [][2]string{{"X-authentik-id", "a\u202eb"}}},
+			`404 Not Found (request a\u202eb, 1 attempt)`},
+		{"the server's reason phrase", raw("HTTP/1.1 404 All is well\r\nContent-Length: 0\r\n\r\n"),
+			"404 Not Found (1 attempt)"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			err := listError(t, c.answer)
+			assert.Equal(t, "authentik: FlowsInstancesList: "+c.want, err.Error())
+			assert.Equal(t, err.Error(), err.Error(), "the second time")
+			assert.NotRegexp(t, `[[:cntrl:]]`, err.Error())
+		})
+	}
+}
+
+func TestDecodeErrorIsOneLineThatSaysWhereAndWhat(t *testing.T) {
+	t.Parallel()
+	const flow = `{"pk":null,"slug":"x"}`
+	const page = `{"pagination":{"next":0,"previous":0,"count":1,"current":1,"total_pages":1,"start_index":1,"end_index":1},"results":[` + flow + `]}`
+	for _, c := range []struct {
+		name   string
+		answer http.Handler
+		want   string // after "authentik: FlowsInstancesList: unusable answer "
+	}{
+		{"a page of HTML", answer(200, htmlType, "<html>\n<title>Log in</title>"),
+			`(200 OK, text/html; charset=utf-8): not JSON: is it authentik's API?: <html>\n<title>Log in</title> (request ` + requestID + ", 1 attempt)"},
+		{"an empty body", answer(200, jsonType, ""),
+			"(200 OK, application/json): empty body (request " + requestID + ", 1 attempt)"},
+		{"no content", answer(204, "", ""),
+			"(204 No Content): unexpected status (request " + requestID + ", 1 attempt)"},
+		{"null", answer(200, jsonType, "null"),
+			"(200 OK, application/json): null, want an object: null (request " + requestID + ", 1 attempt)"},
+		{"an empty object", answer(200, jsonType, "{}"),
+			"(200 OK, application/json): pagination: missing (request " + requestID + ", 1 attempt)"},
+		{"an error's object", answer(200, jsonType, `{"detail":"x"}`),
+			"(200 OK, application/json): pagination: missing (request " + requestID + ", 1 attempt)"},
+		{"null inside", answer(200, jsonType, page),
+			"(200 OK, application/json): results[0].pk: null, want a string: null (request " + requestID + ", 1 attempt)"},
+		{"numbers that contradict", answer(200, jsonType, strings.Replace(page, flow, "", 1)),
+			"(200 OK, application/json): pagination.count: 1, without a result or a next page (request " + requestID + ", 1 attempt)"},
+		{"cut", answer(200, jsonType, page[:20]),
+			"(200 OK, application/json): pagination: unexpected EOF (request " + requestID + ", 4 attempts)"},
+		{"more than 200 bytes", answer(200, "text/x", strings.Repeat("\x1b", 300)),
+			"(200 OK, text/x): not JSON: is it authentik's API?: " + strings.Repeat(`\x1b`, 50) + "… (request " + requestID + ", 1 attempt)"},
+		{"too large", answer(200, jsonType, strings.Repeat(" ", 2048)),
+			"(200 OK, application/json): response too large: more than 1024 bytes: ask for a smaller PageSize, or raise WithMaxResponseSize (request " + requestID + ", 1 attempt)"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			err := listError(t, c.answer, authentik.WithMaxResponseSize(1024))
+			require.IsType(t, &authentik.DecodeError{}, err)
+			assert.Equal(t, "authentik: FlowsInstancesList: unusable answer "+c.want, err.Error())
+		})
+	}
+	t.Run("of another object", func(t *testing.T) {
+		t.Parallel()
+		binding, err := json.Marshal(authentik.FlowStageBinding{PK: uuid.New()})
+		require.NoError(t, err)
+		_, err = newClient(t, answer(200, jsonType, string(binding))).BindingsRetrieve(t.Context(), uuid.New())
+		assert.EqualError(t, err, "authentik: BindingsRetrieve: unusable answer (200 OK, application/json): pk: response is for a different object (request "+requestID+", 1 attempt)")
+	})
+	t.Run("by hand", func(t *testing.T) {
+		t.Parallel()
+		err := json.Unmarshal([]byte(flow), new(authentik.Flow))
+		assert.EqualError(t, err, "authentik: unusable answer: pk: null, want a string: null")
+	})
+}
+
+func TestRequestErrorIsOneLineWithTheCauseAndTheLastAnswer(t *testing.T) {
+	t.Parallel()
+	reset := errors.New("connection reset\nby peer")
+	starting := answer(503, jsonType, `{"error":"authentik starting"}`)
+	for _, c := range []struct {
+		name  string
+		send  func(ctx context.Context, cancel context.CancelCauseFunc, attempt int) (*http.Response, error)
+		token func(context.Context) (string, error)
+		want  string // after "authentik: FlowsInstancesList: "
+		is    []error
+	}{
+		{name: "of the network",
+			send: func(context.Context, context.CancelCauseFunc, int) (*http.Response, error) { return nil, reset },
+			want: `connection reset\nby peer (4 attempts)`, is: []error{reset}},
+		{name: "of the network after an answer",
+			send: func(_ context.Context, _ context.CancelCauseFunc, attempt int) (*http.Response, error) {
+				if attempt == 1 {
+					return responseOf(starting), nil
+				}
+				return nil, reset
+			},
+			want: `connection reset\nby peer; before that 503 Service Unavailable: authentik starting (4 attempts)`,
+			is:   []error{reset, authentik.ErrServer, authentik.ErrStarting}},
+		{name: "of the caller's context",
+			send: func(ctx context.Context, cancel context.CancelCauseFunc, _ int) (*http.Response, error) {
+				cancel(errors.New("going home"))
+				return nil, ctx.Err()
+			},
+			want: "context canceled: going home (1 attempt)", is: []error{context.Canceled}},
+		{name: "of the caller's context before the first attempt",
+			send: nil, want: "context canceled (0 attempts)", is: []error{context.Canceled}},
+		{name: "of two attempts that took too long",
+			send: func(ctx context.Context, _ context.CancelCauseFunc, _ int) (*http.Response, error) {
+				<-ctx.Done()
+				return nil, ctx.Err()
+			},
+			want: "attempt timed out after 1m0s (2 attempts)", is: []error{authentik.ErrAttemptTimeout}},
+		{name: "of a token that could not be had",
+			send:  func(context.Context, context.CancelCauseFunc, int) (*http.Response, error) { return nil, reset },
+			token: func(context.Context) (string, error) { return "", io.ErrNoProgress },
+			want:  "no token: multiple Read calls return no data or error (1 attempt)", is: []error{io.ErrNoProgress}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				ctx, cancel := context.WithCancelCause(t.Context())
+				defer cancel(nil)
+				if c.send == nil {
+					cancel(nil)
+				}
+				attempts := 0
+				token := canary
+				opts := []authentik.ClientOption{authentik.WithHTTPClient(&http.Client{Transport: roundTripper(func(r *http.Request) (*http.Response, error) {
+					attempts++
+					return c.send(r.Context(), cancel, attempts)
+				})}), authentik.WithRetry(authentik.RetryPolicy{StartupWait: -1, MaxRetryAfter: -1})}
+				if c.token != nil {
+					token, opts = "", append(opts, authentik.WithTokenFunc(c.token))
+				}
+				ak, err := authentik.NewClient("https://sso.example.com", token, opts...)
+				require.NoError(t, err)
+
+				_, err = ak.FlowsInstancesList(ctx, nil)
+
+				require.IsType(t, &authentik.RequestError{}, err)
+				assert.Equal(t, "authentik: FlowsInstancesList: "+c.want, err.Error())
+				for _, target := range c.is {
+					assert.ErrorIs(t, err, target)
+				}
+				var last *authentik.APIError
+				assert.Equal(t, strings.Contains(c.want, "before that"), errors.As(err, &last), "the last answer")
+				assert.Equal(t, "/api/v3/flows/instances/", err.(*authentik.RequestError).Path) //nolint:errorlint // the type itself
+			})
+		})
+	}
+}
+
+// responseOf is an answer for a transport without a socket.
+func responseOf(a recorded.Response) *http.Response {
+	r := &http.Response{StatusCode: a.Status, Status: "777 the server's own words", Header: http.Header{}, Body: io.NopCloser(strings.NewReader(a.Text)), ContentLength: -1}
+	for _, h := range a.Headers {
+		r.Header.Add(h[0], h[1])
+	}
+	return r
+}
+
+func TestErrorOfAWalkNamesThePageAndTheReason(t *testing.T) {
+	t.Parallel()
+	page := func(next, count, current, total int, results ...authentik.Flow) recorded.Response {
+		body, err := json.Marshal(authentik.Page[authentik.Flow]{
+			Pagination: authentik.Pagination{Next: next, Count: count, Current: current, TotalPages: total}, Results: results,
+		})
+		require.NoError(t, err)
+		return answer(200, jsonType, string(body))
+	}
+	first := page(2, 2, 1, 2, authentik.Flow{PK: uuid.New()})
+	gone := answer(404, jsonType, `{"detail":"Invalid page."}`)
+	for _, c := range []struct {
+		name  string
+		pages []recorded.Response
+		want  string // after "authentik: FlowsInstancesAll: "
+		is    []error
+	}{
+		{"a page other than the one asked for", []recorded.Response{page(0, 0, 7, 7)},
+			"unusable answer (200 OK, application/json): pagination.current: pagination is stuck: page 7 came where page 1 was asked for (request " + requestID + ", 1 attempt)",
+			[]error{authentik.ErrPaginationStuck}},
+		{"a page without anything", []recorded.Response{page(2, 0, 1, 2)},
+			"pagination is stuck: page 1 has nothing new, and yet a next one",
+			[]error{authentik.ErrPaginationStuck}},
+		{"a page that is gone", []recorded.Response{first, gone},
+			"the list changed during the walk: page 2 is gone: authentik: FlowsInstancesAll: 404 Not Found: Invalid page. (request " + requestID + ", 1 attempt)",
+			[]error{authentik.ErrListChanged, authentik.ErrNotFound}},
+		{"a list that changed", []recorded.Response{first, page(0, 1, 2, 2)},
+			"the list changed during the walk: page 2: the count went from 2 to 1",
+			[]error{authentik.ErrListChanged}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			n := -1
+			ak := newClient(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				n++
+				c.pages[n].ServeHTTP(w, r)
+			}))
+			_, err := authentik.Collect(ak.FlowsInstancesAll(t.Context(), nil))
+			assert.EqualError(t, err, "authentik: FlowsInstancesAll: "+c.want)
+			for _, target := range c.is {
+				assert.ErrorIs(t, err, target)
+			}
+		})
+	}
+}
+
+func TestArgumentErrorNamesTheArgumentAndNotItsValue(t *testing.T) {
+	t.Parallel()
+	ak := newClient(t, http.NotFoundHandler())
+	_, noURL := authentik.NewClient("sso.example.com", canary)
+	_, listed := ak.FlowsInstancesList(t.Context(), &authentik.FlowsInstancesListOptions{Ordering: "secret"})
+	_, walked := authentik.Collect(ak.FlowsInstancesAll(t.Context(), &authentik.FlowsInstancesListOptions{Page: -7}))
+	_, binding := ak.BindingsRetrieve(t.Context(), uuid.Nil)
+	for want, err := range map[string]error{
+		"NewClient: baseURL: it does not begin with https://":                                           noURL,
+		"FlowsInstancesList: Ordering: it has a field that flows are not ordered by: servers ignore it": listed,
+		"FlowsInstancesAll: Page: it is negative":                                                       walked,
+		"BindingsRetrieve: id: it is uuid.Nil":                                                          binding,
+		"Get: path: it is an absolute URL: give what follows /api/v3/":                                  ak.Get(t.Context(), "https://secret/", nil, nil),
+		`Get: path: its path has a segment that is "." or "..", or has a slash in it`:                   ak.Get(t.Context(), "../secret/", nil, nil),
+		"Get: out: it is not a pointer to a value":                                                      ak.Get(t.Context(), "core/users/me/", nil, "secret"),
+	} {
+		assert.EqualError(t, err, "authentik: "+want)
+		assert.IsType(t, &authentik.ArgumentError{}, err)
+	}
+}
+
+func TestErrorOfOneTellsNoneFromSeveral(t *testing.T) {
+	t.Parallel()
+	assert.EqualError(t, oneOf(), "authentik: One: no result")
+	assert.ErrorIs(t, oneOf(), authentik.ErrNoResult)
+	assert.EqualError(t, oneOf(1, 2), "authentik: One: more than one result")
+	assert.ErrorIs(t, oneOf(1, 2), authentik.ErrMultipleResults)
+}
+
+func oneOf(items ...int) error {
+	_, err := authentik.One(func(yield func(int, error) bool) {
+		for _, item := range items {
+			if !yield(item, nil) {
+				return
+			}
+		}
+	})
+	return err
+}
+
+func TestErrorsIsAnswersByStatus(t *testing.T) {
+	t.Parallel()
+	sentinels := []error{
+		authentik.ErrBadRequest, authentik.ErrUnauthorized, authentik.ErrForbidden, authentik.ErrNotFound,
+		authentik.ErrRateLimited, authentik.ErrServer, authentik.ErrStarting, authentik.ErrPaginationStuck,
+		authentik.ErrListChanged, authentik.ErrResponseTooLarge, authentik.ErrAttemptTimeout,
+		authentik.ErrNoResult, authentik.ErrMultipleResults, context.DeadlineExceeded,
+	}
+	const starting = `{"error":"authentik starting"}`
+	const unreachable = "failed to connect to authentik backend: dial unix: connection refused"
+	for _, c := range []struct {
+		status int
+		body   string
+		want   []error
+		as     error
+	}{
+		{304, "", nil, &authentik.APIError{}},
+		{400, "", []error{authentik.ErrBadRequest}, &authentik.ValidationError{}},
+		{401, "", []error{authentik.ErrUnauthorized}, &authentik.PermissionError{}},
+		{402, "", nil, &authentik.APIError{}},
+		{403, "", []error{authentik.ErrForbidden}, &authentik.PermissionError{}},
+		{404, "", []error{authentik.ErrNotFound}, &authentik.APIError{}},
+		{404, starting, []error{authentik.ErrNotFound}, &authentik.APIError{}},
+		{405, "", nil, &authentik.APIError{}},
+		{406, "", nil, &authentik.APIError{}},
+		{415, "", nil, &authentik.APIError{}},
+		{429, "", []error{authentik.ErrRateLimited}, &authentik.APIError{}},
+		{499, "", nil, &authentik.APIError{}},
+		{500, "", []error{authentik.ErrServer}, &authentik.APIError{}},
+		{500, starting, []error{authentik.ErrServer}, &authentik.APIError{}},
+		{502, "", []error{authentik.ErrServer}, &authentik.APIError{}},
+		{502, starting, []error{authentik.ErrServer, authentik.ErrStarting}, &authentik.APIError{}},
+		{502, unreachable, []error{authentik.ErrServer, authentik.ErrStarting}, &authentik.APIError{}},
+		{503, "", []error{authentik.ErrServer}, &authentik.APIError{}},
+		{503, starting, []error{authentik.ErrServer, authentik.ErrStarting}, &authentik.APIError{}},
+		{200, starting, []error{authentik.ErrStarting}, &authentik.APIError{}},
+		{599, "", []error{authentik.ErrServer}, &authentik.APIError{}},
+		{700, "", []error{authentik.ErrServer}, &authentik.APIError{}},
+	} {
+		t.Run(fmt.Sprint(c.status, " ", c.body), func(t *testing.T) {
+			t.Parallel()
+			err := listError(t, answer(c.status, "", c.body))
+			require.IsType(t, c.as, err)
+			wrapped := fmt.Errorf("list: %w", err)
+			for _, sentinel := range sentinels {
+				want := false
+				for _, s := range c.want {
+					want = want || s == sentinel //nolint:errorlint // the sentinels themselves
+				}
+				assert.Equal(t, want, errors.Is(wrapped, sentinel), "is %q", sentinel)
+			}
+			var api *authentik.APIError
+			require.ErrorAs(t, wrapped, &api)
+			assert.Equal(t, c.status, api.StatusCode)
+			var validation *authentik.ValidationError
+			assert.Equal(t, c.status == 400, errors.As(wrapped, &validation))
+			var permission *authentik.PermissionError
+			assert.Equal(t, c.status == 401 || c.status == 403, errors.As(wrapped, &permission))
+		})
+	}
+}
+
+// An embedded pointer promotes its methods, and calls them with nil.
+func TestErrorsWithoutAnAPIErrorAreHarmless(t *testing.T) {
+	t.Parallel()
+	for want, err := range map[string]interface {
+		error
+		Unwrap() error
+		Is(error) bool
+		slog.LogValuer
+	}{
+		"authentik: bad request":         &authentik.ValidationError{},
+		"authentik: a: b c; bad request": &authentik.ValidationError{Fields: map[string][]string{"a": {"b", "c"}}},
+		"authentik: no answer":           &authentik.PermissionError{},
+	} {
+		assert.EqualError(t, err, want)
+		assert.NoError(t, err.Unwrap())
+		assert.Nil(t, err.Unwrap())
+		assert.NotPanics(t, func() { logged(t, err) })
+		assert.NotErrorIs(t, err, authentik.ErrBadRequest)
+		assert.NotErrorIs(t, err, authentik.ErrForbidden)
+		var api *authentik.APIError
+		assert.False(t, errors.As(err, &api))
+	}
+	var none *authentik.APIError
+	assert.EqualError(t, none, "authentik: no answer")
+	assert.NotErrorIs(t, none, authentik.ErrServer)
+	assert.NotPanics(t, func() { logged(t, none) })
+	assert.EqualError(t, &authentik.RequestError{Op: "Get"}, "authentik: Get: no answer (0 attempts)")
+	assert.EqualError(t, &authentik.DecodeError{}, "authentik: unusable answer")
+}
+
+// logged is what slog's two handlers write of an error.
+func logged(t *testing.T, err error) (text string, fields map[string]any) {
+	t.Helper()
+	var asText, asJSON bytes.Buffer
+	slog.New(slog.NewTextHandler(&asText, nil)).Info("failed", "err", err)
+	slog.New(slog.NewJSONHandler(&asJSON, nil)).Info("failed", "err", err)
+	var line struct{ Err map[string]any }
+	require.NoError(t, json.Unmarshal(asJSON.Bytes(), &line), "%s", asJSON.String())
+	_, text, _ = strings.Cut(strings.TrimSpace(asText.String()), "msg=failed ")
+	return text, line.Err
+}
+
+func TestLogValueHasFieldNamesAndNoWordsOfTheServer(t *testing.T) {
+	t.Parallel()
+	const searched = "alice@example.com"
+	const words = "No match for " + searched
+	list := func(h http.Handler) error {
+		_, err := newClient(t, h).FlowsInstancesList(t.Context(), &authentik.FlowsInstancesListOptions{Search: searched})
+		return err
+	}
+	common := map[string]any{"op": "FlowsInstancesList", "method": "GET", "path": "/sub/path/api/v3/flows/instances/", "request_id": requestID, "attempts": 1.0}
+	with := func(more map[string]any) map[string]any {
+		all := map[string]any{}
+		for _, m := range []map[string]any{common, more} {
+			for key, value := range m {
+				if all[key] = value; value == nil {
+					delete(all, key)
+				}
+			}
+		}
+		return all
+	}
+	noToken := func(context.Context) (string, error) { return "", errors.New("vault: no secret at " + searched) }
+	tokenless, err := authentik.NewClient("https://sso.example.com", "", authentik.WithTokenFunc(noToken))
+	require.NoError(t, err)
+	_, noTokenErr := tokenless.FlowsInstancesList(t.Context(), nil)
+
+	for _, c := range []struct {
+		err  error
+		want map[string]any
+	}{
+		{list(answer(400, jsonType, `{"search":["`+words+`"],"a\nb":[{"c":["`+words+`"]}]}`)),
+			with(map[string]any{"status": 400.0, "fields": []any{`a\nb[0].c`, "search"}})},
+		{list(answer(403, jsonType, `{"detail":"`+words+`"}`)), with(map[string]any{"status": 403.0})},
+		{list(answer(404, textType, words, "X-authentik-id", "a\u202eb")), with(map[string]any{"status": 404.0, "request_id": requestID})},
+		{list(recorded.Response{Status: 404, Text: words, Headers: [][2]string{{"X-authentik-id", "a\u202eb"}}}),
+			with(map[string]any{"status": 404.0, "request_id": `a\u202eb`})},
+		{list(answer(200, "text/x\u202e", words)),
+			with(map[string]any{"status": 200.0, "content_type": `text/x\u202e`, "json_path": ""})},
+		{list(answer(200, jsonType, `{"pagination":"`+words+`"}`)),
+			with(map[string]any{"status": 200.0, "content_type": jsonType, "json_path": "pagination"})},
+		{list(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) })),
+			with(map[string]any{"attempts": 4.0, "cause": "EOF", "request_id": nil})},
+		{noTokenErr,
+			with(map[string]any{"cause": "no token", "path": "/api/v3/flows/instances/", "request_id": nil})},
+	} {
+		t.Run(c.err.Error(), func(t *testing.T) {
+			text, fields := logged(t, c.err)
+			assert.Equal(t, c.want, fields)
+			for key := range c.want {
+				assert.Contains(t, text, "err."+key+"=")
+			}
+			assert.NotContains(t, text, searched)
+			assert.NotContains(t, text, "alice%40")
+		})
+	}
+}
+
+func TestJSONOfAnErrorHasNoBody(t *testing.T) {
+	t.Parallel()
+	const secret = "what only the body says"
+	for _, status := range []int{400, 403, 404, 500} {
+		err := listError(t, answer(status, htmlType, secret))
+		var api *authentik.APIError
+		require.ErrorAs(t, err, &api)
+		assert.Equal(t, secret, string(api.Body))
+		text, jsonErr := json.Marshal(err)
+		require.NoError(t, jsonErr)
+		assert.NotContains(t, string(text), "Body")
+		assert.NotContains(t, string(text), secret)
+		assert.Contains(t, string(text), fmt.Sprintf(`"StatusCode":%d`, status))
+	}
+}
+
+func TestValidationErrorHasTheMessagesByThePathOfTheirField(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		name, body string
+		fields     map[string][]string
+		nonField   []string
+		detail     string
+	}{
+		{name: "a list of messages", body: `{"slug":["a","b"]}`, fields: map[string][]string{"slug": {"a", "b"}}},
+		{name: "a single message", body: `{"slug":"a"}`, fields: map[string][]string{"slug": {"a"}}},
+		{name: "a nested serializer", body: `{"user":{"email":["a"],"groups":{"name":["b"]}}}`,
+			fields: map[string][]string{"user.email": {"a"}, "user.groups.name": {"b"}}},
+		{name: "a list of serializers", body: `{"policies":[{},{"order":["a"]},{"order":["b"],"user":{"pk":["c"]}}]}`,
+			fields: map[string][]string{"policies[1].order": {"a"}, "policies[2].order": {"b"}, "policies[2].user.pk": {"c"}}},
+		{name: "a list of lists", body: `{"rows":[["a"],[["b"]]]}`, fields: map[string][]string{"rows[0]": {"a"}, "rows[1][0]": {"b"}}},
+		{name: "of several objects at once", body: `[{},{"name":["a"]}]`, fields: map[string][]string{"[1].name": {"a"}}},
+		{name: "non_field_errors", body: `{"non_field_errors":["a","b"]}`, nonField: []string{"a", "b"}},
+		{name: "a bare array", body: `["a","b"]`, nonField: []string{"a", "b"}},
+		{name: "a bare string", body: `"a"`, nonField: []string{"a"}},
+		{name: "detail", body: `{"detail":"a"}`, detail: "a"},
+		{name: "a field of that name", body: `{"detail":["a"],"error":["b"],"code":["c"]}`,
+			fields: map[string][]string{"detail": {"a"}, "error": {"b"}, "code": {"c"}}},
+		{name: "everything", body: `{"detail":"a","code":"invalid","non_field_errors":["b"],"c":["d"]}`,
+			fields: map[string][]string{"c": {"d"}}, nonField: []string{"b"}, detail: "a"},
+		{name: "no message", body: `{"logs":[],"success":false,"n":1,"null":null}`},
+		{name: "null", body: `null`},
+		{name: "a number", body: `1`},
+		{name: "nothing", body: ``},
+		{name: "nested deeper than any serializer", body: strings.Repeat(`{"a":`, 17) + `"b"` + strings.Repeat("}", 17)},
+		{name: "10,000 brackets", body: strings.Repeat("[", 10_000) + strings.Repeat("]", 10_000)},
+		{name: "100,000 brackets", body: strings.Repeat("[", 100_000)},
+		{name: "10,000 braces", body: strings.Repeat(`{"a":`, 10_000) + `"b"` + strings.Repeat("}", 10_000)},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			err := listError(t, answer(400, jsonType, c.body))
+			require.IsType(t, &authentik.ValidationError{}, err)
+			e := err.(*authentik.ValidationError) //nolint:errorlint // the type itself
+			assert.Equal(t, c.fields, e.Fields)
+			assert.Equal(t, c.nonField, e.NonFieldErrors)
+			assert.Equal(t, c.detail, e.Detail)
+			assert.Less(t, len(err.Error()), 700)
+		})
+	}
+}
+
+func TestDetailIsDetailElseErrorElseAShortText(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct{ name, contentType, body, detail, code string }{
+		{"detail before error", jsonType, `{"error":"b","detail":"a","code":"c"}`, "a", "c"},
+		{"error where there is no detail", jsonType, `{"error":"b"}`, "b", ""},
+		{"error where detail is empty", jsonType, `{"detail":"","error":"b"}`, "b", ""},
+		{"error where detail is no text", jsonType, `{"detail":1,"error":"b"}`, "b", ""},
+		{"JSON that is called text", textType, `{"detail":"a"}`, "a", ""},
+		{"JSON that is called HTML", htmlType, `{"detail":"a"}`, "a", ""},
+		{"a text", textType, " a\n", "a", ""},
+		{"a text without a type", "", "a", "a", ""},
+		{"a text of 512 bytes", textType, strings.Repeat("a", 512), strings.Repeat("a", 512), ""},
+		{"a longer text", textType, strings.Repeat("a", 513), "", ""},
+		{"HTML", htmlType, "<p>a", "", ""},
+		{"nothing", textType, "", "", ""},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			var api *authentik.APIError
+			require.ErrorAs(t, listError(t, answer(404, c.contentType, c.body)), &api)
+			assert.Equal(t, c.detail, api.Detail)
+			assert.Equal(t, c.code, api.Code)
+			assert.Equal(t, c.body, string(api.Body))
+		})
+	}
+}
+
+func TestErrorKeeps64KiBOfABody(t *testing.T) {
+	t.Parallel()
+	for _, size := range []int{64<<10 - 1, 64 << 10, 64<<10 + 1, 10 << 20} {
+		body := strings.Repeat("<", size)
+		var api *authentik.APIError
+		err := listError(t, answer(403, htmlType, body))
+		require.ErrorAs(t, err, &api)
+		assert.Equal(t, body[:min(size, 64<<10)], string(api.Body))
+		assert.Less(t, len(err.Error()), 300)
+		assert.IsType(t, &authentik.PermissionError{}, err)
+	}
+}
+
+func TestNoErrorShowsATokenThatTheServerRepeats(t *testing.T) {
+	t.Parallel()
+	const token = "canary-token-in-lower-case" // as media types are printed
+	for name, a := range map[string]recorded.Response{
+		"in detail":                answer(403, jsonType, `{"detail":"`+token+`"}`),
+		"in a field":               answer(400, jsonType, `{"`+token+`":["`+token+`"],"non_field_errors":["`+token+`"]}`),
+		"in a text":                answer(404, textType, token),
+		"in a page":                answer(404, htmlType, "<p>"+token),
+		"in the request ID":        answer(404, htmlType, "", "X-authentik-id", token),
+		"in the type":              recorded.Response{Status: 404, Text: strings.Repeat("x", 600), Headers: [][2]string{{"Content-Type", "text/" + token}}},
+		"in the type of a success": recorded.Response{Status: 200, Text: "x", Headers: [][2]string{{"Content-Type", "text/" + token}, {"X-authentik-id", token}}},
+		"in a success":             answer(200, jsonType, `{"pagination":"`+token+`"}`),
+		"in a key of a success":    answer(200, jsonType, `{"pagination":{"`+token+`":1,"`+token+`":2}}`),
+		"in the location":          answer(302, "", "", "Location", "https://"+token+"/"+token),
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			ak, err := authentik.NewClient(newServer(t, a), token)
+			require.NoError(t, err)
+			t.Cleanup(ak.Close)
+			_, err = ak.FlowsInstancesList(t.Context(), nil)
+			require.Error(t, err)
+			asJSON, jsonErr := json.Marshal(err)
+			require.NoError(t, jsonErr)
+			asText, _ := logged(t, err)
+			var body []byte
+			if api := (*authentik.APIError)(nil); errors.As(err, &api) {
+				body = api.Body
+			}
+			shown := fmt.Sprintf("%v %+v %#v %s %q %s %s %s", err, err, err, err, err, asJSON, asText, body)
+			assert.NotContains(t, shown, token)
+		})
+	}
+}
+
+func TestErrorsMayBeReadByManyGoroutines(t *testing.T) {
+	t.Parallel()
+	for _, a := range []recorded.Response{
+		answer(400, jsonType, `{"b":["c"],"a":["d"],"non_field_errors":["e"],"detail":"f"}`),
+		answer(403, jsonType, `{"detail":"f"}`), answer(500, htmlType, "<p>"), answer(200, htmlType, "<p>"),
+	} {
+		err := listError(t, a)
+		want := err.Error()
+		var all sync.WaitGroup
+		for range 8 {
+			all.Add(1)
+			go func() {
+				defer all.Done()
+				assert.Equal(t, want, err.Error())
+				_ = err.(slog.LogValuer).LogValue() //nolint:errorlint // the type itself
+				assert.NotErrorIs(t, err, authentik.ErrNoResult)
+			}()
+		}
+		all.Wait()
+	}
+}
