@@ -192,7 +192,7 @@ func (l live) sameWalks(t *testing.T, rawQuery string, ways map[string]walk) {
 	t.Helper()
 	query, err := url.ParseQuery(rawQuery)
 	require.NoError(t, err)
-	opts, wire, reason := listOptions(query)
+	opts, wire, reason := optionsFor(query)
 	require.Empty(t, reason)
 	l.eventually(t, func() (all []string) {
 		rows, changed := walked(l.pages(t, "flows/instances/", wire))
@@ -281,7 +281,7 @@ func lists(flows []map[string]any) []string {
 	}
 	add := func(more ...url.Values) {
 		for _, query := range more {
-			if _, _, reason := listOptions(query); reason == "" { // a blank name is refused, for one
+			if _, _, reason := optionsFor(query); reason == "" { // a blank name is refused, for one
 				all = append(all, query.Encode())
 			}
 		}

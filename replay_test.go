@@ -65,13 +65,13 @@ var operations = []struct {
 
 // door is how a recorded request goes through the library.
 type door struct {
-	op       string // the method; "" if there is none
-	reason   string // why it is not the operation's own method
-	path     string // of the request that reaches the server, below /api/v3/
-	query    url.Values
-	call     func(ctx context.Context, ak *authentik.Client, opt authentik.RequestOption) (any, error)
-	untyped  bool // call decodes into any
-	replayed bool // only the answer is: the request cannot be made
+	op         string // the method; "" if there is none
+	reason     string // why it is not the operation's own method
+	path       string // of the request that reaches the server, below /api/v3/
+	query      url.Values
+	call       func(ctx context.Context, ak *authentik.Client, opt authentik.RequestOption) (any, error)
+	untyped    bool // call decodes into any
+	answerOnly bool // the request cannot be made, but its answer replayed
 }
 
 func doorOf(t *testing.T, r recorded.Request) door {
@@ -86,7 +86,7 @@ func doorOf(t *testing.T, r recorded.Request) door {
 		}
 		switch o.door {
 		case "FlowsInstancesList":
-			opts, wire, reason := listOptions(query)
+			opts, wire, reason := optionsFor(query)
 			if reason != "" {
 				return getDoor(path, query, reason)
 			}
@@ -113,7 +113,7 @@ func doorOf(t *testing.T, r recorded.Request) door {
 		default:
 			// Whatever was asked, an error answer is an error answer.
 			d := getDoor("replayed/", nil, o.notTyped)
-			d.replayed = true
+			d.answerOnly = true
 			return d
 		}
 	}
@@ -136,9 +136,9 @@ var orderings = []string{
 	"compatibility_mode", "layout", "denied_action", "authentication", "background",
 }
 
-// listOptions are the options for a query and the query that they are to
+// optionsFor are the options for a query and the query that they are to
 // send, or the reason why the options cannot express it.
-func listOptions(query url.Values) (opts *authentik.FlowsInstancesListOptions, wire url.Values, reason string) {
+func optionsFor(query url.Values) (opts *authentik.FlowsInstancesListOptions, wire url.Values, reason string) {
 	opts, wire = &authentik.FlowsInstancesListOptions{}, maps.Clone(query)
 	for _, key := range slices.Sorted(maps.Keys(query)) {
 		value := query.Get(key)
@@ -216,16 +216,16 @@ func TestEveryRecordedExchangeHasItsTypedOutcome(t *testing.T) {
 					d := doorOf(t, e.Request)
 					way := d.op
 					switch {
-					case d.replayed && e.Response.Status < 300:
+					case d.answerOnly && e.Response.Status < 300:
 						way = "not typed: " + d.reason
-					case d.replayed:
+					case d.answerOnly:
 						way = "not typed, its error answer through Get: " + d.reason
-						replay(t, d, e.Response)
+						replayed(t, d, e.Response)
 					case d.reason != "":
 						way = "Get, because " + d.reason
-						replay(t, d, e.Response)
+						replayed(t, d, e.Response)
 					default:
-						replay(t, d, e.Response)
+						replayed(t, d, e.Response)
 					}
 					mu.Lock()
 					counts[way]++
@@ -236,8 +236,8 @@ func TestEveryRecordedExchangeHasItsTypedOutcome(t *testing.T) {
 	}
 }
 
-// replay serves an answer to the request of a door, and checks what comes of it.
-func replay(t *testing.T, d door, answer recorded.Response) {
+// replayed serves an answer to the request of a door, and checks what comes of it.
+func replayed(t *testing.T, d door, answer recorded.Response) {
 	t.Helper()
 	var asked []string
 	ak := newClient(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -269,7 +269,7 @@ func replay(t *testing.T, d door, answer recorded.Response) {
 		assert.Equal(t, parsed(t, body), value)
 	default:
 		require.NoError(t, err)
-		assert.Empty(t, differences(t, body, value))
+		assert.Empty(t, jsonDifferences(t, body, value))
 	}
 }
 
@@ -300,21 +300,21 @@ func parsed(t *testing.T, body []byte) any {
 // purpose. An array's index is not part of a path.
 var omissions = []struct {
 	path string // a regular expression
-	only any    // the value with which it is left out; omitted: any
+	only any    // the value with which it is left out; anything: any
 	why  string
 }{
-	{`autocomplete`, omitted, "serves the admin interface's search box: {} for flows"},
+	{`autocomplete`, anything, "serves the admin interface's search box: {} for flows"},
 	{`results\.background_themed_urls`, nil, "is left out where it is nil, as by servers that do not have it"},
 	{`(results|stage_obj\.flow_set)\.background_url`, "", "is left out where it is empty, as by servers that do not have it"},
-	{`stage_obj\.flow_set\.(stages|policies|cache_count|authentication)`, omitted, "comes up to 2022.9 only, where a flow set holds whole flows"},
-	{`(build_hash|outdated|outpost_outdated|version_.*)`, omitted, "is not what ServerVersion is for"},
+	{`stage_obj\.flow_set\.(stages|policies|cache_count|authentication)`, anything, "comes up to 2022.9 only, where a flow set holds whole flows"},
+	{`(build_hash|outdated|outpost_outdated|version_.*)`, anything, "is not what ServerVersion is for"},
 }
 
-var omitted = new(any)
+var anything = new(any)
 
-// differences are those between a server's JSON and what the library made of
+// jsonDifferences are those between a server's JSON and what the library made of
 // it, marshaled: a key that is missing, one that is invented, another value.
-func differences(t *testing.T, body []byte, value any) []string {
+func jsonDifferences(t *testing.T, body []byte, value any) []string {
 	t.Helper()
 	ours, err := json.Marshal(value)
 	require.NoError(t, err)
@@ -362,14 +362,14 @@ func compare(path string, want, got any) (all []string) {
 
 func isOmission(path string, value any) bool {
 	for _, o := range omissions {
-		if (o.only == omitted || o.only == value) && regexp.MustCompile("^"+o.path+"$").MatchString(path) {
+		if (o.only == anything || o.only == value) && regexp.MustCompile("^"+o.path+"$").MatchString(path) {
 			return true
 		}
 	}
 	return false
 }
 
-// differences sees a field by its JSON key; this makes sure that it is that
+// jsonDifferences sees a field by its JSON key; this makes sure that it is that
 // key's field.
 func TestFieldsOfModelsAreNamedAfterTheKeysOfTheAPI(t *testing.T) {
 	t.Parallel()
@@ -621,7 +621,7 @@ func TestRecordedWalksDeliverEveryFlowOnceOrTellThatTheListChanged(t *testing.T)
 					t.Parallel()
 					values, err := url.ParseQuery(query)
 					require.NoError(t, err)
-					opts, wire, reason := listOptions(values)
+					opts, wire, reason := optionsFor(values)
 					if reason != "" { // such as an ordering that is refused: its pages are answered all the same
 						opts, wire = nil, url.Values{}
 					}
@@ -650,7 +650,7 @@ func TestRecordedWalksDeliverEveryFlowOnceOrTellThatTheListChanged(t *testing.T)
 
 					flows, err := walk(t.Context(), ak, opts)
 
-					assert.Empty(t, differences(t, want, map[string]any{"results": flows}))
+					assert.Empty(t, jsonDifferences(t, want, map[string]any{"results": flows}))
 					for number, times := range asked {
 						assert.Equal(t, 1, times, "requests for page %s", number)
 					}
