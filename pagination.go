@@ -162,10 +162,13 @@ func (w walk[T]) pages(ctx context.Context) iter.Seq2[*Page[T], error] {
 				*w.config.response = got.response
 			}
 			if got.err != nil {
-				if number > w.first && errors.Is(got.err, ErrNotFound) {
-					if w.config.allowListChanges && got.answeredJSON() {
-						return
-					}
+				switch {
+				case number == w.first:
+				case !errors.Is(got.err, ErrNotFound):
+					got.err = fmt.Errorf("authentik: %s: page %d: %w", w.request.op, number, got.err)
+				case w.config.allowListChanges && got.answeredJSON():
+					return
+				default:
 					got.err = w.changed("page %d is gone: %w", number, got.err)
 				}
 				yield(nil, got.err)
