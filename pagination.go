@@ -216,7 +216,9 @@ func dropRepeats[T any](p *Page[T], seen map[uuid.UUID]struct{}, key func(*T) uu
 	}
 	repeats := len(p.Results) - len(fresh)
 	clear(p.Results[len(fresh):])
-	p.Results = fresh
+	if p.Results = fresh; len(fresh) == 0 {
+		p.Results = nil
+	}
 	return repeats
 }
 
