@@ -286,6 +286,9 @@ func (w walk[T]) fetch(ctx context.Context, number int) *fetched[T] {
 		}
 		return p, err
 	})
+	if w.config.response == nil {
+		f.response.Body = nil // half of what a page holds while it waits for its turn
+	}
 	return f
 }
 
