@@ -442,6 +442,21 @@ func TestWalkChecksItsContextBeforeEachPage(t *testing.T) {
 }
 
 // 6
+func TestWalkWhoseContextHasEndedSendsNothing(t *testing.T) {
+	t.Parallel()
+	eachWalk(t, func(t *testing.T, kind walkKind) {
+		server := &flowServer{list: unchanging("abc")}
+		ctx, cancel := context.WithCancel(t.Context())
+		walk := kind.walk(ctx, t, newClient(t, server), nil)
+		cancel()
+		slugs, err := drain(t, walk)
+		assert.Empty(t, slugs)
+		require.ErrorIs(t, err, context.Canceled)
+		assert.Empty(t, server.requests())
+	})
+}
+
+// 6
 func TestWalkWaitsNoLongerThanItsContext(t *testing.T) {
 	t.Parallel()
 	for name, second := range map[string]func(*http.Request) (*http.Response, error){
@@ -563,6 +578,34 @@ func TestWalkEndsAtAPageThatHasNothingNewAndYetANextOne(t *testing.T) {
 			assert.Equal(t, []int{1}, server.requests())
 		})
 	})
+}
+
+func TestPaginationThatContradictsTheResultsIsRefused(t *testing.T) {
+	t.Parallel()
+	for _, tc := range []struct {
+		path string
+		list string
+		lie  func(*authentik.Pagination)
+	}{
+		{"pagination.next", "abc", func(p *authentik.Pagination) { p.Next = -1 }},
+		{"pagination.previous", "abc", func(p *authentik.Pagination) { p.Previous = -1 }},
+		{"pagination.count", "abc", func(p *authentik.Pagination) { p.Count = -1 }},
+		{"pagination.current", "abc", func(p *authentik.Pagination) { p.Current = -1 }},
+		{"pagination.total_pages", "abc", func(p *authentik.Pagination) { p.TotalPages = -1 }},
+		{"pagination.start_index", "abc", func(p *authentik.Pagination) { p.StartIndex = -1 }},
+		{"pagination.end_index", "abc", func(p *authentik.Pagination) { p.EndIndex = -1 }},
+		{"pagination.count", "abc", func(p *authentik.Pagination) { p.Count = 2 }},
+		{"pagination.count", "", func(p *authentik.Pagination) { p.Count = 3 }},
+		{"pagination.total_pages", "abc", func(p *authentik.Pagination) { p.TotalPages = 0 }},
+	} {
+		for op, list := range flowLists {
+			server := &flowServer{list: unchanging(tc.list), lie: tc.lie}
+			var decode *authentik.DecodeError
+			require.ErrorAs(t, list(t.Context(), newClient(t, server), nil), &decode, "%s: %s", op, tc.path)
+			assert.Equal(t, tc.path, decode.JSONPath, op)
+			assert.Len(t, server.requests(), 1)
+		}
+	}
 }
 
 // 8
