@@ -108,6 +108,7 @@ func TestFilterValuesArriveAsTheyAre(t *testing.T) {
 			assert.Equal(t, want, sent, "%s: %q", op, value)
 		}
 	}
+	assert.Equal(t, url.Values{"name": {","}, "slug": {"\x00"}}, query("FlowsInstancesList", &listOptions{Name: ",", Slug: "\x00"}), "blank in a search only")
 }
 
 // 9 of FlowsInstancesAll, and of a single list.

@@ -299,8 +299,6 @@ type lagging struct {
 	most     atomic.Int32 // in flight at once
 }
 
-func aSecond(int) time.Duration { return time.Second }
-
 func (l *lagging) roundTrip(req *http.Request) (*http.Response, error) {
 	now := l.inFlight.Add(1)
 	defer l.inFlight.Add(-1)
@@ -364,17 +362,25 @@ func TestWalkThatIsLeftSendsNothingMoreAndLeavesNoGoroutine(t *testing.T) {
 			t.Parallel()
 			eachWalk(t, func(t *testing.T, kind walkKind) {
 				synctest.Test(t, func(t *testing.T) {
-					transport := &lagging{server: &flowServer{list: unchanging("abcdefghijklmnopqrstuvwxyz")}, lag: aSecond}
+					transport := &lagging{
+						server: &flowServer{list: unchanging("abcdefghijklmnopqrstuvwxyz")},
+						lag: func(page int) time.Duration {
+							if page > tc.pages {
+								return time.Hour // nobody waits for it
+							}
+							return time.Second
+						},
+					}
 					walk := kind.walk(t.Context(), t, socketless(t, transport.roundTrip), &authentik.FlowsInstancesListOptions{PageSize: 3})
 					start := time.Now()
 					tc.walk(walk)
 					assert.Zero(t, transport.inFlight.Load(), "it returned before its requests had")
-					// A second a page, and one for those under way.
+					// A second a page, and one for those under way to be cancelled.
 					assert.LessOrEqual(t, time.Since(start), time.Duration(tc.pages+min(1, kind.prefetch))*time.Second)
 					sent := transport.server.requests()
 					assert.GreaterOrEqual(t, len(sent), tc.pages)
 					assert.LessOrEqual(t, len(sent), tc.pages+kind.prefetch)
-					<-time.After(time.Hour)
+					synctest.Wait()
 					assert.Equal(t, sent, transport.server.requests())
 				})
 			})
@@ -547,23 +553,29 @@ func TestWalkEndsAtAPageThatHasNothingNewAndYetANextOne(t *testing.T) {
 		list      func(page int) []string
 		size      int
 		delivered string
-		requests  int
+		page      int   // that has nothing new
+		strict    error // without AllowListChanges
 	}{
-		"the first page again": {func(int) []string { return strings.Split(strings.Repeat("ab", forever), "") }, 2, "ab", 2},
-		"one flow again":       {func(int) []string { return strings.Split(strings.Repeat("a", forever), "") }, 1, "a", 2},
-		"one flow again, although the list grew by another": {func(page int) []string {
-			return strings.Split(strings.Repeat("a", forever+min(page, 2)), "")
-		}, 1, "a", 3},
+		"the first page again": {unchanging(strings.Repeat("ab", forever)), 2, "ab", 2, authentik.ErrPaginationStuck},
+		"one flow again":       {unchanging(strings.Repeat("a", forever)), 1, "a", 2, authentik.ErrPaginationStuck},
+		"one flow again, although the list grew by another": {
+			changing(strings.Repeat("a", forever), 2, strings.Repeat("a", forever+1)), 1, "a", 3, authentik.ErrListChanged,
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			eachWalk(t, func(t *testing.T, kind walkKind) {
+				opts := &authentik.FlowsInstancesListOptions{PageSize: tc.size}
+				slugs, err := drain(t, kind.walk(t.Context(), t, newClient(t, &flowServer{list: tc.list}), opts))
+				assert.Equal(t, tc.delivered, slugs)
+				require.ErrorIs(t, err, tc.strict)
+
 				server := &flowServer{list: tc.list}
-				slugs, err := drain(t, kind.walk(t.Context(), t, newClient(t, server), &authentik.FlowsInstancesListOptions{PageSize: tc.size}, authentik.AllowListChanges()))
+				slugs, err = drain(t, kind.walk(t.Context(), t, newClient(t, server), opts, authentik.AllowListChanges()))
 				assert.Equal(t, tc.delivered, slugs)
 				require.ErrorIs(t, err, authentik.ErrPaginationStuck)
-				assert.EqualError(t, err, fmt.Sprintf("authentik: %s: pagination is stuck: page %d has nothing new, and yet a next one", kind.op(), tc.requests))
-				assert.LessOrEqual(t, len(server.requests()), tc.requests+max(0, kind.prefetch-1))
+				assert.EqualError(t, err, fmt.Sprintf("authentik: %s: pagination is stuck: page %d has nothing new, and yet a next one", kind.op(), tc.page))
+				assert.LessOrEqual(t, len(server.requests()), tc.page+max(0, kind.prefetch-1))
 			})
 		})
 	}
@@ -698,6 +710,9 @@ func TestWalkTellsThatTheListChanged(t *testing.T) {
 		{"too few flows", unchanging("abcdef"), 2, func(p *authentik.Pagination) { p.Count = 9 }, "abcdef", "page 3: 6 results in all, where the count is 9", "abcdef"},
 		{"too many flows", unchanging("abcdef"), 2, func(p *authentik.Pagination) { p.Count = 5 }, "abcdef", "page 3: 6 results in all, where the count is 5", "abcdef"},
 		{"pages of one, an insertion before the cursor", changing("bcd", 2, "abcd"), 1, nil, "b", "page 2: the count went from 3 to 4", "bcd"},
+		{"pages of one, a deletion behind the cursor and then an insertion before it", func(page int) []string {
+			return strings.Split([]string{"bcdef", "bcde", "abcde"}[min(page, 3)-1], "")
+		}, 1, nil, "bc", "page 2: the count went from 5 to 4", "bcde"},
 		{"pages of one, two insertions before the cursor", changing("cde", 3, "abcde"), 1, nil, "cd", "page 3: the count went from 3 to 5", "cde"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
@@ -719,6 +734,42 @@ func TestWalkTellsThatTheListChanged(t *testing.T) {
 				slugs, err = drain(t, kind.walk(t.Context(), t, ak, opts, authentik.AllowListChanges()))
 				require.NoError(t, err)
 				assert.Equal(t, tc.tolerant, slugs)
+			})
+		})
+	}
+}
+
+func TestWalkAsksForNothingMoreOnceItKnowsItsEnd(t *testing.T) {
+	t.Parallel()
+	for _, tc := range []struct {
+		name    string
+		list    func(page int) []string
+		next    int // of page 2
+		reqOpts []authentik.RequestOption
+	}{
+		{"the list changed", changing("abcdefghij", 2, "abcdefghi"), 3, nil},
+		{"no next page", unchanging("abcdefghij"), 0, []authentik.RequestOption{authentik.AllowListChanges()}},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			t.Parallel()
+			eachWalk(t, func(t *testing.T, kind walkKind) {
+				synctest.Test(t, func(t *testing.T) {
+					server := &flowServer{list: tc.list, lie: func(p *authentik.Pagination) {
+						if p.Current == 2 {
+							p.Next = tc.next
+						}
+					}}
+					slugs, err := drain(t, func(yield func(string, error) bool) {
+						for slug, err := range kind.walk(t.Context(), t, socketless(t, server.roundTrip), pagesOfTwo, tc.reqOpts...) {
+							if synctest.Wait(); !yield(slug, err) {
+								return
+							}
+						}
+					})
+					assert.Equal(t, tc.reqOpts == nil, errors.Is(err, authentik.ErrListChanged))
+					assert.Equal(t, "abcd", slugs)
+					assert.Equal(t, []int{1, 2, 3, 4, 5}[:min(max(2, 1+kind.prefetch), 5)], server.requests())
+				})
 			})
 		})
 	}
