@@ -111,7 +111,7 @@ func TestFilterValuesArriveAsTheyAre(t *testing.T) {
 	assert.Equal(t, url.Values{"name": {","}, "slug": {"\x00"}}, query("FlowsInstancesList", &listOptions{Name: ",", Slug: "\x00"}), "blank in a search only")
 }
 
-// 9 of FlowsInstancesAll, and of a single list.
+// Clause 9 of FlowsInstancesAll, and of a single list.
 func TestOrderingIsMadeTotal(t *testing.T) {
 	t.Parallel()
 	query := newQueries(t)

@@ -213,7 +213,8 @@ func drain(t testing.TB, walk iter.Seq2[string, error]) (slugs string, err error
 
 var pagesOfTwo = &authentik.FlowsInstancesListOptions{PageSize: 2}
 
-// 1 of FlowsInstancesAll.
+// Clause 1 of the contract in FlowsInstancesAll's documentation; the other nine
+// are below, and the ninth is in TestOrderingIsMadeTotal.
 func TestWalkSendsNothingBeforeItsFirstStep(t *testing.T) {
 	t.Parallel()
 	eachWalk(t, func(t *testing.T, kind walkKind) {
@@ -238,7 +239,7 @@ func TestWalkSendsNothingBeforeItsFirstStep(t *testing.T) {
 	})
 }
 
-// 2
+// Clause 2.
 func TestWalkKeepsTheOptionsOfItsCall(t *testing.T) {
 	t.Parallel()
 	eachWalk(t, func(t *testing.T, kind walkKind) {
@@ -260,7 +261,7 @@ func TestWalkKeepsTheOptionsOfItsCall(t *testing.T) {
 	})
 }
 
-// 3
+// Clause 3.
 func TestWalkStartsAgainAtEachRange(t *testing.T) {
 	t.Parallel()
 	eachWalk(t, func(t *testing.T, kind walkKind) {
@@ -314,7 +315,7 @@ func (l *lagging) roundTrip(req *http.Request) (*http.Response, error) {
 	}
 }
 
-// 4
+// Clause 4.
 func TestWalkThatIsLeftSendsNothingMoreAndLeavesNoGoroutine(t *testing.T) {
 	t.Parallel()
 	leave := func(after string) func(iter.Seq2[string, error]) {
@@ -388,7 +389,7 @@ func TestWalkThatIsLeftSendsNothingMoreAndLeavesNoGoroutine(t *testing.T) {
 	}
 }
 
-// 5
+// Clause 5.
 func TestWalkYieldsAnErrorOnceAfterWhatCameBefore(t *testing.T) {
 	t.Parallel()
 	for status, attempts := range map[int]int{http.StatusServiceUnavailable: 4, http.StatusForbidden: 1} {
@@ -415,7 +416,7 @@ func TestWalkYieldsAnErrorOnceAfterWhatCameBefore(t *testing.T) {
 	}
 }
 
-// 6
+// Clause 6.
 func TestWalkChecksItsContextBeforeEachPage(t *testing.T) {
 	t.Parallel()
 	eachWalk(t, func(t *testing.T, kind walkKind) {
@@ -447,7 +448,7 @@ func TestWalkChecksItsContextBeforeEachPage(t *testing.T) {
 	})
 }
 
-// 6
+// Clause 6.
 func TestWalkWhoseContextHasEndedSendsNothing(t *testing.T) {
 	t.Parallel()
 	eachWalk(t, func(t *testing.T, kind walkKind) {
@@ -462,7 +463,7 @@ func TestWalkWhoseContextHasEndedSendsNothing(t *testing.T) {
 	})
 }
 
-// 6
+// Clause 6.
 func TestWalkWaitsNoLongerThanItsContext(t *testing.T) {
 	t.Parallel()
 	for name, second := range map[string]func(*http.Request) (*http.Response, error){
@@ -501,7 +502,7 @@ func TestWalkWaitsNoLongerThanItsContext(t *testing.T) {
 	}
 }
 
-// 7
+// Clause 7.
 func TestWalkRefusesAPageThatDoesNotFollow(t *testing.T) {
 	t.Parallel()
 	for _, tc := range []struct {
@@ -545,7 +546,7 @@ func TestWalkRefusesAPageThatDoesNotFollow(t *testing.T) {
 	}
 }
 
-// 7
+// Clause 7.
 func TestWalkEndsAtAPageThatHasNothingNewAndYetANextOne(t *testing.T) {
 	t.Parallel()
 	const forever = 1000
@@ -620,7 +621,7 @@ func TestPaginationThatContradictsTheResultsIsRefused(t *testing.T) {
 	}
 }
 
-// 8
+// Clause 8.
 func TestWalkAsksForPagesOf100AndFollowsWhatItGets(t *testing.T) {
 	t.Parallel()
 	var all []string
@@ -684,7 +685,7 @@ func TestWalkOfAnEmptyListIsEmpty(t *testing.T) {
 	})
 }
 
-// 10, in pages of two unless it says otherwise. What no client can see is here
+// Clause 10, in pages of two unless it says otherwise. What no client can see is here
 // too, because the documentation says so.
 func TestWalkTellsThatTheListChanged(t *testing.T) {
 	t.Parallel()
