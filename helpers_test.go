@@ -72,4 +72,3 @@ func recording(t testing.TB, version, id string) recorded.Exchange {
 	require.FailNow(t, "no such recording", "%s of %s", id, version)
 	return recorded.Exchange{}
 }
-
