@@ -1,2 +1,66 @@
-// Package authentik is a client of authentik's flows API.
+// Package authentik is a client of the flows API of [authentik], the
+// open-source identity provider: it lists flows, walks them, and reads the
+// bindings that tie stages to them, on every release from 2021.12 to 2026.8.
+//
+//	client, err := authentik.NewClient("https://sso.example.com", token)
+//	if err != nil {
+//		return err
+//	}
+//	defer client.Close()
+//	for flow, err := range client.FlowsInstancesAll(ctx, nil) {
+//		if err != nil {
+//			return err
+//		}
+//		fmt.Println(flow.Slug, flow.Designation)
+//	}
+//
+// Methods are named after authentik's operationIds: flows_instances_list is
+// [Client.FlowsInstancesList], flows_bindings_retrieve is
+// [Client.BindingsRetrieve]. [Client.Get] reaches every other endpoint.
+//
+// # Errors
+//
+// An answer with an error status is an [*APIError], in a [*ValidationError] if
+// it is a 400 and in a [*PermissionError] if it is a 401 or 403. A request
+// without a usable answer is a [*RequestError]; an answer that is not what was
+// asked for, a [*DecodeError]; a value that was refused before anything was
+// sent, an [*ArgumentError]. errors.As tells them apart, and errors.Is answers
+// [ErrNotFound] and the others:
+//
+//	var invalid *authentik.ValidationError
+//	switch {
+//	case errors.As(err, &invalid):
+//		fmt.Println(invalid.Fields["designation"])
+//	case errors.Is(err, authentik.ErrNotFound):
+//		// no such binding
+//	}
+//
+// Their texts are one line and say which operation, which status, which field
+// and which request, under the ID that the server logs. Neither they nor the
+// log hold the token or what was searched for, unless the server's own message
+// quotes it.
+//
+// # Iteration
+//
+// [Client.FlowsInstancesAll] is lazy, ends, delivers each flow once, and tells
+// when the list changed under it; its documentation lists what it guarantees.
+// [Client.FlowsInstancesPages] walks page by page. [Collect], [One] and
+// [Snapshot] read a sequence to its end. [WithPrefetch] asks ahead.
+//
+// # Decoding
+//
+// Reading is tolerant across servers: fields and enum values that this library
+// does not know, and fields that an older server does not have, are no errors.
+// It is strict about nonsense: a required key that is missing, null, a wrong
+// type, a duplicate key, a key in the wrong case, invalid UTF-8, or anything
+// that is not the object asked for is a [*DecodeError] with the path to it,
+// never a zero value. What is decoded keeps nothing else of the response alive.
+//
+// # Retries
+//
+// Requests are tried again as [RetryPolicy] says, and a server that says that
+// it is starting is waited for. Redirects are never followed. Nothing is
+// logged without [WithLogger].
+//
+// [authentik]: https://goauthentik.io
 package authentik

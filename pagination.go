@@ -162,10 +162,13 @@ func (w walk[T]) pages(ctx context.Context) iter.Seq2[*Page[T], error] {
 				*w.config.response = got.response
 			}
 			if got.err != nil {
-				if number > w.first && errors.Is(got.err, ErrNotFound) {
-					if w.config.allowListChanges && got.answeredJSON() {
-						return
-					}
+				switch {
+				case number == w.first:
+				case !errors.Is(got.err, ErrNotFound):
+					got.err = fmt.Errorf("authentik: %s: page %d: %w", w.request.op, number, got.err)
+				case w.config.allowListChanges && got.answeredJSON():
+					return
+				default:
 					got.err = w.changed("page %d is gone: %w", number, got.err)
 				}
 				yield(nil, got.err)
@@ -213,7 +216,9 @@ func dropRepeats[T any](p *Page[T], seen map[uuid.UUID]struct{}, key func(*T) uu
 	}
 	repeats := len(p.Results) - len(fresh)
 	clear(p.Results[len(fresh):])
-	p.Results = fresh
+	if p.Results = fresh; len(fresh) == 0 {
+		p.Results = nil
+	}
 	return repeats
 }
 
@@ -281,6 +286,9 @@ func (w walk[T]) fetch(ctx context.Context, number int) *fetched[T] {
 		}
 		return p, err
 	})
+	if w.config.response == nil {
+		f.response.Body = nil // half of what a page holds while it waits for its turn
+	}
 	return f
 }
 

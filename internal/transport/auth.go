@@ -25,9 +25,10 @@ func authenticate(next http.RoundTripper, token func(context.Context) (string, e
 			return nil, &tokenError{err}
 		}
 		remember(value)
-		authorized := req.Clone(req.Context())
+		authorized := *req
+		authorized.Header = req.Header.Clone()
 		authorized.Header.Set("Authorization", "Bearer "+value)
-		resp, err := next.RoundTrip(authorized)
+		resp, err := next.RoundTrip(&authorized)
 		if resp != nil {
 			resp.Request = req
 		}

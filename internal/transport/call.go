@@ -44,7 +44,7 @@ func (c *call) roundTrip(req *http.Request) (*http.Response, error) {
 	if _, callers := c.ctx.Deadline(); !callers && !c.deadline.IsZero() {
 		timeout = min(timeout, c.deadline.Sub(c.began)) // MaxElapsed's
 	}
-	c.attempt, c.cancel = context.WithTimeoutCause(req.Context(), timeout, fmt.Errorf("%w after %v", ErrAttemptTimeout, timeout))
+	c.attempt, c.cancel = context.WithTimeoutCause(req.Context(), timeout, ErrAttemptTimeout)
 	resp, err := c.t.chain.RoundTrip(req.WithContext(c.attempt))
 	if err == nil && resp == nil {
 		err = errors.New("a RoundTripper returned neither a response nor an error")
@@ -71,9 +71,9 @@ func (c *call) roundTrip(req *http.Request) (*http.Response, error) {
 
 // timedOut puts the attempt's timeout in the place of the error it caused.
 func (c *call) timedOut(err error) error {
-	if c.ended() == nil && errors.Is(context.Cause(c.attempt), ErrAttemptTimeout) {
+	if c.ended() == nil && context.Cause(c.attempt) == ErrAttemptTimeout { //nolint:errorlint // our own cause
 		c.timeouts++
-		return context.Cause(c.attempt)
+		return fmt.Errorf("%w after %v", ErrAttemptTimeout, time.Since(c.began).Round(time.Millisecond))
 	}
 	return err
 }

@@ -18,8 +18,8 @@ func Starting(status int, body []byte) bool {
 	default:
 		return false
 	}
-	if len(body) > 4<<10 {
-		return false
+	if len(body) > 4<<10 || !bytes.Contains(body, []byte(startingWords)) && !bytes.Contains(body, []byte(failedWords)) {
+		return false // as nearly always, and then without the cost of decoding
 	}
 	body = bytes.TrimSpace(body)
 	if bytes.HasPrefix(body, []byte("{")) {
@@ -33,7 +33,11 @@ func Starting(status int, body []byte) bool {
 	return startingText(string(body))
 }
 
+const (
+	startingWords = "authentik starting" // with "..." after it in older releases
+	failedWords   = "failed to connect to authentik backend:"
+)
+
 func startingText(text string) bool {
-	return text == "authentik starting" || text == "authentik starting..." ||
-		strings.HasPrefix(text, "failed to connect to authentik backend:")
+	return strings.TrimSuffix(text, "...") == startingWords || strings.HasPrefix(text, failedWords)
 }

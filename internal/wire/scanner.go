@@ -69,7 +69,10 @@ func Decode[T any](data []byte, fields *Object[T], v *T) error {
 }
 
 func newScanner(data []byte) scanner {
-	s := scanner{data: data, badUTF8: math.MaxInt}
+	s := scanner{
+		data: data, badUTF8: math.MaxInt,
+		text: make([]byte, 0, 512), pending: make([]pendingString, 0, 16), // an ordinary element's
+	}
 	if !utf8.Valid(data) {
 		s.badUTF8 = firstInvalid(data)
 	}

@@ -1,0 +1,230 @@
+package authentik_test
+
+import (
+	"context"
+	"maps"
+	"net/http"
+	"net/url"
+	"reflect"
+	"testing"
+
+	"github.com/google/uuid"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/seed-299d42e7/authentik-go"
+)
+
+type listOptions = authentik.FlowsInstancesListOptions
+
+// flowLists are the methods that take listOptions.
+var flowLists = map[string]func(context.Context, *authentik.Client, *listOptions) error{
+	"FlowsInstancesList": func(ctx context.Context, ak *authentik.Client, opts *listOptions) error {
+		_, err := ak.FlowsInstancesList(ctx, opts)
+		return err
+	},
+	"FlowsInstancesAll": func(ctx context.Context, ak *authentik.Client, opts *listOptions) error {
+		_, err := authentik.Collect(ak.FlowsInstancesAll(ctx, opts))
+		return err
+	},
+	"FlowsInstancesPages": func(ctx context.Context, ak *authentik.Client, opts *listOptions) error {
+		_, err := authentik.Collect(ak.FlowsInstancesPages(ctx, opts))
+		return err
+	},
+}
+
+// newQueries returns a function that returns the query of the first request
+// that a list makes.
+func newQueries(t *testing.T) func(op string, opts *listOptions) url.Values {
+	t.Helper()
+	server := &flowServer{list: unchanging("abcdefghijklmnopqrstuvwxyz")}
+	ak := newClient(t, server)
+	return func(op string, opts *listOptions) url.Values {
+		server.asked = nil
+		require.NoError(t, flowLists[op](t.Context(), ak, opts))
+		return server.asked[0]
+	}
+}
+
+func TestListOptionsAreSentUnlessTheyAreZero(t *testing.T) {
+	t.Parallel()
+	id := uuid.MustParse("A58A38A0-14B6-4A2A-A4FC-7C6B1E3C9C5D")
+	tests := map[string]struct {
+		opts listOptions
+		key  string
+		sent string
+	}{
+		"FlowUUID":     {listOptions{FlowUUID: id}, "flow_uuid", "a58a38a0-14b6-4a2a-a4fc-7c6b1e3c9c5d"},
+		"Name":         {listOptions{Name: "Welcome to authentik!"}, "name", "Welcome to authentik!"},
+		"Slug":         {listOptions{Slug: "default-authentication-flow"}, "slug", "default-authentication-flow"},
+		"Designation":  {listOptions{Designation: authentik.FlowDesignationStageConfiguration}, "designation", "stage_configuration"},
+		"DeniedAction": {listOptions{DeniedAction: authentik.FlowDeniedActionMessageContinue}, "denied_action", "message_continue"},
+		"Search":       {listOptions{Search: `"two words", three`}, "search", `"two words", three`},
+		"Ordering":     {listOptions{Ordering: "-slug"}, "ordering", "-slug"},
+		"Page":         {listOptions{Page: 1}, "page", "1"},
+		"PageSize":     {listOptions{PageSize: 7}, "page_size", "7"},
+	}
+	for _, field := range reflect.VisibleFields(reflect.TypeFor[listOptions]()) {
+		require.Contains(t, tests, field.Name)
+	}
+	var all listOptions
+	allSent := url.Values{}
+	for name, tc := range tests {
+		reflect.ValueOf(&all).Elem().FieldByName(name).Set(reflect.ValueOf(tc.opts).FieldByName(name))
+		allSent.Set(tc.key, tc.sent)
+	}
+	query := newQueries(t)
+	for op := range flowLists {
+		implied := url.Values{}
+		if op != "FlowsInstancesList" {
+			implied = url.Values{"page": {"1"}, "page_size": {"100"}}
+		}
+		assert.Equal(t, implied, query(op, nil), op)
+		assert.Equal(t, implied, query(op, &listOptions{}), op)
+		assert.Equal(t, allSent, query(op, &all), op)
+		for name, tc := range tests {
+			want := maps.Clone(implied)
+			want.Set(tc.key, tc.sent)
+			assert.Equal(t, want, query(op, &tc.opts), "%s: %s", op, name)
+		}
+	}
+}
+
+func TestFilterValuesArriveAsTheyAre(t *testing.T) {
+	t.Parallel()
+	query := newQueries(t)
+	for _, value := range []string{
+		"a&b=c", "a#b", "a;b", "a\r\nb", "a+b c%20d", "Süd \U0001F680 – 流れ", `"q" 'q' \`, "?page=2&page_size=1", " a ", "/../",
+		"designation=recovery", "a\x00b", "\ufeffa", "<script>", "%", "%zz", "a,b",
+	} {
+		for op := range flowLists {
+			sent := query(op, &listOptions{Name: value, Slug: value, Search: value, Designation: authentik.FlowDesignation(value), DeniedAction: authentik.FlowDeniedAction(value)})
+			sent.Del("page") // a walk's own
+			sent.Del("page_size")
+			want := url.Values{}
+			for _, key := range []string{"name", "slug", "search", "designation", "denied_action"} {
+				want.Set(key, value)
+			}
+			assert.Equal(t, want, sent, "%s: %q", op, value)
+		}
+	}
+	assert.Equal(t, url.Values{"name": {","}, "slug": {"\x00"}}, query("FlowsInstancesList", &listOptions{Name: ",", Slug: "\x00"}), "blank in a search only")
+}
+
+// Clause 9 of FlowsInstancesAll, and of a single list.
+func TestOrderingIsMadeTotal(t *testing.T) {
+	t.Parallel()
+	query := newQueries(t)
+	for ordering, sent := range map[string]string{
+		"name":                          "name,slug",
+		"-name":                         "-name,slug",
+		"designation, -name":            "designation,-name,slug",
+		" pk ":                          "pk,slug",
+		"policybindingmodel_ptr_id":     "policybindingmodel_ptr_id,slug",
+		"title,policy_engine_mode":      "title,policy_engine_mode,slug",
+		"compatibility_mode,layout":     "compatibility_mode,layout,slug",
+		"denied_action,-authentication": "denied_action,-authentication,slug",
+		"background":                    "background,slug",
+		"slug":                          "slug",
+		"-slug":                         "-slug",
+		"designation,slug":              "designation,slug",
+		"designation,-slug":             "designation,-slug",
+		"slug,designation":              "slug,designation",
+	} {
+		for op := range flowLists {
+			assert.Equal(t, []string{sent}, query(op, &listOptions{Ordering: ordering})["ordering"], "%s: %q", op, ordering)
+		}
+	}
+}
+
+func TestWhatServersWouldMisunderstandIsNotSent(t *testing.T) {
+	t.Parallel()
+	const (
+		blank   = "it is blank: servers ignore it, and list every flow"
+		notUTF8 = "it is not UTF-8"
+		joins   = "by stages or policies, servers repeat some flows and omit others"
+		unknown = "it has a field that flows are not ordered by: servers ignore it"
+	)
+	server := &flowServer{list: unchanging("a")}
+	ak := newClient(t, server)
+	for _, tc := range []struct {
+		opts          listOptions
+		field, reason string
+	}{
+		{listOptions{Page: -1}, "Page", "it is negative"},
+		{listOptions{PageSize: -1}, "PageSize", "it is negative"},
+		{listOptions{Name: " "}, "Name", blank},
+		{listOptions{Slug: "\t\n"}, "Slug", blank},
+		{listOptions{Search: " , ,"}, "Search", blank},
+		{listOptions{Search: "\x00"}, "Search", blank},
+		{listOptions{Search: "\u00a0\u2003"}, "Search", blank},
+		{listOptions{Designation: " "}, "Designation", blank},
+		{listOptions{DeniedAction: " "}, "DeniedAction", blank},
+		{listOptions{Name: "a\xff"}, "Name", notUTF8},
+		{listOptions{Slug: "\xc3"}, "Slug", notUTF8},
+		{listOptions{Search: "\xed\xa0\x80"}, "Search", notUTF8},
+		{listOptions{Designation: "\xff"}, "Designation", notUTF8},
+		{listOptions{DeniedAction: "\xff"}, "DeniedAction", notUTF8},
+		{listOptions{Ordering: "stages"}, "Ordering", joins},
+		{listOptions{Ordering: "name,-policies"}, "Ordering", joins},
+		{listOptions{Ordering: "flow_uuid"}, "Ordering", unknown},
+		{listOptions{Ordering: "background_url"}, "Ordering", unknown},
+		{listOptions{Ordering: "cache_count"}, "Ordering", unknown},
+		{listOptions{Ordering: "Name"}, "Ordering", unknown},
+		{listOptions{Ordering: "--slug"}, "Ordering", unknown},
+		{listOptions{Ordering: "- slug"}, "Ordering", unknown},
+		{listOptions{Ordering: "+slug"}, "Ordering", unknown},
+		{listOptions{Ordering: "-"}, "Ordering", unknown},
+		{listOptions{Ordering: " "}, "Ordering", unknown},
+		{listOptions{Ordering: "slug,"}, "Ordering", unknown},
+		{listOptions{Ordering: "slug name"}, "Ordering", unknown},
+	} {
+		for op, list := range flowLists {
+			err := list(t.Context(), ak, &tc.opts)
+			var argument *authentik.ArgumentError
+			require.ErrorAs(t, err, &argument, "%s: %+v", op, tc.opts)
+			assert.Equal(t, authentik.ArgumentError{Op: op, Field: tc.field, Reason: tc.reason}, *argument)
+			assert.EqualError(t, err, "authentik: "+op+": "+tc.field+": "+tc.reason)
+		}
+	}
+	assert.Empty(t, server.requests())
+}
+
+func TestListOfWhatIsNoClientOrNoContextIsRefused(t *testing.T) {
+	t.Parallel()
+	server := &flowServer{list: unchanging("a")}
+	for op, list := range flowLists {
+		for _, tc := range []struct {
+			field string
+			ctx   context.Context //nolint:containedctx // the argument under test
+			ak    *authentik.Client
+		}{
+			{"ctx", nil, newClient(t, server)},
+			{"Client", t.Context(), nil},
+			{"Client", t.Context(), &authentik.Client{}},
+		} {
+			var argument *authentik.ArgumentError
+			require.ErrorAs(t, list(tc.ctx, tc.ak, nil), &argument, op)
+			assert.Equal(t, op, argument.Op)
+			assert.Equal(t, tc.field, argument.Field)
+		}
+	}
+	assert.Empty(t, server.requests())
+}
+
+func TestBindingIsAskedForByItsUUID(t *testing.T) {
+	t.Parallel()
+	id := uuid.MustParse("A58A38A0-14B6-4A2A-A4FC-7C6B1E3C9C5D")
+	var asked []string
+	ak := newClient(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		asked = append(asked, r.Method+" "+r.RequestURI)
+		answer(http.StatusNotFound, "application/json", `{"detail":"Not found."}`)(w, r)
+	}))
+	_, err := ak.BindingsRetrieve(t.Context(), id)
+	require.ErrorIs(t, err, authentik.ErrNotFound)
+	_, err = ak.BindingsRetrieve(t.Context(), uuid.Nil)
+	var argument *authentik.ArgumentError
+	require.ErrorAs(t, err, &argument)
+	assert.Equal(t, authentik.ArgumentError{Op: "BindingsRetrieve", Field: "id", Reason: "it is uuid.Nil"}, *argument)
+	assert.Equal(t, []string{"GET /sub/path/api/v3/flows/bindings/a58a38a0-14b6-4a2a-a4fc-7c6b1e3c9c5d/"}, asked)
+}
