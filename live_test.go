@@ -25,6 +25,7 @@ import (
 )
 
 func TestLive(t *testing.T) {
+	t.Parallel()
 	baseURL, token := os.Getenv("AUTHENTIK_URL"), os.Getenv("AUTHENTIK_TOKEN")
 	if baseURL == "" || token == "" {
 		t.Skip("set AUTHENTIK_URL and AUTHENTIK_TOKEN: nothing is written to that server")
@@ -138,7 +139,7 @@ func (l live) fetch(t *testing.T, path string, query url.Values) (answer recorde
 		if err != nil {
 			return err
 		}
-		defer resp.Body.Close() //nolint:errcheck // it was only read
+		defer resp.Body.Close()
 		var body bytes.Buffer
 		_, err = io.Copy(&body, resp.Body)
 		answer = recorded.Response{Status: resp.StatusCode, Text: body.String()}

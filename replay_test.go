@@ -394,6 +394,14 @@ func starting(answer recorded.Response) bool {
 	return strings.HasPrefix(text, "authentik starting") || strings.HasPrefix(text, "failed to connect to authentik backend:")
 }
 
+// exactly is err as what it is itself, not as what it wraps.
+func exactly[T error](t *testing.T, err error) T {
+	t.Helper()
+	e, ok := err.(T) //nolint:errorlint // not what it wraps
+	require.True(t, ok, "%T: %v", err, err)
+	return e
+}
+
 // requireErrorOf checks an error against the answer that it is made of.
 func requireErrorOf(t *testing.T, answer recorded.Response, err error, op, path string, attempts int) {
 	t.Helper()
@@ -401,14 +409,13 @@ func requireErrorOf(t *testing.T, answer recorded.Response, err error, op, path 
 	detail, fields, nonField := serverSays(answer)
 	switch answer.Status {
 	case http.StatusBadRequest:
-		require.IsType(t, &authentik.ValidationError{}, err)
-		e := err.(*authentik.ValidationError) //nolint:errorlint // the type itself, not one that is wrapped
+		e := exactly[*authentik.ValidationError](t, err)
 		assert.Equal(t, fields, e.Fields)
 		assert.Equal(t, nonField, e.NonFieldErrors)
 	case http.StatusUnauthorized, http.StatusForbidden:
-		require.IsType(t, &authentik.PermissionError{}, err)
+		exactly[*authentik.PermissionError](t, err)
 	default:
-		require.IsType(t, &authentik.APIError{}, err)
+		exactly[*authentik.APIError](t, err)
 	}
 	var e *authentik.APIError
 	require.ErrorAs(t, err, &e)
@@ -503,8 +510,7 @@ func serverSays(answer recorded.Response) (detail string, fields map[string][]st
 
 func requireDecodeErrorOf(t *testing.T, answer recorded.Response, err error) {
 	t.Helper()
-	require.IsType(t, &authentik.DecodeError{}, err)
-	e := err.(*authentik.DecodeError) //nolint:errorlint // the type itself
+	e := exactly[*authentik.DecodeError](t, err)
 	assert.Equal(t, answer.Status, e.StatusCode)
 	assert.Equal(t, answer.Header("X-Authentik-Id"), e.RequestID)
 	assert.Equal(t, answer.Header("Content-Type"), e.ContentType)
