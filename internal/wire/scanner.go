@@ -452,6 +452,9 @@ func (s *scanner) number() ([]byte, error) {
 	if !ok {
 		return nil, s.unexpected("a digit")
 	}
+	if s.pos == len(s.data) && s.depth > 0 {
+		return nil, s.truncated() // 1.5 may have been 1.5e1, which is whole
+	}
 	return s.data[start:s.pos], nil
 }
 
