@@ -157,7 +157,7 @@ func under(err error, key string) error {
 		return err
 	}
 	if !plainKey(key) {
-		key = `["` + strings.Trim(strconv.QuoteToASCII(clip(key)), `"`) + `"]`
+		key = "[" + strconv.QuoteToASCII(clip(key)) + "]"
 	}
 	if e.Path != "" && e.Path[0] != '[' {
 		key += "."
