@@ -30,7 +30,10 @@ const (
 
 // Since is for a key that servers have since a release; they may not promise
 // it even then.
-func Since(release string) Presence { return Presence(release) }
+func Since(release string) Presence { return Presence("since " + release) }
+
+// Until is for a key that servers have had up to a release.
+func Until(release string) Presence { return Presence("until " + release) }
 
 // NewObject makes the table of a model.
 func NewObject[T any](fields ...Field[T]) *Object[T] {
