@@ -3,6 +3,7 @@ package wire
 import (
 	"bytes"
 	"encoding/json"
+	"fmt"
 	"slices"
 
 	"github.com/google/uuid"
@@ -181,12 +182,27 @@ func Values[T, V any](name string, when Presence, to func(*T) *[]V) Field[T] {
 				return err
 			}
 			*list = append(*list, *new(V))
-			if err := json.Unmarshal(s.data[start:s.pos], &(*list)[len(*list)-1]); err != nil {
-				return &Error{Start: start, End: s.pos, Err: err}
+			err := Unmarshal(s.data[start:s.pos], &(*list)[len(*list)-1])
+			if err != nil {
+				err.Start, err.End = start, s.pos
+				return err
 			}
 			return nil
 		})
 	})
+}
+
+// Unmarshal is json.Unmarshal; its error has the path that encoding/json knows.
+func Unmarshal(data []byte, v any) *Error {
+	err := json.Unmarshal(data, v)
+	if err == nil {
+		return nil
+	}
+	// One that is wrapped is another decoder's, with a path from elsewhere.
+	if typed, ok := err.(*json.UnmarshalTypeError); ok { //nolint:errorlint // not a wrapped one
+		return &Error{Path: typed.Field, Err: fmt.Errorf("%s, want %s", typed.Value, typed.Type)}
+	}
+	return &Error{Err: err}
 }
 
 // minSize is the least number of bytes that an object of this kind takes.
