@@ -207,10 +207,10 @@ func Unmarshal(data []byte, v any) *Error {
 
 // minSize is the least number of bytes that an object of this kind takes.
 func (o *Object[T]) minSize() int {
-	n := len("{},")
+	n := len("{}")
 	for _, f := range o.fields {
 		if f.When == Required {
-			n += len(f.quoted) + len(`:"",`)
+			n += len(f.quoted) + len(":0,") // the last comma is the list's
 		}
 	}
 	return n
