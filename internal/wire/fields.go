@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"slices"
+	"strconv"
 
 	"github.com/google/uuid"
 )
@@ -317,6 +318,9 @@ func (o *Object[T]) other(s *scanner, key []byte, keyStart int) error {
 		if bytes.EqualFold(key, []byte(f.Name)) {
 			return s.fail(keyStart, s.pos, "wrong case of the key "+f.Name)
 		}
+	}
+	if len(s.extra) == maxUnknown {
+		return s.fail(keyStart, s.pos, "more than "+strconv.Itoa(maxUnknown)+" unknown keys")
 	}
 	s.extra = append(s.extra, key)
 	if err := s.colon(); err != nil {

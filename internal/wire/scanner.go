@@ -23,6 +23,11 @@ import (
 // maxDepth is encoding/json's own limit.
 const maxDepth = 10_000
 
+// maxUnknown bounds the keys that are remembered to find one that comes twice:
+// a newer server has a few, and a body of nothing else would cost 25 times its
+// size.
+const maxUnknown = 10_000
+
 // Error says what is wrong with a document, and where.
 type Error struct {
 	Path       string // such as results[3].pk; "" is the whole document
