@@ -203,7 +203,8 @@ func TestWhatIsWrongIsToldWithItsPlace(t *testing.T) {
 		{`{"a b":?}`, `["a b"]`, "unexpected character, want a JSON value", `?`},
 		{`{"\"":?}`, `["\""]`, "unexpected character, want a JSON value", `?`},
 		{`{"":?}`, `[""]`, "unexpected character, want a JSON value", `?`},
-		{`{"` + strings.Repeat("k", 65) + `":?}`, `["` + strings.Repeat("k", 64) + `"]`, "unexpected character, want a JSON value", `?`},
+		{`{"` + strings.Repeat("k", 65) + `":?}`, `["` + strings.Repeat("k", 65) + `"]`, "unexpected character, want a JSON value", `?`},
+		{`{"` + strings.Repeat("k", 9999) + `":?}`, `["` + strings.Repeat("k", 1024) + `"]`, "unexpected character, want a JSON value", `?`},
 		{`{"a":{"b":?}}`, `a`, "unexpected character, want a JSON value", `?`},
 
 		// Grammar.
