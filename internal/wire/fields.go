@@ -153,11 +153,12 @@ func NullNested[T, V any](name string, when Presence, fields *Object[V], to func
 func List[T, V any](name string, when Presence, fields *Object[V], size func(*T) int, to func(*T) *[]V) Field[T] {
 	return Field[T]{name, when, `"` + name + `"`, func(s *scanner, v *T) error {
 		list := to(v)
-		if size != nil {
-			// The guess is the server's: no more than what is there can hold.
-			*list = make([]V, 0, max(0, min(size(v), (len(s.data)-s.pos)/fields.minSize())))
-		}
-		err := s.array(func(int) error {
+		return s.array(func(i int) error {
+			if i == 1 && size != nil {
+				// The first one was good, and the server says how many there
+				// are: believed as far as there is room for them.
+				*list = slices.Grow(*list, max(0, min(size(v)-1, (len(s.data)-s.pos)/fields.minSize())))
+			}
 			*list = append(*list, *new(V))
 			textMark, pendingMark := len(s.text), len(s.pending)
 			if err := fields.read(s, &(*list)[len(*list)-1]); err != nil {
@@ -166,10 +167,6 @@ func List[T, V any](name string, when Presence, fields *Object[V], size func(*T)
 			s.flush(textMark, pendingMark)
 			return nil
 		})
-		if len(*list) == 0 {
-			*list = nil
-		}
-		return err
 	}}
 }
 

@@ -481,7 +481,7 @@ func TestAListIsAsLargeAsItsGuessWithinWhatIsThere(t *testing.T) {
 	list := func(count string) []part {
 		return decode(t, `{"text":"","count":`+count+`,"parts":[`+elements+`]}`).Parts
 	}
-	assert.Equal(t, n, cap(list(strconv.Itoa(n))))
+	assert.Less(t, cap(list(strconv.Itoa(n))), n+n/10)
 	for _, lie := range []string{"0", "1", "9223372036854775807"} {
 		parts := list(lie)
 		assert.Len(t, parts, n, lie)
