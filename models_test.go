@@ -118,18 +118,25 @@ func unmodelled(raw any, t reflect.Type) any {
 	return raw
 }
 
-// roundTrip is decode → encode → decode: all are equal, as far as the model
-// has it.
-func roundTrip[T any](t testing.TB, data []byte) {
+// roundTrip is decode → encode → decode, without a difference. It returns what
+// was encoded.
+func roundTrip[T any](t testing.TB, data []byte) []byte {
 	t.Helper()
 	var first, second T
 	require.NoError(t, json.Unmarshal(data, &first))
 	require.Empty(t, differences("", rawJSON(t, data), reflect.ValueOf(first)))
 	encoded, err := json.Marshal(first)
 	require.NoError(t, err)
-	require.Equal(t, unmodelled(rawJSON(t, data), reflect.TypeFor[T]()), rawJSON(t, encoded))
 	require.NoError(t, json.Unmarshal(encoded, &second))
 	require.Equal(t, first, second)
+	return encoded
+}
+
+// marshalsAlike is for what a real server sent: json.Marshal writes it again,
+// as far as the model has it.
+func marshalsAlike[T any](t testing.TB, data []byte) {
+	t.Helper()
+	require.Equal(t, unmodelled(rawJSON(t, data), reflect.TypeFor[T]()), rawJSON(t, roundTrip[T](t, data)))
 }
 
 func TestEveryRecordedAnswerSurvivesUnmarshalAndMarshal(t *testing.T) {
@@ -138,30 +145,32 @@ func TestEveryRecordedAnswerSurvivesUnmarshalAndMarshal(t *testing.T) {
 		t.Run(version, func(t *testing.T) {
 			t.Parallel()
 			flows, bindings := 0, 0
+			seen := map[string]bool{}
 			for _, e := range exchanges {
 				path, _, _ := strings.Cut(e.Request.Target, "?")
 				body := e.Response.Body()
-				if e.Request.Method != http.MethodGet || e.Response.Status != http.StatusOK || !json.Valid(body) {
+				if e.Request.Method != http.MethodGet || e.Response.Status != http.StatusOK || seen[string(body)] || !json.Valid(body) {
 					continue
 				}
+				seen[string(body)] = true
 				object, _ := rawJSON(t, body).(map[string]any)
 				results, isList := object["results"].([]any)
 				switch {
 				case path == "/api/v3/flows/instances/" && isList:
-					roundTrip[authentik.Page[authentik.Flow]](t, body)
+					marshalsAlike[authentik.Page[authentik.Flow]](t, body)
 					for _, flow := range results {
 						keepsAll(t, flow.(map[string]any))
 						flows++
 					}
 				case path == "/api/v3/flows/bindings/" && isList:
-					roundTrip[authentik.Page[authentik.FlowStageBinding]](t, body)
+					marshalsAlike[authentik.Page[authentik.FlowStageBinding]](t, body)
 				case path == "/api/v3/stages/all/" && isList:
-					roundTrip[authentik.Page[authentik.Stage]](t, body)
+					marshalsAlike[authentik.Page[authentik.Stage]](t, body)
 				case object["stage_obj"] != nil:
-					roundTrip[authentik.FlowStageBinding](t, body)
+					marshalsAlike[authentik.FlowStageBinding](t, body)
 					bindings++
 				case object["cache_count"] != nil:
-					roundTrip[authentik.Flow](t, body)
+					marshalsAlike[authentik.Flow](t, body)
 				}
 			}
 			assert.NotZero(t, flows)
