@@ -19,7 +19,7 @@ type Field[T any] struct {
 	Name   string
 	When   Presence
 	quoted string
-	read   func(*scanner, *T) error
+	read   func(*scanner, *T) error // from the first byte of the value on
 }
 
 // Presence says which answers have a key.
@@ -119,7 +119,6 @@ func Int[T any](name string, when Presence, to func(*T) *int) Field[T] {
 // Count is an Int that is not negative.
 func Count[T any](name string, when Presence, to func(*T) *int) Field[T] {
 	return field(name, when, to, func(s *scanner, v *int) error {
-		s.space()
 		start := s.pos
 		if err := s.integer(v); err != nil {
 			return err
@@ -174,7 +173,6 @@ func List[T, V any](name string, when Presence, fields *Object[V], size func(*T)
 func Values[T, V any](name string, when Presence, to func(*T) *[]V) Field[T] {
 	return field(name, when, to, func(s *scanner, list *[]V) error {
 		return s.array(func(int) error {
-			s.space()
 			start := s.pos
 			if err := s.skip(); err != nil {
 				return err

@@ -178,7 +178,7 @@ func at(err error, index int) error {
 		return err
 	}
 	i := "[" + strconv.Itoa(index) + "]"
-	if e.Path != "" && e.Path[0] != '[' {
+	if e.Path != "" { // a key's: no array is an array's element
 		i += "."
 	}
 	e.Path = i + e.Path
@@ -393,15 +393,14 @@ func (s *scanner) keep(to *string, b []byte) {
 }
 
 func (s *scanner) uuid(to *uuid.UUID) (err error) {
+	start := s.pos
 	// Straight to it, as long as it is one: UUIDs are a third of all bytes.
-	if start := s.pos; start+38 <= len(s.data) && s.data[start] == '"' && s.data[start+37] == '"' {
+	if start+38 <= len(s.data) && s.data[start] == '"' && s.data[start+37] == '"' {
 		if *to, err = uuid.ParseBytes(s.data[start+1 : start+37]); err == nil {
 			s.pos += 38
 			return nil
 		}
 	}
-	s.space()
-	start := s.pos
 	b, err := s.bytes()
 	if err != nil {
 		return err
@@ -493,17 +492,12 @@ func wholeNumber(token []byte) (int, bool) {
 	if i := bytes.IndexAny(token, "eE"); i >= 0 {
 		e, err := strconv.Atoi(string(token[i+1:]))
 		if err != nil {
-			// So far out that only zero is still a number we know.
-			e = math.MaxInt32
-			if token[i+1] == '-' {
-				e = -e
-			}
+			e = math.MaxInt32 // so far out, on either side, that only zero is still an int
 		}
 		exponent = e
 		token = token[:i]
 	}
 	whole, fraction, _ := bytes.Cut(token, []byte("."))
-	fraction = bytes.TrimRight(fraction, "0")
 	digits := bytes.TrimLeft(slices.Concat(whole, fraction), "0")
 	if len(digits) == 0 {
 		return 0, true
@@ -515,7 +509,7 @@ func wholeNumber(token []byte) (int, bool) {
 		}
 		digits = digits[:len(digits)-1]
 	}
-	if exponent > 19 || len(digits)+exponent > 19 {
+	if exponent > 19 {
 		return 0, false
 	}
 	text := string(digits) + strings.Repeat("0", exponent)

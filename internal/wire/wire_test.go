@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"math"
 	"math/rand/v2"
 	"runtime"
 	"slices"
@@ -170,6 +171,8 @@ func TestWhatIsWrongIsToldWithItsPlace(t *testing.T) {
 		{`{"id":"urn:uuid:` + lowerID + `"}`, `id`, "not a UUID of 36 characters", `"urn:uuid:` + lowerID + `"`},
 		{`{"id":"{` + lowerID + `}"}`, `id`, "not a UUID of 36 characters", `"{` + lowerID + `}"`},
 		{`{"id":"` + strings.ReplaceAll(lowerID, "-", "") + `"}`, `id`, "not a UUID of 36 characters", `"` + strings.ReplaceAll(lowerID, "-", "") + `"`},
+		{`{"id":"` + lowerID + `0"}`, `id`, "not a UUID of 36 characters", `"` + lowerID + `0"`},
+		{`{"id":'` + lowerID + `"}`, `id`, "unexpected character, want a JSON value", `'`},
 		{`{"id":""}`, `id`, "not a UUID of 36 characters", `""`},
 		{`{"ids":null}`, `ids`, "null, want an array", `null`},
 		{`{"ids":["` + lowerID + `",null]}`, `ids[1]`, "null, want a string", `null`},
@@ -221,6 +224,8 @@ func TestWhatIsWrongIsToldWithItsPlace(t *testing.T) {
 		{`{"new":[1,]}`, `new`, "unexpected character, want a JSON value", `]`},
 		{`{"new":{"a":1,}}`, `new`, "unexpected character, want a string", `}`},
 		{`{"new":{"a"}}`, `new`, "unexpected character, want ':'", `}`},
+		{`{"new":["fine\n\x rest"]}`, `new`, "invalid escape in a string", `\x rest`},
+		{`{"text":"\u00e9\ud83d"}`, `text`, "invalid escape in a string", `\ud83d`},
 		{`{"new":tru3}`, `new`, "unexpected character in a literal", `3`},
 		{`{"new":-a}`, `new`, "unexpected character, want a digit", `a`},
 		{`{"new":1.}`, `new`, "unexpected character, want a digit", `}`},
@@ -260,7 +265,7 @@ func TestIntegersAreReadExactlyInAnyForm(t *testing.T) {
 	}
 	for _, text := range []string{
 		"1.5", "-1.5", "25e-1", "1e-1", "0.1", "1e30", "-1e30", "1e18446744073709551616", "1e-18446744073709551616",
-		"1e9223372036854775807", "1.5e-9223372036854775808", "10e-9223372036854775807", "1e2147483647", "1e-2147483648",
+		"1e9223372036854775807", "1e4611686018427387904", "1.5e-9223372036854775808", "10e-9223372036854775807", "1e2147483647", "1e-2147483648",
 		"9223372036854775808", "-9223372036854775809", "1e19", "922337203685477580.8", "1" + zeros, "1" + zeros + "e-4999.5",
 		"+1", "01", "-01", "00", "1.", ".5", "1e", "1e+", "--1", "- 1", "0x10", "1_000", "NaN", "Infinity", `"2"`, "١",
 	} {
@@ -284,12 +289,15 @@ func TestStringsMeanTheSameAndAreRefusedAlikeEverywhere(t *testing.T) {
 		decode(t, `{"text":"",`+quoted+`:{`+quoted+`:[`+quoted+`]}}`)
 	}
 	assert.Equal(t, whole.ID, decode(t, `{"text":"","id":"\u0030`+lowerID[1:]+`"}`).ID, "an escaped UUID")
-	assert.Equal(t, knownKind, decode(t, `{"text":"","kind":"\u006bnown"}`).Kind)
+	kind := decode(t, `{"text":"","kind":"\u006bnown"}`).Kind
+	assert.Equal(t, knownKind, kind)
+	assert.Same(t, unsafe.StringData(knownKind), unsafe.StringData(kind), "a known value costs no memory")
 
 	for body, reason := range map[string]string{
 		`\ud800`: "invalid escape in a string", `\udc00`: "invalid escape in a string", `\ud800x`: "invalid escape in a string",
 		`\ud800\u0041`: "invalid escape in a string", `\udc00\ud800`: "invalid escape in a string", `\ud800\ud800\udc00`: "invalid escape in a string",
 		`\ud800\n`: "invalid escape in a string", `\ud800\ufffd`: "invalid escape in a string", `ok\ud83d\ude0`: "invalid escape in a string",
+		`\ud83dxude00`: "invalid escape in a string", `\ud83d\xde00`: "invalid escape in a string",
 		`\x`: "invalid escape in a string", `\'`: "invalid escape in a string", `\u12`: "invalid escape in a string", `\u12g4`: "invalid escape in a string",
 		`\U0041`: "invalid escape in a string", `\u 041`: "invalid escape in a string", "\\\n": "invalid escape in a string", "\\\x00": "invalid escape in a string",
 		"\n": "control character in a string", "\x00": "control character in a string", "a\x1f": "control character in a string", "\t": "control character in a string",
@@ -474,24 +482,56 @@ func TestAKeptElementPinsNothingElse(t *testing.T) {
 	assert.Equal(t, text+"1", kept.Name)
 }
 
-func TestAListIsAsLargeAsItsGuessWithinWhatIsThere(t *testing.T) {
-	t.Parallel()
-	const n = 100
-	elements := strings.Repeat(`{"name":""},`, n-1) + `{"name":""}`
-	list := func(count string) []part {
-		return decode(t, `{"text":"","count":`+count+`,"parts":[`+elements+`]}`).Parts
+// What is allocated is the text that is kept, once: neither what is around an
+// element nor what is skipped goes with it.
+func TestAnElementsTextIsItsOwn(t *testing.T) { //nolint:paralleltest // it counts allocations
+	long := `"\u006c` + strings.Repeat("ong", 1<<14) + `"`
+	elements := func(members string) string { return `"parts":[` + strings.Repeat(members+",", 99) + members + `]` }
+	for name, test := range map[string]struct {
+		document string
+		copies   int // of long
+	}{
+		"around":  {object(`"text":`+long, elements(`{"name":""}`)), 1},
+		"skipped": {object(`"text":""`, elements(`{"name":"","new":`+long+`}`)), 0},
+		"kept":    {object(`"text":""`, elements(`{"name":`+long+`}`)), 100},
+	} {
+		var v thing
+		var before, after runtime.MemStats
+		runtime.ReadMemStats(&before)
+		require.NoError(t, wire.Decode([]byte(test.document), thingFields, &v))
+		runtime.ReadMemStats(&after)
+		// The document, the buffer as it grows, and the strings, rounded up.
+		limit := len(test.document) + (10+test.copies+test.copies/4)*len(long)
+		assert.Less(t, after.TotalAlloc-before.TotalAlloc, uint64(limit), name)
 	}
-	assert.Less(t, cap(list(strconv.Itoa(n))), n+n/10)
+}
+
+func TestAListIsMadeOnceIfTheServerSaysHowLongItIs(t *testing.T) { //nolint:paralleltest // it counts allocations
+	document := func(n int, count string) []byte {
+		return []byte(`{"text":"","count":` + count + `,"parts":[{"name":""}` + strings.Repeat(`,{"name":""}`, n-1) + `]}`)
+	}
+	allocations := func(n int, count string) float64 {
+		data := document(n, count)
+		return testing.AllocsPerRun(10, func() {
+			var v thing
+			_ = wire.Decode(data, thingFields, &v)
+		})
+	}
+	assert.Equal(t, allocations(10, "10"), allocations(1000, "1000")) //nolint:testifylint // exact
+	assert.Less(t, allocations(1000, "1000"), allocations(1000, "0"))
+
+	// A lie makes no more room than for what can be there.
 	for _, lie := range []string{"0", "1", "9223372036854775807"} {
-		parts := list(lie)
-		assert.Len(t, parts, n, lie)
-		assert.LessOrEqual(t, cap(parts), 2*n, lie)
+		var v thing
+		require.NoError(t, wire.Decode(document(1000, lie), thingFields, &v))
+		assert.Len(t, v.Parts, 1000, lie)
+		assert.Less(t, cap(v.Parts), 2000, lie)
 	}
 	negative := wire.NewObject(wire.List("parts", wire.Required, partFields,
-		func(*thing) int { return -1 }, func(t *thing) *[]part { return &t.Parts }))
+		func(*thing) int { return math.MinInt + 1 }, func(t *thing) *[]part { return &t.Parts }))
 	var v thing
-	require.NoError(t, wire.Decode([]byte(`{"parts":[{"name":"a"}]}`), negative, &v))
-	assert.Equal(t, []part{{Name: "a"}}, v.Parts)
+	require.NoError(t, wire.Decode([]byte(`{"parts":[{"name":"a"},{"name":"b"}]}`), negative, &v))
+	assert.Equal(t, []part{{Name: "a"}, {Name: "b"}}, v.Parts)
 }
 
 func TestValuesTellWhereEncodingJSONFails(t *testing.T) {
