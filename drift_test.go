@@ -241,22 +241,57 @@ func TestConstantsAreNamedAfterTheirValuesAndSaySinceWhen(t *testing.T) {
 		}
 	}
 	got := map[string]string{}
+	inspectModels(t, func(n ast.Node) {
+		spec, ok := n.(*ast.ValueSpec)
+		if !ok || spec.Type == nil || len(spec.Values) != 1 {
+			return
+		}
+		value, err := strconv.Unquote(spec.Values[0].(*ast.BasicLit).Value)
+		require.NoError(t, err)
+		comment, _, _ := strings.Cut(strings.TrimSpace(spec.Comment.Text()), ";")
+		got[spec.Names[0].Name] = value + ", " + comment
+	})
+	assert.Equal(t, want, got)
+}
+
+// inspectModels shows the nodes of the files that have models.
+func inspectModels(t testing.TB, visit func(ast.Node)) {
+	t.Helper()
 	for _, file := range []string{"flows.go", "bindings.go"} {
 		parsed, err := parser.ParseFile(token.NewFileSet(), file, nil, parser.ParseComments)
 		require.NoError(t, err)
 		ast.Inspect(parsed, func(n ast.Node) bool {
-			spec, ok := n.(*ast.ValueSpec)
-			if !ok || spec.Type == nil || len(spec.Values) != 1 {
-				return true
-			}
-			value, err := strconv.Unquote(spec.Values[0].(*ast.BasicLit).Value)
-			require.NoError(t, err)
-			comment, _, _ := strings.Cut(strings.TrimSpace(spec.Comment.Text()), ";")
-			got[spec.Names[0].Name] = value + ", " + comment
+			visit(n)
 			return true
 		})
 	}
-	assert.Equal(t, want, got)
+}
+
+func TestFieldsOfSomeReleasesSayOfWhich(t *testing.T) {
+	t.Parallel()
+	comments := map[string]string{}
+	inspectModels(t, func(n ast.Node) {
+		spec, ok := n.(*ast.TypeSpec)
+		if !ok {
+			return
+		}
+		if fields, ok := spec.Type.(*ast.StructType); ok {
+			for _, f := range fields.Fields.List {
+				comments[spec.Name.Name+"."+f.Names[0].Name] = f.Comment.Text()
+			}
+		}
+	})
+	for name, table := range authentik.Tables() {
+		if name == "ThemedUrls" {
+			continue // all of it is of some releases, as Flow says
+		}
+		for i, line := range table.Lines {
+			if release := string(line.When); strings.Contains(release, "20") {
+				place := table.Type.Name() + "." + table.Type.Field(i).Name
+				assert.Contains(t, comments[place], strings.Replace(release, "until", "up to", 1), place)
+			}
+		}
+	}
 }
 
 // variant is how an instance of a schema is made.
