@@ -327,15 +327,9 @@ func decodeInto(body []byte, target reflect.Value) error {
 		return errors.New("null, want a value") // encoding/json would leave the zero value
 	}
 	fresh := reflect.New(target.Type().Elem())
-	if err := json.Unmarshal(body, fresh.Interface()); err != nil {
-		var (
-			typed *json.UnmarshalTypeError
-			ours  *DecodeError
-		)
-		switch {
-		case errors.As(err, &typed):
-			return &wire.Error{Path: typed.Field, Err: fmt.Errorf("%s, want %s", typed.Value, typed.Type)}
-		case errors.As(err, &ours):
+	if err := wire.Unmarshal(body, fresh.Interface()); err != nil {
+		var ours *DecodeError // a model's or a Page's: it knows the path
+		if errors.As(err, &ours) {
 			return &wire.Error{Path: ours.JSONPath, Err: ours.Err}
 		}
 		return err

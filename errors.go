@@ -110,7 +110,7 @@ type DecodeError struct {
 	StatusCode       int
 	RequestID        string
 	ContentType      string
-	JSONPath         string // where, such as results[3].pk; "" is the whole body
+	JSONPath         string // where, such as results[3].pk; "" is the whole body; at most 200 bytes
 	Excerpt          string // at most 200 bytes of what is wrong, printable
 	Attempts         int
 	Err              error
@@ -487,7 +487,7 @@ func (e *DecodeError) locate(err error, body []byte, blot func(string) string) {
 	object := bytes.HasPrefix(trimmed, []byte("{")) || bytes.HasPrefix(trimmed, []byte("["))
 	var in *wire.Error
 	if errors.As(err, &in) {
-		e.JSONPath, e.Err = blot(in.Path), in.Err
+		e.JSONPath, e.Err = transport.OneLine(blot(in.Path), maxExcerpt), in.Err
 		if object {
 			body = body[in.Start:in.End]
 		}

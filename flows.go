@@ -117,7 +117,7 @@ var flowSetFields = wire.NewObject(
 	wire.String("slug", wire.Required, func(f *FlowSet) *string { return &f.Slug }),
 	wire.String("title", wire.Required, func(f *FlowSet) *string { return &f.Title }),
 	wire.Enum("designation", wire.Required, flowDesignations, func(f *FlowSet) *string { return (*string)(&f.Designation) }),
-	wire.String("background", wire.Optional, func(f *FlowSet) *string { return &f.Background }),
+	wire.String("background", wire.Until("2025.10"), func(f *FlowSet) *string { return &f.Background }),
 	wire.String("background_url", wire.Since("2025.12"), func(f *FlowSet) *string { return &f.BackgroundURL }),
 	wire.Enum("policy_engine_mode", wire.Optional, policyEngineModes, func(f *FlowSet) *string { return (*string)(&f.PolicyEngineMode) }),
 	wire.Bool("compatibility_mode", wire.Optional, func(f *FlowSet) *bool { return &f.CompatibilityMode }),

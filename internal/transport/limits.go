@@ -3,7 +3,6 @@ package transport
 import (
 	"fmt"
 	"io"
-	"slices"
 )
 
 // maxErrorBody is what is read of an error's body: enough for any message,
@@ -29,7 +28,9 @@ func readBody(r io.Reader, size, limit int64) ([]byte, error) {
 			return buf, err
 		}
 		if len(buf) == cap(buf) {
-			buf = slices.Grow(buf, cap(buf)) // twice: append's quarter would cost a bomb's size five times over
+			// Twice as large: append's quarter would cost a bomb's size five
+			// times over. And no larger than can be of use: three times in all.
+			buf = append(make([]byte, 0, min(2*int64(cap(buf)), limit+1)), buf...)
 		}
 	}
 }

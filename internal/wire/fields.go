@@ -3,7 +3,9 @@ package wire
 import (
 	"bytes"
 	"encoding/json"
+	"fmt"
 	"slices"
+	"strconv"
 
 	"github.com/google/uuid"
 )
@@ -17,7 +19,7 @@ type Field[T any] struct {
 	Name   string
 	When   Presence
 	quoted string
-	read   func(*scanner, *T) error
+	read   func(*scanner, *T) error // from the first byte of the value on
 }
 
 // Presence says which answers have a key.
@@ -30,7 +32,10 @@ const (
 
 // Since is for a key that servers have since a release; they may not promise
 // it even then.
-func Since(release string) Presence { return Presence(release) }
+func Since(release string) Presence { return Presence("since " + release) }
+
+// Until is for a key that servers have had up to a release.
+func Until(release string) Presence { return Presence("until " + release) }
 
 // NewObject makes the table of a model.
 func NewObject[T any](fields ...Field[T]) *Object[T] {
@@ -114,7 +119,6 @@ func Int[T any](name string, when Presence, to func(*T) *int) Field[T] {
 // Count is an Int that is not negative.
 func Count[T any](name string, when Presence, to func(*T) *int) Field[T] {
 	return field(name, when, to, func(s *scanner, v *int) error {
-		s.space()
 		start := s.pos
 		if err := s.integer(v); err != nil {
 			return err
@@ -148,11 +152,12 @@ func NullNested[T, V any](name string, when Presence, fields *Object[V], to func
 func List[T, V any](name string, when Presence, fields *Object[V], size func(*T) int, to func(*T) *[]V) Field[T] {
 	return Field[T]{name, when, `"` + name + `"`, func(s *scanner, v *T) error {
 		list := to(v)
-		if size != nil {
-			// The guess is the server's: no more than what is there can hold.
-			*list = make([]V, 0, max(0, min(size(v), (len(s.data)-s.pos)/fields.minSize())))
-		}
-		err := s.array(func(int) error {
+		return s.array(func(i int) error {
+			if i == 1 && size != nil {
+				// The first one was good, and the server says how many there
+				// are: believed as far as there is room for them.
+				*list = slices.Grow(*list, max(0, min(size(v)-1, (len(s.data)-s.pos)/fields.minSize())))
+			}
 			*list = append(*list, *new(V))
 			textMark, pendingMark := len(s.text), len(s.pending)
 			if err := fields.read(s, &(*list)[len(*list)-1]); err != nil {
@@ -161,10 +166,6 @@ func List[T, V any](name string, when Presence, fields *Object[V], size func(*T)
 			s.flush(textMark, pendingMark)
 			return nil
 		})
-		if len(*list) == 0 {
-			*list = nil
-		}
-		return err
 	}}
 }
 
@@ -172,26 +173,40 @@ func List[T, V any](name string, when Presence, fields *Object[V], size func(*T)
 func Values[T, V any](name string, when Presence, to func(*T) *[]V) Field[T] {
 	return field(name, when, to, func(s *scanner, list *[]V) error {
 		return s.array(func(int) error {
-			s.space()
 			start := s.pos
 			if err := s.skip(); err != nil {
 				return err
 			}
 			*list = append(*list, *new(V))
-			if err := json.Unmarshal(s.data[start:s.pos], &(*list)[len(*list)-1]); err != nil {
-				return &Error{Start: start, End: s.pos, Err: err}
+			err := Unmarshal(s.data[start:s.pos], &(*list)[len(*list)-1])
+			if err != nil {
+				err.Start, err.End = start, s.pos
+				return err
 			}
 			return nil
 		})
 	})
 }
 
+// Unmarshal is json.Unmarshal; its error has the path that encoding/json knows.
+func Unmarshal(data []byte, v any) *Error {
+	err := json.Unmarshal(data, v)
+	if err == nil {
+		return nil
+	}
+	// One that is wrapped is another decoder's, with a path from elsewhere.
+	if typed, ok := err.(*json.UnmarshalTypeError); ok { //nolint:errorlint // not a wrapped one
+		return &Error{Path: typed.Field, Err: fmt.Errorf("%s, want %s", typed.Value, typed.Type)}
+	}
+	return &Error{Err: err}
+}
+
 // minSize is the least number of bytes that an object of this kind takes.
 func (o *Object[T]) minSize() int {
-	n := len("{},")
+	n := len("{}")
 	for _, f := range o.fields {
 		if f.When == Required {
-			n += len(f.quoted) + len(`:"",`)
+			n += len(f.quoted) + len(":0,") // the last comma is the list's
 		}
 	}
 	return n
@@ -298,6 +313,9 @@ func (o *Object[T]) other(s *scanner, key []byte, keyStart int) error {
 		if bytes.EqualFold(key, []byte(f.Name)) {
 			return s.fail(keyStart, s.pos, "wrong case of the key "+f.Name)
 		}
+	}
+	if len(s.extra) == maxUnknown {
+		return s.fail(keyStart, s.pos, "more than "+strconv.Itoa(maxUnknown)+" unknown keys")
 	}
 	s.extra = append(s.extra, key)
 	if err := s.colon(); err != nil {

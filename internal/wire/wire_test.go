@@ -1,0 +1,588 @@
+package wire_test
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"io"
+	"math"
+	"math/rand/v2"
+	"runtime"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+	"unicode/utf8"
+	"unsafe"
+	"weak"
+
+	"github.com/google/uuid"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/seed-299d42e7/authentik-go/internal/wire"
+)
+
+// thing has a field of every kind.
+type thing struct {
+	Text, Null, Kind string
+	ID               uuid.UUID
+	IDs              []uuid.UUID
+	Flag             bool
+	Number, Count    int
+	Part             part
+	Maybe            *part
+	Parts            []part
+	Values           []any
+}
+
+type part struct {
+	Name  string
+	Inner []part
+}
+
+var (
+	partName   = wire.String("name", wire.Required, func(p *part) *string { return &p.Name })
+	partFields = wire.NewObject(
+		partName,
+		wire.List("inner", wire.Optional, wire.NewObject(partName), nil, func(p *part) *[]part { return &p.Inner }),
+	)
+	thingFields = wire.NewObject(
+		wire.String("text", wire.Required, func(t *thing) *string { return &t.Text }),
+		wire.NullString("null", wire.Optional, func(t *thing) *string { return &t.Null }),
+		wire.Enum("kind", wire.Optional, []string{"other", knownKind}, func(t *thing) *string { return &t.Kind }),
+		wire.UUID("id", wire.Optional, func(t *thing) *uuid.UUID { return &t.ID }),
+		wire.UUIDs("ids", wire.Optional, func(t *thing) *[]uuid.UUID { return &t.IDs }),
+		wire.Bool("flag", wire.Optional, func(t *thing) *bool { return &t.Flag }),
+		wire.Int("number", wire.Optional, func(t *thing) *int { return &t.Number }),
+		wire.Count("count", wire.Since("2024.2"), func(t *thing) *int { return &t.Count }),
+		wire.Nested("part", wire.Optional, partFields, func(t *thing) *part { return &t.Part }),
+		wire.NullNested("maybe", wire.Optional, partFields, func(t *thing) **part { return &t.Maybe }),
+		wire.List("parts", wire.Optional, partFields, func(t *thing) int { return t.Count }, func(t *thing) *[]part { return &t.Parts }),
+		wire.Values("values", wire.Until("2024.2"), func(t *thing) *[]any { return &t.Values }),
+	)
+)
+
+const (
+	knownKind = "known"
+	lowerID   = "0123abcd-0000-4000-8000-00000000000f"
+	upperID   = "0123ABCD-0000-4000-8000-00000000000E"
+)
+
+// members are whole's, in the table's order; extras are a newer server's. The
+// numbers, cut off, are not whole or not in range.
+var (
+	members = []string{
+		`"text":"é\ud83d\ude00\n"`,
+		`"null":"n"`,
+		`"kind":"known"`,
+		`"id":"` + lowerID + `"`,
+		`"ids":["` + lowerID + `", "` + upperID + `"]`,
+		`"flag":true`,
+		`"number":-1.5e1`,
+		`"count":2.50E+1`,
+		`"part":{"name":"p","inner":[{"name":"q"},{"name":"r"}]}`,
+		`"maybe":{"name":"m"}`,
+		`"parts":[{"name":"x","inner":[{"name":"y"}]},{"name":"z"}]`,
+		`"values":[1,"v",{"w":[null]}]`,
+	}
+	extras = []string{
+		`"\u0061 new\tkey":{"text":[{},[],-0,1` + strings.Repeat("0", 309) + `e-9,true,false,null]}`,
+		`"":"\"\\\/\b\f\r\n\t\u00e9"`,
+	}
+	whole = thing{
+		Text: "é😀\n", Null: "n", Kind: knownKind,
+		ID: uuid.MustParse(lowerID), IDs: []uuid.UUID{uuid.MustParse(lowerID), uuid.MustParse(upperID)},
+		Flag: true, Number: -15, Count: 25,
+		Part:   part{"p", []part{{Name: "q"}, {Name: "r"}}},
+		Maybe:  &part{Name: "m"},
+		Parts:  []part{{"x", []part{{Name: "y"}}}, {Name: "z"}},
+		Values: []any{1.0, "v", map[string]any{"w": []any{nil}}},
+	}
+)
+
+func object(members ...string) string { return "{" + strings.Join(members, ",") + "}" }
+
+func decode(t *testing.T, document string) thing {
+	t.Helper()
+	var v thing
+	require.NoError(t, wire.Decode([]byte(document), thingFields, &v), "%.200q", document)
+	return v
+}
+
+// refusal is the error of a document, and the bytes that it points at.
+func refusal(t *testing.T, document string) (e *wire.Error, at string) {
+	t.Helper()
+	var v thing
+	require.ErrorAs(t, wire.Decode([]byte(document), thingFields, &v), &e, "%.200q", document)
+	require.True(t, 0 <= e.Start && e.Start <= e.End && e.End <= len(document), "%+v", e)
+	return e, document[e.Start:e.End]
+}
+
+func TestEveryKindOfFieldIsReadInAnyOrderAndSpacing(t *testing.T) {
+	t.Parallel()
+	assert.Equal(t, whole, decode(t, object(members...)))
+	all := slices.Concat(members, extras)
+	random := rand.New(rand.NewPCG(1, 2))
+	for range 200 {
+		random.Shuffle(len(all), func(i, j int) { all[i], all[j] = all[j], all[i] })
+		document := object(all...)
+		assert.Equal(t, whole, decode(t, document), document)
+
+		var spaced bytes.Buffer
+		require.NoError(t, json.Indent(&spaced, []byte(document), "\r\n", "\t "))
+		assert.Equal(t, whole, decode(t, " \t\r\n"+spaced.String()+"\n"), document)
+	}
+}
+
+func TestAbsentNullAndEmpty(t *testing.T) {
+	t.Parallel()
+	assert.Equal(t, thing{Text: "x"}, decode(t, `{"text":"x"}`), "absent")
+	assert.Equal(t, thing{}, decode(t, `{"text":"","null":null,"kind":"","ids":[],"maybe":null,"parts":[ ],"values":[]}`), "empty lists are nil")
+	assert.Equal(t, thing{Kind: "newer"}, decode(t, `{"text":"","kind":"newer"}`), "an unknown value survives")
+}
+
+func TestWhatIsWrongIsToldWithItsPlace(t *testing.T) {
+	t.Parallel()
+	for _, test := range []struct{ document, path, reason, at string }{
+		// Not the thing.
+		{`null`, ``, "null, want an object", `null`},
+		{` [1] `, ``, "an array, want an object", `[1]`},
+		{`"{}"`, ``, "a string, want an object", `"{}"`},
+		{`true`, ``, "a boolean, want an object", `true`},
+		{`-1.5e3`, ``, "a number, want an object", `-1.5e3`},
+		{`<html>`, ``, "unexpected character, want a JSON value", `<`},
+		{"\ufeff{}", ``, "unexpected character, want a JSON value", "\xef"},
+		{"\x00", ``, "unexpected character, want a JSON value", "\x00"},
+		{`{}`, `text`, "missing", ``},
+		{`{"text":"x","part":{}}`, `part.name`, "missing", ``},
+		{`{"text":"x"} {`, ``, "data after the end of the JSON value", `{`},
+		{"{\"text\":\"x\"}\x00", ``, "data after the end of the JSON value", "\x00"},
+
+		// Each kind of field, of another kind and of null.
+		{`{"text":1}`, `text`, "a number, want a string", `1`},
+		{`{"text": null}`, `text`, "null, want a string", `null`},
+		{`{"null":[{"x":[]}]}`, `null`, "an array, want a string", `[{"x":[]}]`},
+		{`{"kind":null}`, `kind`, "null, want a string", `null`},
+		{`{"id":null}`, `id`, "null, want a string", `null`},
+		{`{"id":"` + lowerID[1:] + `"}`, `id`, "not a UUID of 36 characters", `"` + lowerID[1:] + `"`},
+		{`{"id": "g` + lowerID[1:] + `"}`, `id`, "not a UUID of 36 characters", `"g` + lowerID[1:] + `"`},
+		{`{"id":"urn:uuid:` + lowerID + `"}`, `id`, "not a UUID of 36 characters", `"urn:uuid:` + lowerID + `"`},
+		{`{"id":"{` + lowerID + `}"}`, `id`, "not a UUID of 36 characters", `"{` + lowerID + `}"`},
+		{`{"id":"` + strings.ReplaceAll(lowerID, "-", "") + `"}`, `id`, "not a UUID of 36 characters", `"` + strings.ReplaceAll(lowerID, "-", "") + `"`},
+		{`{"id":"` + lowerID + `0"}`, `id`, "not a UUID of 36 characters", `"` + lowerID + `0"`},
+		{`{"id":'` + lowerID + `"}`, `id`, "unexpected character, want a JSON value", `'`},
+		{`{"id":""}`, `id`, "not a UUID of 36 characters", `""`},
+		{`{"ids":null}`, `ids`, "null, want an array", `null`},
+		{`{"ids":["` + lowerID + `",null]}`, `ids[1]`, "null, want a string", `null`},
+		{`{"flag":"true"}`, `flag`, "a string, want a boolean", `"true"`},
+		{`{"flag":null}`, `flag`, "null, want a boolean", `null`},
+		{`{"flag":trUe}`, `flag`, "unexpected character in a literal", `U`},
+		{`{"number":"2"}`, `number`, "a string, want an integer", `"2"`},
+		{`{"number":null}`, `number`, "null, want an integer", `null`},
+		{`{"count":-1}`, `count`, "negative", `-1`},
+		{`{"count":{}}`, `count`, "an object, want an integer", `{}`},
+		{`{"part":null}`, `part`, "null, want an object", `null`},
+		{`{"maybe":0}`, `maybe`, "a number, want an object", `0`},
+		{`{"maybe":nil}`, `maybe`, "unexpected character in a literal", `i`},
+		{`{"parts":{}}`, `parts`, "an object, want an array", `{}`},
+		{`{"parts":null}`, `parts`, "null, want an array", `null`},
+		{`{"parts":[{"name":"a"},null]}`, `parts[1]`, "null, want an object", `null`},
+		{`{"parts":[{"name":"a"},{"name":"a","inner":[{}]}]}`, `parts[1].inner[0].name`, "missing", ``},
+		{`{"values":null}`, `values`, "null, want an array", `null`},
+		{`{"values":[0,1e400]}`, `values[1]`, "number out of range", `1e400`},
+
+		// Keys.
+		{`{"text":"a","text":"b"}`, `text`, "duplicate key", `"text"`},
+		{`{"text":"a","te\u0078t":"b"}`, `text`, "duplicate key", `"te\u0078t"`},
+		{`{"text":"a","new":1,"other":2,"n\u0065w":3}`, `new`, "duplicate key", ``},
+		{`{"text":"a","part":{"name":"a","name":"b"}}`, `part.name`, "duplicate key", `"name"`},
+		{`{"text":"a","parts":[{"name":"a","x":1,"x":1}]}`, `parts[0].x`, "duplicate key", ``},
+		{`{"Text":"a"}`, `Text`, "wrong case of the key text", `"Text"`},
+		{`{"text":"a","K\u0049ND":1}`, `KIND`, "wrong case of the key kind", `"K\u0049ND"`},
+		{`{"text":"a","` + "\u212a" + `ind":1}`, `["\u212aind"]`, "wrong case of the key kind", `"` + "\u212a" + `ind"`},
+		{`{"parts":[{"NAME":"a"}]}`, `parts[0].NAME`, "wrong case of the key name", `"NAME"`},
+		{`{"a b":?}`, `["a b"]`, "unexpected character, want a JSON value", `?`},
+		{`{"\"":?}`, `["\""]`, "unexpected character, want a JSON value", `?`},
+		{`{"":?}`, `[""]`, "unexpected character, want a JSON value", `?`},
+		{`{"` + strings.Repeat("k", 65) + `":?}`, `["` + strings.Repeat("k", 65) + `"]`, "unexpected character, want a JSON value", `?`},
+		{`{"` + strings.Repeat("k", 9999) + `":?}`, `["` + strings.Repeat("k", 1024) + `"]`, "unexpected character, want a JSON value", `?`},
+		{`{"a":{"b":?}}`, `a`, "unexpected character, want a JSON value", `?`},
+
+		// Grammar.
+		{`{text:1}`, ``, "unexpected character, want a string", `t`},
+		{`{,"text":"x"}`, ``, "unexpected character, want a string", `,`},
+		{`{"text":"x",}`, ``, "unexpected character, want a string", `}`},
+		{`{"text":"x" "kind":"x"}`, ``, "unexpected character, want ',' or '}'", `"`},
+		{`{"text":"x"]`, ``, "unexpected character, want ',' or '}'", `]`},
+		{`{"text" "x"}`, `text`, "unexpected character, want ':'", `"`},
+		{`{"text":,}`, `text`, "unexpected character, want a JSON value", `,`},
+		{`{"ids":[,]}`, `ids[0]`, "unexpected character, want a JSON value", `,`},
+		{`{"ids":["` + lowerID + `",]}`, `ids[1]`, "unexpected character, want a JSON value", `]`},
+		{`{"ids":["` + lowerID + `"}`, `ids`, "unexpected character, want ',' or ']'", `}`},
+		{`{"new":[1,]}`, `new`, "unexpected character, want a JSON value", `]`},
+		{`{"new":{"a":1,}}`, `new`, "unexpected character, want a string", `}`},
+		{`{"new":{"a"}}`, `new`, "unexpected character, want ':'", `}`},
+		{`{"new":["fine\n\x rest"]}`, `new`, "invalid escape in a string", `\x rest`},
+		{`{"text":"\u00e9\ud83d"}`, `text`, "invalid escape in a string", `\ud83d`},
+		{`{"new":tru3}`, `new`, "unexpected character in a literal", `3`},
+		{`{"new":-a}`, `new`, "unexpected character, want a digit", `a`},
+		{`{"new":1.}`, `new`, "unexpected character, want a digit", `}`},
+		{`{"new":1e-}`, `new`, "unexpected character, want a digit", `}`},
+		{`{"new":.5}`, `new`, "unexpected character, want a JSON value", `.`},
+		{`{"new":1e309}`, `new`, "number out of range", `1e309`},
+		{"{\"text\":\"x\"\v}", ``, "unexpected character, want ',' or '}'", "\v"},
+		{"{\"text\":\"x\"\u00a0}", ``, "unexpected character, want ',' or '}'", "\xc2"},
+	} {
+		e, at := refusal(t, test.document)
+		assert.Equal(t, test.path, e.Path, "path: %s", test.document)
+		assert.EqualError(t, e.Err, test.reason, "%s", test.document)
+		assert.Equal(t, test.at, at, "bytes: %s", test.document)
+	}
+}
+
+func TestAnErrorsTextIsPathAndReason(t *testing.T) {
+	t.Parallel()
+	e, _ := refusal(t, `{}`)
+	assert.EqualError(t, e, "text: missing")
+	e, _ = refusal(t, `null`)
+	assert.EqualError(t, e, "null, want an object")
+}
+
+func TestIntegersAreReadExactlyInAnyForm(t *testing.T) {
+	t.Parallel()
+	zeros := strings.Repeat("0", 5000)
+	for text, want := range map[string]int{
+		"2": 2, "2.0": 2, "2e0": 2, "20e-1": 2, "0.2e1": 2, "0.002E+3": 2, "2.000e-0": 2, "200.00e-2": 2,
+		"0": 0, "-0": 0, "-0.0e-7": 0, "0e999999999999": 0, "0e-999999999999": 0, "0.0e99999999999999999999": 0,
+		"-7": -7, "-7.0": -7, "-70e-1": -7, "1e3": 1000, "12e0000000000000000000003": 12000,
+		"9223372036854775807": 1<<63 - 1, "-9223372036854775808": -1 << 63,
+		"9007199254740993": 1<<53 + 1, "9007199254740993.0": 1<<53 + 1, "0.9007199254740993e16": 1<<53 + 1, // no float64
+		"1" + zeros + "e-5000": 1, "0." + zeros + "1e5001": 1, "3." + zeros: 3,
+	} {
+		assert.Equal(t, want, decode(t, `{"text":"","number":`+text+`}`).Number, "%.40s", text)
+	}
+	for _, text := range []string{
+		"1.5", "-1.5", "25e-1", "1e-1", "0.1", "1e30", "-1e30", "1e18446744073709551616", "1e-18446744073709551616",
+		"1e9223372036854775807", "1e4611686018427387904", "1.5e-9223372036854775808", "10e-9223372036854775807", "1e2147483647", "1e-2147483648",
+		"9223372036854775808", "-9223372036854775809", "1e19", "922337203685477580.8", "1" + zeros, "1" + zeros + "e-4999.5",
+		"+1", "01", "-01", "00", "1.", ".5", "1e", "1e+", "--1", "- 1", "0x10", "1_000", "NaN", "Infinity", `"2"`, "١",
+	} {
+		e, _ := refusal(t, `{"text":"","number":`+text+`}`)
+		assert.NotErrorIs(t, e, io.ErrUnexpectedEOF, "%.40s", text)
+	}
+}
+
+// A string may stand where it is kept, where it is skipped, and as a key.
+func TestStringsMeanTheSameAndAreRefusedAlikeEverywhere(t *testing.T) {
+	t.Parallel()
+	for _, body := range []string{
+		``, `plain`, `é€😀`, `\"\\\/\b\f\n\r\t`, `\u0000\u001f\u007f`, `\u00e9\u20AC\ud83d\ude00\uD83D\uDE00`,
+		`\uffff\ufffd\ue000\ud7ff`, "\u007f\u2028\ufeff", `a\u0062c`, "\xf4\x8f\xbf\xbf", `\\u0041`, `\\`, `x\\\"y`,
+	} {
+		quoted := `"` + body + `"`
+		var want string
+		require.NoError(t, json.Unmarshal([]byte(quoted), &want))
+		v := decode(t, `{"text":`+quoted+`,"null":`+quoted+`,"kind":`+quoted+`,"part":{"name":`+quoted+`},"values":[`+quoted+`]}`)
+		assert.Equal(t, thing{Text: want, Null: want, Kind: want, Part: part{Name: want}, Values: []any{want}}, v)
+		decode(t, `{"text":"",`+quoted+`:{`+quoted+`:[`+quoted+`]}}`)
+	}
+	assert.Equal(t, whole.ID, decode(t, `{"text":"","id":"\u0030`+lowerID[1:]+`"}`).ID, "an escaped UUID")
+	kind := decode(t, `{"text":"","kind":"\u006bnown"}`).Kind
+	assert.Equal(t, knownKind, kind)
+	assert.Same(t, unsafe.StringData(knownKind), unsafe.StringData(kind), "a known value costs no memory")
+
+	for body, reason := range map[string]string{
+		`\ud800`: "invalid escape in a string", `\udc00`: "invalid escape in a string", `\ud800x`: "invalid escape in a string",
+		`\ud800\u0041`: "invalid escape in a string", `\udc00\ud800`: "invalid escape in a string", `\ud800\ud800\udc00`: "invalid escape in a string",
+		`\ud800\n`: "invalid escape in a string", `\ud800\ufffd`: "invalid escape in a string", `ok\ud83d\ude0`: "invalid escape in a string",
+		`\ud83dxude00`: "invalid escape in a string", `\ud83d\xde00`: "invalid escape in a string",
+		`\x`: "invalid escape in a string", `\'`: "invalid escape in a string", `\u12`: "invalid escape in a string", `\u12g4`: "invalid escape in a string",
+		`\U0041`: "invalid escape in a string", `\u 041`: "invalid escape in a string", "\\\n": "invalid escape in a string", "\\\x00": "invalid escape in a string",
+		"\n": "control character in a string", "\x00": "control character in a string", "a\x1f": "control character in a string", "\t": "control character in a string",
+		"\xff": "invalid UTF-8", "a\xc3": "invalid UTF-8", "\xc0\x80": "invalid UTF-8", "\xed\xa0\x80": "invalid UTF-8", "\xf4\x90\x80\x80": "invalid UTF-8", `\u0041` + "\x80": "invalid UTF-8",
+	} {
+		quoted := `"` + body + `"`
+		for _, document := range []string{
+			`{"text":` + quoted + `}`, `{"null":` + quoted + `}`, `{"kind":` + quoted + `}`, `{"id":` + quoted + `}`,
+			`{"parts":[{"name":` + quoted + `}]}`, `{"values":[` + quoted + `]}`, `{` + quoted + `:0}`,
+			`{"new":` + quoted + `}`, `{"new":{` + quoted + `:0}}`, `{"flag":` + quoted + `}`, `{"number":[` + quoted + `]}`,
+		} {
+			e, at := refusal(t, document)
+			assert.EqualError(t, e.Err, reason, "%q", document)
+			assert.Contains(t, quoted, at, "%q", document)
+			assert.NotEmpty(t, at, "%q", document)
+		}
+	}
+}
+
+func TestInvalidUTF8BehindIsNoReasonAgainstWhatComesBefore(t *testing.T) {
+	t.Parallel()
+	e, at := refusal(t, `{"text":"fine","null":1,"kind":"`+"\xff"+`"}`)
+	assert.Equal(t, "null", e.Path)
+	assert.Equal(t, "1", at)
+}
+
+// A cut answer is asked for again, and so must be told from a wrong one.
+func TestEveryCutIsAnUnexpectedEnd(t *testing.T) {
+	t.Parallel()
+	document := "\n" + object(slices.Concat(members, extras)...)
+	for cut := range len(document) {
+		e, _ := refusal(t, document[:cut])
+		assert.ErrorIs(t, e, io.ErrUnexpectedEOF, "%q", document[:cut])
+		assert.Equal(t, []int{cut, cut}, []int{e.Start, e.End})
+		require.ErrorIs(t, wire.Check([]byte(document[:cut])), io.ErrUnexpectedEOF, "%q", document[:cut])
+	}
+	require.NoError(t, wire.Check([]byte(document)))
+
+	// Values of another kind than the field's are read to their end first.
+	for _, member := range []string{`"text":[1,"a",{}]`, `"number":"two"`, `"flag":{"a":null}`, `"id":1.5e1`, `"parts":12`, `"maybe":-0.5`} {
+		for cut := 1; cut < len(member); cut++ {
+			e, _ := refusal(t, "{"+member[:cut])
+			assert.ErrorIs(t, e, io.ErrUnexpectedEOF, "%q", member[:cut])
+		}
+	}
+}
+
+// A number is the one document whose beginning may be a document too; nobody
+// can tell that it was cut.
+func TestACutNumberIsTheDocumentThatItLooksLike(t *testing.T) {
+	t.Parallel()
+	const document = "-10.5e+30"
+	for cut := range len(document) {
+		err := wire.Check([]byte(document[:cut]))
+		if json.Valid([]byte(document[:cut])) {
+			assert.NoError(t, err, document[:cut])
+		} else {
+			assert.ErrorIs(t, err, io.ErrUnexpectedEOF, document[:cut])
+		}
+	}
+}
+
+func TestCheckReadsAnyDocumentToItsEnd(t *testing.T) {
+	t.Parallel()
+	for _, document := range []string{`null`, ` true `, `"x"`, `[]`, `[1,[2]]`, `{"a":{},"a":[]}`, "0\n"} {
+		assert.NoError(t, wire.Check([]byte(document)), document)
+	}
+	for document, reason := range map[string]string{
+		`{} {}`:      "data after the end of the JSON value",
+		`[1]]`:       "data after the end of the JSON value",
+		`01`:         "data after the end of the JSON value",
+		"\"\xff\"":   "invalid UTF-8",
+		`["\ud800"]`: "invalid escape in a string",
+		`[1e999]`:    "number out of range",
+		`{1:2}`:      "unexpected character, want a string",
+	} {
+		assert.EqualError(t, wire.Check([]byte(document)), reason, document)
+	}
+}
+
+// The limit is encoding/json's, wherever the brackets are.
+func TestNestingHasALimit(t *testing.T) {
+	t.Parallel()
+	arrays := func(n int) string { return strings.Repeat("[", n) + strings.Repeat("]", n) }
+	objects := func(n int) string { return strings.Repeat(`{"a":`, n) + "1" + strings.Repeat("}", n) }
+	for name, document := range map[string]func(depth int) string{
+		"arrays":          arrays,
+		"objects":         objects,
+		"skipped":         func(n int) string { return `{"text":"","new":` + arrays(n-1) + `}` },
+		"of another kind": func(n int) string { return `{"text":` + arrays(n-1) + `}` },
+		"in an element":   func(n int) string { return `{"text":"","parts":[{"name":"","new":` + objects(n-3) + `}]}` },
+		"in values":       func(n int) string { return `{"text":"","values":[` + arrays(n-2) + `]}` },
+		"after others": func(n int) string {
+			return `{"text":"","part":{"name":"","inner":[]},"ids":[],"new":` + arrays(n-1) + `}`
+		},
+	} {
+		for _, depth := range []int{9_999, 10_000, 10_001} {
+			data := []byte(document(depth))
+			require.Equal(t, depth <= 10_000, json.Valid(data))
+			var v thing
+			for _, err := range []error{wire.Check(data), wire.Decode(data, thingFields, &v)} {
+				if depth > 10_000 {
+					assert.ErrorContains(t, err, "nested too deeply", name)
+				} else if err != nil {
+					assert.NotContains(t, err.Error(), "nested too deeply", name)
+				}
+			}
+		}
+	}
+}
+
+func TestUnknownKeysByTheThousandAreReadAndTheDuplicateIsFound(t *testing.T) {
+	t.Parallel()
+	const n = 10_000
+	for name, key := range map[string]func(i int) int{
+		"ascending": func(i int) int { return i }, "descending": func(i int) int { return n - i }, "mixed": func(i int) int { return i * 7919 % n },
+	} {
+		keys := make([]string, n)
+		for i := range keys {
+			keys[i] = fmt.Sprintf(`"%07d":0`, key(i))
+		}
+		decode(t, `{"text":"",`+strings.Join(keys, ",")+`}`)
+		keys[n-1] = keys[n/2]
+		e, _ := refusal(t, `{"text":"",`+strings.Join(keys, ",")+`}`)
+		assert.EqualError(t, e, keys[n/2][1:8]+": duplicate key", name)
+	}
+}
+
+// Were they all remembered, it would take memory of many times the body.
+func TestMoreUnknownKeysThanAnyServerHasAreRefused(t *testing.T) {
+	t.Parallel()
+	document := []byte(`{"text":"","part":{"name":"","first":0`)
+	for i := range 10_000 {
+		document = fmt.Appendf(document, `,"%x":0`, i)
+	}
+	e, at := refusal(t, string(document)+"}}")
+	assert.EqualError(t, e, "part.270f: more than 10000 unknown keys")
+	assert.Equal(t, `"270f"`, at)
+
+	many := `{"name":"","a":0,"b":0}`
+	decode(t, `{"text":"","parts":[`+strings.Repeat(many+",", 10_000)+many+`]}`)
+}
+
+func TestTheSameUnknownKeyInTwoObjectsIsNoDuplicate(t *testing.T) {
+	t.Parallel()
+	decode(t, `{"new":1,"text":"","part":{"new":1,"name":""},"parts":[{"new":1,"name":""},{"name":"","new":1}],"more":{"new":1,"new":2}}`)
+}
+
+func TestWhatIsDecodedDoesNotReferToTheInput(t *testing.T) {
+	t.Parallel()
+	data := []byte(object(slices.Concat(members, extras)...))
+	var v thing
+	require.NoError(t, wire.Decode(data, thingFields, &v))
+	for i := range data {
+		data[i] = 'X'
+	}
+	assert.Equal(t, whole, v)
+}
+
+// An element that somebody keeps keeps its own text alive, and neither the
+// document nor another element's.
+func TestAKeptElementPinsNothingElse(t *testing.T) {
+	t.Parallel()
+	text := strings.Repeat("long enough not to share a block ", 10)
+	var document weak.Pointer[byte]
+	var texts [3]weak.Pointer[byte]
+	kept := func() part {
+		data := []byte(object(`"text":"`+text+`0"`, `"parts":[{"name":"`+text+`1","inner":[{"name":"`+text+`2"}]},{"name":"`+text+`3"}]`))
+		document = weak.Make(&data[0])
+		v := decode(t, string(data))
+		require.NoError(t, wire.Decode(data, thingFields, &v))
+		for i, s := range []string{v.Text, v.Parts[0].Inner[0].Name, v.Parts[1].Name} {
+			texts[i] = weak.Make(unsafe.StringData(s))
+		}
+		return part{Name: v.Parts[0].Name}
+	}()
+	runtime.GC()
+	assert.Nil(t, document.Value(), "the document")
+	for i, w := range texts {
+		assert.Nil(t, w.Value(), "text %d", i)
+	}
+	assert.Equal(t, text+"1", kept.Name)
+}
+
+// What is allocated is the text that is kept, once: neither what is around an
+// element nor what is skipped goes with it.
+func TestAnElementsTextIsItsOwn(t *testing.T) { //nolint:paralleltest // it counts allocations
+	long := `"\u006c` + strings.Repeat("ong", 1<<14) + `"`
+	elements := func(members string) string { return `"parts":[` + strings.Repeat(members+",", 99) + members + `]` }
+	for name, test := range map[string]struct {
+		document string
+		copies   int // of long
+	}{
+		"around":  {object(`"text":`+long, elements(`{"name":""}`)), 1},
+		"skipped": {object(`"text":""`, elements(`{"name":"","new":`+long+`}`)), 0},
+		"kept":    {object(`"text":""`, elements(`{"name":`+long+`}`)), 100},
+	} {
+		var v thing
+		var before, after runtime.MemStats
+		runtime.ReadMemStats(&before)
+		require.NoError(t, wire.Decode([]byte(test.document), thingFields, &v))
+		runtime.ReadMemStats(&after)
+		// The document, the buffer as it grows, and the strings, rounded up.
+		limit := len(test.document) + (10+test.copies+test.copies/4)*len(long)
+		assert.Less(t, after.TotalAlloc-before.TotalAlloc, uint64(limit), name)
+	}
+}
+
+func TestAListIsMadeOnceIfTheServerSaysHowLongItIs(t *testing.T) { //nolint:paralleltest // it counts allocations
+	document := func(n int, count string) []byte {
+		return []byte(`{"text":"","count":` + count + `,"parts":[{"name":""}` + strings.Repeat(`,{"name":""}`, n-1) + `]}`)
+	}
+	allocations := func(n int, count string) float64 {
+		data := document(n, count)
+		return testing.AllocsPerRun(10, func() {
+			var v thing
+			_ = wire.Decode(data, thingFields, &v)
+		})
+	}
+	assert.Equal(t, allocations(10, "10"), allocations(1000, "1000")) //nolint:testifylint // exact
+	assert.Less(t, allocations(1000, "1000"), allocations(1000, "0"))
+
+	// A lie makes no more room than for what can be there.
+	for _, lie := range []string{"0", "1", "9223372036854775807"} {
+		var v thing
+		require.NoError(t, wire.Decode(document(1000, lie), thingFields, &v))
+		assert.Len(t, v.Parts, 1000, lie)
+		assert.Less(t, cap(v.Parts), 2000, lie)
+	}
+	negative := wire.NewObject(wire.List("parts", wire.Required, partFields,
+		func(*thing) int { return math.MinInt + 1 }, func(t *thing) *[]part { return &t.Parts }))
+	var v thing
+	require.NoError(t, wire.Decode([]byte(`{"parts":[{"name":"a"},{"name":"b"}]}`), negative, &v))
+	assert.Equal(t, []part{{Name: "a"}, {Name: "b"}}, v.Parts)
+}
+
+func TestValuesTellWhereEncodingJSONFails(t *testing.T) {
+	t.Parallel()
+	type row struct {
+		A struct{ B []int }
+	}
+	rows := wire.NewObject(wire.Values("rows", wire.Required, func(v *[]row) *[]row { return v }))
+	var v []row
+	document := `{"rows":[{"A":{"B":[1]}},{"A":{"B":[1,"2"]}}]}`
+	var e *wire.Error
+	require.ErrorAs(t, wire.Decode([]byte(document), rows, &v), &e)
+	assert.Equal(t, "rows[1].A.B", e.Path)
+	assert.EqualError(t, e.Err, "string, want int")
+	assert.Equal(t, `{"A":{"B":[1,"2"]}}`, document[e.Start:e.End])
+
+	when := wire.NewObject(wire.Values("when", wire.Required, func(v *[]time.Time) *[]time.Time { return v }))
+	var times []time.Time
+	var parse *time.ParseError
+	err := wire.Decode([]byte(`{"when":["2024-10-22T22:59:00Z","yesterday"]}`), when, &times)
+	require.ErrorAs(t, err, &e)
+	assert.Equal(t, "when[1]", e.Path)
+	assert.ErrorAs(t, err, &parse, "an element's own error")
+}
+
+func TestATableHasItsLinesAndAtMost64(t *testing.T) {
+	t.Parallel()
+	line := func(i int) wire.Field[[65]bool] {
+		return wire.Bool("f"+strconv.Itoa(i), wire.Optional, func(v *[65]bool) *bool { return &v[i] })
+	}
+	var lines []wire.Field[[65]bool]
+	for i := range 64 {
+		lines = append(lines, line(i))
+	}
+	table := wire.NewObject(lines...)
+	table.Fields()[0].Name = "changed"
+	assert.Equal(t, "f0", table.Fields()[0].Name)
+	assert.Len(t, table.Fields(), 64)
+
+	var v [65]bool
+	require.NoError(t, wire.Decode([]byte(`{"f63":true,"f62":false}`), table, &v))
+	assert.True(t, v[63])
+	assert.EqualError(t, wire.Decode([]byte(`{"f63":true,"f0":true,"f63":true}`), table, &v), "f63: duplicate key")
+	assert.Panics(t, func() { wire.NewObject(append(lines, line(64))...) })
+}
+
+func TestInvalidUTF8IsFoundWhereItIs(t *testing.T) {
+	t.Parallel()
+	document := `{"text":"é\ufffd` + "\ufffd\xe2\x82" + `"}` // a U+FFFD that was sent is none that was put in
+	e, at := refusal(t, document)
+	assert.EqualError(t, e, "text: invalid UTF-8")
+	assert.Equal(t, "\xe2", at)
+	assert.False(t, utf8.ValidString(document))
+}

@@ -1,0 +1,362 @@
+package authentik_test
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"maps"
+	"math/big"
+	"net/http"
+	"reflect"
+	"strings"
+	"testing"
+
+	"github.com/google/uuid"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/seed-299d42e7/authentik-go"
+)
+
+// rawJSON is a document as encoding/json reads it, with exact numbers.
+func rawJSON(t testing.TB, data []byte) any {
+	t.Helper()
+	d := json.NewDecoder(bytes.NewReader(data))
+	d.UseNumber()
+	var v any
+	require.NoError(t, d.Decode(&v))
+	return v
+}
+
+// jsonKey is the key of a struct's field, and whether it is left out when zero.
+func jsonKey(f reflect.StructField) (key string, omitzero bool) {
+	key, options, _ := strings.Cut(f.Tag.Get("json"), ",")
+	return key, options == "omitzero"
+}
+
+// differences are the places where what was decoded is not what the JSON
+// says. It goes by the type's tags alone: a field that the decoder forgot
+// differs, and a key that the type does not have is none of its business.
+func differences(path string, raw any, v reflect.Value) (all []string) {
+	differ := func(equal bool) []string {
+		if equal {
+			return nil
+		}
+		return []string{fmt.Sprintf("%s: %#v came of %#v", path, v.Interface(), raw)}
+	}
+	if id, ok := v.Interface().(uuid.UUID); ok {
+		text, _ := raw.(string)
+		return differ(strings.ToLower(text) == id.String())
+	}
+	switch v.Kind() {
+	case reflect.Struct:
+		object, ok := raw.(map[string]any)
+		if !ok {
+			return differ(false)
+		}
+		for i := range v.NumField() {
+			key, _ := jsonKey(v.Type().Field(i))
+			if value, ok := object[key]; ok {
+				all = append(all, differences(path+"."+key, value, v.Field(i))...)
+			} else if !v.Field(i).IsZero() {
+				all = append(all, path+"."+key+": came of nothing")
+			}
+		}
+		return all
+	case reflect.Slice:
+		list, ok := raw.([]any)
+		if !ok || len(list) != v.Len() || (len(list) == 0) != v.IsNil() {
+			return differ(false)
+		}
+		for i := range list {
+			all = append(all, differences(fmt.Sprintf("%s[%d]", path, i), list[i], v.Index(i))...)
+		}
+		return all
+	case reflect.Pointer:
+		if raw == nil || v.IsNil() {
+			return differ(raw == nil && v.IsNil())
+		}
+		return differences(path, raw, v.Elem())
+	case reflect.Int:
+		number, ok := raw.(json.Number)
+		if !ok {
+			return differ(false)
+		}
+		exact, ok := new(big.Rat).SetString(number.String())
+		return differ(ok && exact.Cmp(new(big.Rat).SetInt64(v.Int())) == 0)
+	case reflect.Bool:
+		return differ(raw == v.Bool())
+	default:
+		text, ok := raw.(string)
+		return differ((ok || raw == nil) && text == v.String())
+	}
+}
+
+// unmodelled takes out of a JSON value what a type does not have, and what it
+// leaves out when it is zero.
+func unmodelled(raw any, t reflect.Type) any {
+	switch t.Kind() {
+	case reflect.Pointer:
+		return unmodelled(raw, t.Elem())
+	case reflect.Slice:
+		list, _ := raw.([]any)
+		for i := range list {
+			list[i] = unmodelled(list[i], t.Elem())
+		}
+	case reflect.Struct:
+		object, _ := raw.(map[string]any)
+		kept := map[string]any{}
+		for i := range t.NumField() {
+			key, omitzero := jsonKey(t.Field(i))
+			value, ok := object[key]
+			if ok && !(omitzero && (value == nil || value == "")) {
+				kept[key] = unmodelled(value, t.Field(i).Type)
+			}
+		}
+		return kept
+	}
+	return raw
+}
+
+// roundTrip is decode → encode → decode, without a difference. It returns what
+// was encoded.
+func roundTrip[T any](t testing.TB, data []byte) []byte {
+	t.Helper()
+	var first, second T
+	require.NoError(t, json.Unmarshal(data, &first))
+	require.Empty(t, differences("", rawJSON(t, data), reflect.ValueOf(first)))
+	encoded, err := json.Marshal(first)
+	require.NoError(t, err)
+	require.NoError(t, json.Unmarshal(encoded, &second))
+	require.Equal(t, first, second)
+	return encoded
+}
+
+// marshalsAlike is for what a real server sent: json.Marshal writes it again,
+// as far as the model has it.
+func marshalsAlike[T any](t testing.TB, data []byte) {
+	t.Helper()
+	require.Equal(t, unmodelled(rawJSON(t, data), reflect.TypeFor[T]()), rawJSON(t, roundTrip[T](t, data)))
+}
+
+func TestEveryRecordedAnswerSurvivesUnmarshalAndMarshal(t *testing.T) {
+	t.Parallel()
+	for version, exchanges := range recordings(t) {
+		t.Run(version, func(t *testing.T) {
+			t.Parallel()
+			flows, bindings := 0, 0
+			seen := map[string]bool{}
+			for _, e := range exchanges {
+				path, _, _ := strings.Cut(e.Request.Target, "?")
+				body := e.Response.Body()
+				if e.Request.Method != http.MethodGet || e.Response.Status != http.StatusOK || seen[string(body)] || !json.Valid(body) {
+					continue
+				}
+				seen[string(body)] = true
+				object, _ := rawJSON(t, body).(map[string]any)
+				results, isList := object["results"].([]any)
+				switch {
+				case path == "/api/v3/flows/instances/" && isList:
+					marshalsAlike[authentik.Page[authentik.Flow]](t, body)
+					for _, flow := range results {
+						keepsAll(t, flow.(map[string]any))
+						flows++
+					}
+				case path == "/api/v3/flows/bindings/" && isList:
+					marshalsAlike[authentik.Page[authentik.FlowStageBinding]](t, body)
+				case path == "/api/v3/stages/all/" && isList:
+					marshalsAlike[authentik.Page[authentik.Stage]](t, body)
+				case object["stage_obj"] != nil:
+					marshalsAlike[authentik.FlowStageBinding](t, body)
+					bindings++
+				case object["cache_count"] != nil:
+					marshalsAlike[authentik.Flow](t, body)
+				}
+			}
+			assert.NotZero(t, flows)
+			assert.NotZero(t, bindings)
+		})
+	}
+}
+
+// keepsAll is for a flow, of which nothing is left out but what is empty.
+func keepsAll(t testing.TB, raw map[string]any) {
+	t.Helper()
+	flow := reflect.TypeFor[authentik.Flow]()
+	kept := unmodelled(maps.Clone(raw), flow)
+	maps.DeleteFunc(raw, func(_ string, value any) bool { return value == nil || value == "" })
+	require.Subset(t, kept, raw)
+}
+
+const (
+	someID  = "6ca60e71-0cb0-4312-92eb-dfd27ba3d70b"
+	otherID = "5935ba1c-7226-425c-9ff7-200ad3fe10cb"
+
+	// What all servers send, and no more.
+	minimalFlow = `{"pk":"` + someID + `","policybindingmodel_ptr_id":"` + otherID + `","name":"n","slug":"s","title":"t",` +
+		`"designation":"recovery","stages":[],"policies":[],"cache_count":0,"export_url":"/e"}`
+	minimalStage = `{"pk":"` + otherID + `","name":"n","component":"","verbose_name":"v","verbose_name_plural":"vs"}`
+	minimalSet   = `{"pk":"` + someID + `","policybindingmodel_ptr_id":"` + otherID + `","name":"n","slug":"s","title":"t",` +
+		`"designation":"recovery","export_url":"/e"}`
+	minimalBinding = `{"pk":"` + someID + `","policybindingmodel_ptr_id":"` + otherID + `","target":"` + otherID + `",` +
+		`"stage":"` + otherID + `","stage_obj":` + minimalStage + `,"order":-3}`
+)
+
+// minimalPage has rows results and no other page.
+func minimalPage(rows int, results string) string {
+	return fmt.Sprintf(`{"pagination":{"next":0,"previous":0,"count":%d,"current":1,"total_pages":1,"start_index":%d,"end_index":%d},"results":%s}`,
+		rows, min(rows, 1), rows, results)
+}
+
+// filled sets all of a value to something.
+func filled(v reflect.Value) {
+	switch v.Kind() {
+	case reflect.Struct:
+		for i := range v.NumField() {
+			filled(v.Field(i))
+		}
+	case reflect.Pointer:
+		v.Set(reflect.New(v.Type().Elem()))
+		filled(v.Elem())
+	case reflect.Slice:
+		v.Set(reflect.MakeSlice(v.Type(), 2, 2))
+		fallthrough
+	case reflect.Array:
+		for i := range v.Len() {
+			filled(v.Index(i))
+		}
+	case reflect.String:
+		v.SetString("before")
+	case reflect.Bool:
+		v.SetBool(true)
+	case reflect.Uint8:
+		v.SetUint(7)
+	default:
+		v.SetInt(7)
+	}
+}
+
+func TestUnmarshalOverwritesAllOfTheValueOrNothing(t *testing.T) {
+	t.Parallel()
+	for _, test := range []struct {
+		value           any
+		document        string
+		broken, badPath string
+	}{
+		{new(authentik.Flow), minimalFlow, strings.Replace(minimalFlow, `"name":"n"`, `"name":null`, 1), "name"},
+		{new(authentik.FlowSet), minimalSet, strings.Replace(minimalSet, `"/e"`, `1`, 1), "export_url"},
+		{new(authentik.ThemedURLs), `{}`, `{"light":"l","dark":2}`, "dark"},
+		{new(authentik.Stage), minimalStage, `{"flow_set":[` + minimalSet + `,{}]}`, "flow_set[1].pk"},
+		{new(authentik.FlowStageBinding), minimalBinding, strings.Replace(minimalBinding, `-3`, `0.5`, 1), "order"},
+		{new(authentik.Pagination), `{"next":0,"previous":0,"count":0,"current":0,"total_pages":0,"start_index":0,"end_index":0}`, `{"next":1}`, "previous"},
+		{new(authentik.Page[authentik.Flow]), minimalPage(0, `[]`), minimalPage(1, `[`+minimalFlow+`,null]`), "results[1]"},
+		{new(authentik.Page[authentik.Stage]), minimalPage(1, `[`+minimalStage+`]`), minimalPage(0, `[`+minimalStage+`]`), "pagination.count"},
+		{new(authentik.Page[authentik.FlowStageBinding]), minimalPage(1, `[`+minimalBinding+`]`), minimalPage(1, `{}`), "results"},
+		{new(authentik.Page[string]), minimalPage(2, `["a","b"]`), minimalPage(2, `["a",3]`), "results[1]"},
+	} {
+		value := reflect.ValueOf(test.value).Elem()
+		t.Run(value.Type().String(), func(t *testing.T) {
+			t.Parallel()
+			fresh := reflect.New(value.Type())
+			require.NoError(t, json.Unmarshal([]byte(test.document), fresh.Interface()))
+			require.Empty(t, differences("", rawJSON(t, []byte(test.document)), fresh.Elem()))
+
+			filled(value)
+			before := reflect.New(value.Type()).Elem()
+			filled(before)
+			for _, broken := range []string{test.broken, `null`, `[]`, `"x"`} {
+				err := json.Unmarshal([]byte(broken), test.value)
+				var decodeError *authentik.DecodeError
+				require.ErrorAs(t, err, &decodeError)
+				if broken == test.broken {
+					assert.Equal(t, test.badPath, decodeError.JSONPath)
+				} else {
+					assert.Empty(t, decodeError.JSONPath)
+				}
+				require.Equal(t, before.Interface(), value.Interface())
+			}
+			require.NoError(t, json.Unmarshal([]byte(test.document), test.value))
+			require.Equal(t, fresh.Elem().Interface(), value.Interface())
+		})
+	}
+}
+
+func TestUnmarshalsErrorSaysWhatIsWrong(t *testing.T) {
+	t.Parallel()
+	var page authentik.Page[authentik.Flow]
+	err := json.Unmarshal([]byte(minimalPage(1, `[`+strings.Replace(minimalFlow, `"recovery"`, `{"a":1}`, 1)+`]`)), &page)
+	assert.EqualError(t, err, `authentik: unusable answer: results[0].designation: an object, want a string: {"a":1}`)
+	// Called directly, it sees what encoding/json would have refused before.
+	assert.EqualError(t, page.UnmarshalJSON([]byte(`{"results":[`)), `authentik: unusable answer: results[0]: unexpected EOF`)
+}
+
+func TestModelsUnmarshalInsideOtherTypes(t *testing.T) {
+	t.Parallel()
+	var v struct {
+		Flows  []authentik.Flow
+		ByName map[string]*authentik.FlowStageBinding
+		None   *authentik.Flow
+	}
+	require.NoError(t, json.Unmarshal([]byte(`{"flows":[`+minimalFlow+`],"ByName":{"a":`+minimalBinding+`,"b":null},"none":null}`), &v))
+	require.Len(t, v.Flows, 1)
+	assert.Equal(t, someID, v.Flows[0].PK.String())
+	assert.Equal(t, -3, v.ByName["a"].Order)
+	assert.Nil(t, v.ByName["b"])
+	assert.Nil(t, v.None)
+}
+
+// U+2028 and U+2029 are escaped by encoding/json whatever it is told.
+func TestMarshalLeavesHTMLEscapesToTheEncoder(t *testing.T) {
+	t.Parallel()
+	const name = `<b>&"é`
+	flow := authentik.Flow{Name: name}
+	stage := authentik.Stage{Name: name, FlowSet: []authentik.FlowSet{{Name: name}}}
+	for _, v := range []any{
+		flow, &flow, stage, authentik.FlowStageBinding{StageObj: stage}, authentik.ThemedURLs{Dark: name},
+		authentik.Page[authentik.Flow]{Results: []authentik.Flow{flow}}, []authentik.Page[string]{{Results: []string{name}}},
+	} {
+		var plain bytes.Buffer
+		encoder := json.NewEncoder(&plain)
+		encoder.SetEscapeHTML(false)
+		require.NoError(t, encoder.Encode(v))
+		assert.Contains(t, plain.String(), `"<b>&\"é"`, "%T", v)
+		assert.NotContains(t, plain.String(), `\u00`, "%T", v)
+
+		escaped, err := json.Marshal(v)
+		require.NoError(t, err)
+		assert.Contains(t, string(escaped), `"\u003cb\u003e\u0026\"é"`, "%T", v)
+		assert.NotContains(t, string(escaped), `<`, "%T", v)
+	}
+}
+
+func TestAPageOfAnyOtherTypeIsReadByEncodingJSON(t *testing.T) {
+	t.Parallel()
+	type group struct {
+		Name string            `json:"name"`
+		Sub  struct{ N []int } `json:"sub"`
+		Flow *authentik.Flow   `json:"flow"`
+	}
+	var page authentik.Page[group]
+	require.NoError(t, json.Unmarshal([]byte(minimalPage(2, `[{"name":"é","flow":`+minimalFlow+`,"new":1},{"sub":{"n":[1]}}]`)), &page))
+	assert.Equal(t, 2, page.Pagination.Count)
+	assert.Equal(t, "é", page.Results[0].Name)
+	assert.Equal(t, "recovery", string(page.Results[0].Flow.Designation))
+	assert.Equal(t, []int{1}, page.Results[1].Sub.N)
+	encoded, err := json.Marshal(authentik.Page[group]{})
+	require.NoError(t, err)
+	assert.Contains(t, string(encoded), `"results":[]`)
+
+	for document, path := range map[string]string{
+		minimalPage(2, `[{},{"sub":{"n":[1,"2"]}}]`):                   "results[1].sub.N",
+		minimalPage(1, `[{"flow":{}}]`):                                "results[0]",
+		minimalPage(2, `[{},`):                                         "results[1]",
+		minimalPage(1, `null`):                                         "results",
+		minimalPage(0, `[{}]`):                                         "pagination.count",
+		strings.Replace(minimalPage(1, `[{}]`), `"next"`, `"Next"`, 1): "pagination.Next",
+		strings.Replace(minimalPage(1, `[{}]`), `"results"`, `"results":[],"results"`, 1): "results",
+	} {
+		var decodeError *authentik.DecodeError
+		require.ErrorAs(t, new(authentik.Page[group]).UnmarshalJSON([]byte(document)), &decodeError, document)
+		assert.Equal(t, path, decodeError.JSONPath, document)
+	}
+}
