@@ -483,8 +483,8 @@ func TestErrorsMadeByHandAreHarmless(t *testing.T) {
 	assert.NotPanics(t, func() { logged(t, none) })
 	assert.EqualError(t, &authentik.RequestError{Op: "Get"}, "authentik: Get: no answer (0 attempts)")
 	assert.EqualError(t, &authentik.DecodeError{}, "authentik: unusable answer")
-	assert.EqualError(t, &authentik.DecodeError{StatusCode: 200, ContentType: "a\n", JSONPath: "b\n", Err: errors.New("c\n")},
-		`authentik: unusable answer (200 OK, a\n): b\n: c\n`)
+	assert.EqualError(t, &authentik.DecodeError{StatusCode: 200, ContentType: "a\n", JSONPath: "b\n", Err: errors.New("c\td")},
+		`authentik: unusable answer (200 OK, a\n): b\n: c\td`)
 }
 
 // logged is what slog's two handlers write of an error.
