@@ -342,6 +342,7 @@ func decodeInto(body []byte, target reflect.Value) error {
 type request struct {
 	op, path string // path below /api/v3/, escaped
 	query    url.Values
+	page     int  // of a walk, for its errors; 0 is none
 	anyBody  bool // the body is not decoded
 }
 
@@ -370,7 +371,7 @@ func get[T any](ctx context.Context, c *Client, r request, cfg requestConfig, de
 			return err
 		},
 	})
-	err := c.c.outcome(target{r.op, http.MethodGet, u.EscapedPath()}, result, cfg.response)
+	err := c.c.outcome(target{r.op, http.MethodGet, u.EscapedPath(), r.page}, result, cfg.response)
 	if err != nil {
 		return nil, err
 	}
@@ -408,7 +409,7 @@ func (c *client) outcome(t target, r transport.Result, response *Response) error
 	case r.Judged:
 		err = newDecodeError(t, r.Answer, r, c.transport.Blot)
 	case r.Err != nil:
-		err = &RequestError{t.op, t.method, t.path, r.Attempts, c.quiet(r.Err), answer, r.GaveUp}
+		err = &RequestError{t.op, t.method, t.path, r.Attempts, c.quiet(r.Err), answer, t.note(r)}
 	}
 	if response != nil {
 		*response = Response{Attempts: r.Attempts}

@@ -73,7 +73,7 @@ type APIError struct {
 	Body       []byte        `json:"-"` // at most 64 KiB, without the token
 
 	contentType string // of a body that is not JSON
-	gaveUp      string // why there were no more attempts
+	note        string // which page, and why there were no more attempts
 }
 
 // ValidationError is a 400: what the server did not accept, by field.
@@ -99,8 +99,8 @@ type RequestError struct {
 	Attempts         int // requests made, 0 if the context had ended before
 	Err              error
 
-	last   *APIError // an earlier attempt's answer
-	gaveUp string
+	last *APIError // an earlier attempt's answer
+	note string
 }
 
 // DecodeError is an answer that is not what was asked for. No part of it is
@@ -114,6 +114,8 @@ type DecodeError struct {
 	Excerpt          string // at most 200 bytes of what is wrong, printable
 	Attempts         int
 	Err              error
+
+	note string
 }
 
 // ArgumentError is a value that was refused before anything was sent. It does
@@ -149,7 +151,7 @@ func (e *APIError) text(messages ...string) string {
 			b.WriteString(": is it authentik's API?")
 		}
 	}
-	b.WriteString(trailer(e.RequestID, e.Attempts, e.gaveUp))
+	b.WriteString(trailer(e.RequestID, e.Attempts, e.note))
 	return b.String()
 }
 
@@ -248,7 +250,7 @@ func (e *RequestError) Error() string {
 			text += ": " + oneLine(e.last.Detail)
 		}
 	}
-	return text + trailer("", e.Attempts, e.gaveUp)
+	return text + trailer("", e.Attempts, e.note)
 }
 
 // Unwrap returns the cause and, if an earlier attempt had an answer, its
@@ -303,7 +305,7 @@ func (e *DecodeError) Error() string {
 		b.WriteString(": " + e.Excerpt)
 	}
 	if e.Attempts != 0 {
-		b.WriteString(trailer(e.RequestID, e.Attempts, ""))
+		b.WriteString(trailer(e.RequestID, e.Attempts, e.note))
 	}
 	return b.String()
 }
@@ -334,7 +336,7 @@ func statusText(code int) string {
 	return strings.TrimSpace(strconv.Itoa(code) + " " + http.StatusText(code))
 }
 
-func trailer(requestID string, attempts int, gaveUp string) string {
+func trailer(requestID string, attempts int, note string) string {
 	var parts []string
 	if requestID != "" {
 		parts = append(parts, "request "+oneLine(requestID))
@@ -344,14 +346,29 @@ func trailer(requestID string, attempts int, gaveUp string) string {
 	} else {
 		parts = append(parts, strconv.Itoa(attempts)+" attempts")
 	}
-	if gaveUp != "" {
-		parts = append(parts, gaveUp)
+	if note != "" {
+		parts = append(parts, note)
 	}
 	return " (" + strings.Join(parts, ", ") + ")"
 }
 
 // target is what a request asked, as its errors tell it.
-type target struct{ op, method, path string }
+type target struct {
+	op, method, path string
+	page             int // of a walk; 0 is none
+}
+
+// note is what else there is to say of a result, in an error's trailer.
+func (t target) note(r transport.Result) string {
+	switch {
+	case t.page == 0:
+		return r.GaveUp
+	case r.GaveUp == "":
+		return fmt.Sprintf("page %d", t.page)
+	default:
+		return fmt.Sprintf("page %d, %s", t.page, r.GaveUp)
+	}
+}
 
 // newAPIError makes the error of an answer: an APIError, or the kind of it
 // that belongs to the status.
@@ -360,7 +377,7 @@ func newAPIError(t target, a *transport.Answer, r transport.Result, blot func(st
 	e := &APIError{
 		Op: t.op, Method: t.method, Path: t.path,
 		StatusCode: a.StatusCode, RequestID: blot(a.Header.Get(transport.RequestIDHeader)),
-		RetryAfter: a.RetryAfter, Attempts: r.Attempts, Body: []byte(body), gaveUp: r.GaveUp,
+		RetryAfter: a.RetryAfter, Attempts: r.Attempts, Body: []byte(body), note: t.note(r),
 	}
 	said := serverWords{blot: blot}
 	mediaType, _, _ := mime.ParseMediaType(blot(a.Header.Get("Content-Type")))
@@ -472,6 +489,7 @@ func newDecodeError(t target, a *transport.Answer, r transport.Result, blot func
 		RequestID:   blot(a.Header.Get(transport.RequestIDHeader)),
 		ContentType: blot(a.Header.Get("Content-Type")),
 		Err:         r.Err,
+		note:        t.note(r),
 	}
 	e.locate(r.Err, a.Body, blot)
 	if errors.Is(r.Err, ErrResponseTooLarge) {

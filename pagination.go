@@ -155,7 +155,7 @@ func (w walk[T]) pages(ctx context.Context) iter.Seq2[*Page[T], error] {
 		}
 		ahead := w.newLookahead(ctx)
 		defer ahead.stop()
-		seen := tally{keys: map[uuid.UUID]struct{}{}}
+		seen := tally{keys: map[uuid.UUID]struct{}{}, tolerant: w.config.allowListChanges}
 		for number := w.first; ; number++ {
 			got := ahead.get(number)
 			if w.config.response != nil {
@@ -163,9 +163,7 @@ func (w walk[T]) pages(ctx context.Context) iter.Seq2[*Page[T], error] {
 			}
 			if got.err != nil {
 				switch {
-				case number == w.first:
-				case !errors.Is(got.err, ErrNotFound):
-					got.err = fmt.Errorf("authentik: %s: page %d: %w", w.request.op, number, got.err)
+				case number == w.first, !errors.Is(got.err, ErrNotFound):
 				case w.config.allowListChanges && got.answeredJSON():
 					return
 				default:
@@ -224,11 +222,12 @@ func dropRepeats[T any](p *Page[T], seen map[uuid.UUID]struct{}, key func(*T) uu
 
 // tally is what a walk has seen.
 type tally struct {
-	keys    map[uuid.UUID]struct{}
-	pages   int
-	count   int // as the last page said
-	grown   int // by how much the count went up, all in all
-	repeats int
+	keys     map[uuid.UUID]struct{}
+	tolerant bool // the walk goes on when the list changes
+	pages    int
+	count    int // as the last page said
+	grown    int // by how much the count went up, all in all
+	repeats  int
 }
 
 // add takes a page into account: how it shows that the list changed, if it
@@ -244,8 +243,9 @@ func (t *tally) add(n Pagination, fresh, repeats int, fromStart bool) (change st
 	t.repeats += repeats
 	switch {
 	// A page of nothing but repeats is what a loop looks like. It is also what
-	// a small page looks like after as many insertions as it has repeats.
-	case n.Next != 0 && fresh == 0 && (repeats == 0 || t.repeats > t.grown):
+	// a small page looks like after insertions: a walk that ends at a change
+	// takes the count's word for it, one that goes on allows as many repeats.
+	case n.Next != 0 && fresh == 0 && (repeats == 0 || t.tolerant && t.repeats > t.grown || !t.tolerant && !moved):
 		return "", true
 	case moved:
 		return fmt.Sprintf("the count went from %d to %d", before, n.Count), false
@@ -274,6 +274,9 @@ func (f *fetched[T]) answeredJSON() bool {
 func (w walk[T]) fetch(ctx context.Context, number int) *fetched[T] {
 	f := &fetched[T]{}
 	r := w.request
+	if number != w.first {
+		r.page = number
+	}
 	r.query = maps.Clone(r.query)
 	r.query.Set("page", strconv.Itoa(number))
 	if r.query.Get("page_size") == "" {

@@ -407,7 +407,7 @@ func TestWalkYieldsAnErrorOnceAfterWhatCameBefore(t *testing.T) {
 				assert.Equal(t, status, api.StatusCode)
 				assert.Equal(t, attempts, api.Attempts)
 				assert.Equal(t, kind.op(), api.Op)
-				assert.ErrorContains(t, err, "page 3: ")
+				assert.ErrorContains(t, err, ", page 3)")
 				assert.NotErrorIs(t, err, authentik.ErrListChanged)
 				third := slices.DeleteFunc(server.requests(), func(page int) bool { return page != 3 })
 				assert.Len(t, third, attempts)
@@ -561,6 +561,9 @@ func TestWalkEndsAtAPageThatHasNothingNewAndYetANextOne(t *testing.T) {
 		"one flow again":       {unchanging(strings.Repeat("a", forever)), 1, "a", 2, authentik.ErrPaginationStuck},
 		"one flow again, although the list grew by another": {
 			changing(strings.Repeat("a", forever), 2, strings.Repeat("a", forever+1)), 1, "a", 3, authentik.ErrListChanged,
+		},
+		"the first page again, although the list shrank": {
+			changing(strings.Repeat("ab", forever), 2, strings.Repeat("ab", forever-1)), 2, "ab", 2, authentik.ErrListChanged,
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
