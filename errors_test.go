@@ -297,6 +297,29 @@ func TestRequestErrorIsOneLineWithTheCauseAndTheLastAnswer(t *testing.T) {
 	}
 }
 
+// endingContext ends as soon as it has been asked whether it has.
+type endingContext struct {
+	context.Context //nolint:containedctx // it is one
+	end             func(error)
+}
+
+func (c endingContext) Err() error {
+	defer c.end(errors.New("going home"))
+	return c.Context.Err()
+}
+
+func TestAContextThatEndsWhileItIsLookedAtIsThatContextsError(t *testing.T) {
+	t.Parallel()
+	ctx, cancel := context.WithCancelCause(t.Context())
+	ak := socketless(t, func(r *http.Request) (*http.Response, error) { return nil, r.Context().Err() })
+
+	_, err := ak.FlowsInstancesList(endingContext{ctx, cancel}, nil)
+
+	request := exactly[*authentik.RequestError](t, err)
+	require.ErrorIs(t, request, context.Canceled)
+	assert.Contains(t, err.Error(), "context canceled: going home")
+}
+
 // responseOf is an answer for a transport without a socket.
 func responseOf(a recorded.Response) *http.Response {
 	r := &http.Response{StatusCode: a.Status, Status: "777 the server's own words", Header: http.Header{}, Body: io.NopCloser(strings.NewReader(a.Text)), ContentLength: -1}

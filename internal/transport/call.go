@@ -133,7 +133,8 @@ func (c *call) ended() error {
 	if deadline, ok := c.ctx.Deadline(); err == nil && ok && !time.Now().Before(deadline) {
 		return context.DeadlineExceeded
 	}
-	if cause := context.Cause(c.ctx); cause != err { //nolint:errorlint // is it the very same value?
+	// Without err, the context may yet end before the cause is looked at.
+	if cause := context.Cause(c.ctx); err != nil && cause != err { //nolint:errorlint // is it the very same value?
 		return &endedError{err, cause}
 	}
 	return err
