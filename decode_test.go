@@ -72,9 +72,9 @@ var (
 
 // refused is the error of an answer that cannot be used: nothing came with it,
 // and it holds no secret.
-func (r reader) refused(t *testing.T, server http.Handler, opts ...authentik.ClientOption) *authentik.DecodeError {
+func (r reader) refused(t *testing.T, server http.Handler) *authentik.DecodeError {
 	t.Helper()
-	value, err := r.read(t.Context(), newClient(t, server, opts...))
+	value, err := r.read(t.Context(), newClient(t, server))
 	require.True(t, reflect.ValueOf(value).IsNil(), "%+v", value)
 	var decodeError *authentik.DecodeError
 	require.ErrorAs(t, err, &decodeError)

@@ -160,7 +160,7 @@ func (e *APIError) Is(target error) bool {
 	if e == nil {
 		return false
 	}
-	switch target { //nolint:errorlint // the sentinels themselves
+	switch target {
 	case ErrBadRequest:
 		return e.StatusCode == http.StatusBadRequest
 	case ErrUnauthorized:

@@ -71,90 +71,173 @@ func TestErrorOfAnAnswerIsOneLineThatSaysWhatWentWrong(t *testing.T) {
 		want   string // after "authentik: FlowsInstancesList: "
 	}{
 		// 400
-		{"one field", reply(400, jsonType, `{"designation":["Select a valid choice. foo is not one of the available choices."]}`),
-			"400 Bad Request: designation: Select a valid choice. foo is not one of the available choices. (request " + requestID + ", 1 attempt)"},
-		{"two fields, sorted", reply(400, jsonType, `{"slug":["Too long.","Not a slug."],"name":["Required."]}`),
-			"400 Bad Request: name: Required.; slug: Too long. Not a slug. (request " + requestID + ", 1 attempt)"},
-		{"nested fields", reply(400, jsonType, `{"policies":[{},{"order":["A number."],"user":{"pk":["Unknown."]}}]}`),
-			"400 Bad Request: policies[1].order: A number.; policies[1].user.pk: Unknown. (request " + requestID + ", 1 attempt)"},
-		{"no field", reply(400, jsonType, `{"non_field_errors":["The fields target, stage, order must make a unique set."],"order":["Bad."]}`),
-			"400 Bad Request: The fields target, stage, order must make a unique set.; order: Bad. (request " + requestID + ", 1 attempt)"},
-		{"bare array", reply(400, jsonType, `["Null characters are not allowed.","Again."]`),
-			"400 Bad Request: Null characters are not allowed.; Again. (request " + requestID + ", 1 attempt)"},
-		{"detail", reply(400, jsonType, `{"detail":"JSON parse error - Expecting value"}`),
-			"400 Bad Request: JSON parse error - Expecting value (request " + requestID + ", 1 attempt)"},
-		{"another object", reply(400, jsonType, `{"logs":[],"success":false}`),
-			"400 Bad Request (request " + requestID + ", 1 attempt)"},
-		{"empty, typed HTML", reply(400, htmlType, ""),
-			"400 Bad Request (request " + requestID + ", 1 attempt)"},
-		{"HTML", reply(400, htmlType, "<html>Bad</html>"),
-			"400 Bad Request: " + at + " answered with text/html, not JSON: is it authentik's API? (request " + requestID + ", 1 attempt)"},
+		{
+			"one field", reply(400, jsonType, `{"designation":["Select a valid choice. foo is not one of the available choices."]}`),
+			"400 Bad Request: designation: Select a valid choice. foo is not one of the available choices. (request " + requestID + ", 1 attempt)",
+		},
+		{
+			"two fields, sorted", reply(400, jsonType, `{"slug":["Too long.","Not a slug."],"name":["Required."]}`),
+			"400 Bad Request: name: Required.; slug: Too long. Not a slug. (request " + requestID + ", 1 attempt)",
+		},
+		{
+			"nested fields", reply(400, jsonType, `{"policies":[{},{"order":["A number."],"user":{"pk":["Unknown."]}}]}`),
+			"400 Bad Request: policies[1].order: A number.; policies[1].user.pk: Unknown. (request " + requestID + ", 1 attempt)",
+		},
+		{
+			"no field", reply(400, jsonType, `{"non_field_errors":["The fields target, stage, order must make a unique set."],"order":["Bad."]}`),
+			"400 Bad Request: The fields target, stage, order must make a unique set.; order: Bad. (request " + requestID + ", 1 attempt)",
+		},
+		{
+			"bare array", reply(400, jsonType, `["Null characters are not allowed.","Again."]`),
+			"400 Bad Request: Null characters are not allowed.; Again. (request " + requestID + ", 1 attempt)",
+		},
+		{
+			"detail", reply(400, jsonType, `{"detail":"JSON parse error - Expecting value"}`),
+			"400 Bad Request: JSON parse error - Expecting value (request " + requestID + ", 1 attempt)",
+		},
+		{
+			"another object", reply(400, jsonType, `{"logs":[],"success":false}`),
+			"400 Bad Request (request " + requestID + ", 1 attempt)",
+		},
+		{
+			"empty, typed HTML", reply(400, htmlType, ""),
+			"400 Bad Request (request " + requestID + ", 1 attempt)",
+		},
+		{
+			"HTML", reply(400, htmlType, "<html>Bad</html>"),
+			"400 Bad Request: " + at + " answered with text/html, not JSON: is it authentik's API? (request " + requestID + ", 1 attempt)",
+		},
 
 		// other 3xx and 4xx
-		{"redirect", reply(301, htmlType, "moved", "Location", "https://user:secret@sso.example.com/flows/?next=/#top"),
-			"301 Moved Permanently: redirected to https://sso.example.com/flows/; no redirect is followed: is the base URL right? (request " + requestID + ", 1 attempt)"},
-		{"redirect to nowhere", reply(302, "", "", "Location", "https://%zz/"),
-			"302 Found: redirected to a malformed URL; no redirect is followed: is the base URL right? (request " + requestID + ", 1 attempt)"},
-		{"redirect without a location", reply(307, "", ""),
-			"307 Temporary Redirect (request " + requestID + ", 1 attempt)"},
-		{"a location that is no redirect's", reply(404, jsonType, `{"detail":"Gone."}`, "Location", "https://sso.example.com/"),
-			"404 Not Found: Gone. (request " + requestID + ", 1 attempt)"},
-		{"401", reply(401, jsonType, `{"detail":"Log in."}`),
-			"401 Unauthorized: Log in. (request " + requestID + ", 1 attempt)"},
-		{"403", reply(403, jsonType, `{"detail":"Token invalid/expired"}`),
-			"403 Forbidden: Token invalid/expired (request " + requestID + ", 1 attempt)"},
-		{"404", reply(404, jsonType, `{"detail":"Invalid page."}`),
-			"404 Not Found: Invalid page. (request " + requestID + ", 1 attempt)"},
-		{"404 HTML", reply(404, htmlType, "<html>Not found</html>"),
-			"404 Not Found: " + at + " answered with text/html, not JSON: is it authentik's API? (request " + requestID + ", 1 attempt)"},
-		{"404 of a proxy", recorded.Response{Status: 404, Text: "404 page not found\n", Headers: [][2]string{{"Content-Type", textType}}},
-			"404 Not Found: 404 page not found (1 attempt)"},
-		{"405", reply(405, jsonType, `{"detail":"Method \"PATCH\" not allowed."}`, "Allow", "GET"),
-			`405 Method Not Allowed: Method "PATCH" not allowed. (request ` + requestID + ", 1 attempt)"},
-		{"406", reply(406, jsonType, `{"detail":"Could not satisfy the request Accept header."}`),
-			"406 Not Acceptable: Could not satisfy the request Accept header. (request " + requestID + ", 1 attempt)"},
-		{"415", reply(415, jsonType, `{"detail":"Unsupported media type \"text/plain\" in request."}`),
-			`415 Unsupported Media Type: Unsupported media type "text/plain" in request. (request ` + requestID + ", 1 attempt)"},
-		{"429", reply(429, jsonType, `{"detail":"Request was throttled."}`, "Retry-After", "90"),
-			"429 Too Many Requests: Request was throttled. (request " + requestID + ", 1 attempt, the server asks to wait 1m30s)"},
+		{
+			"redirect", reply(301, htmlType, "moved", "Location", "https://user:secret@sso.example.com/flows/?next=/#top"),
+			"301 Moved Permanently: redirected to https://sso.example.com/flows/; no redirect is followed: is the base URL right? (request " + requestID + ", 1 attempt)",
+		},
+		{
+			"redirect to nowhere", reply(302, "", "", "Location", "https://%zz/"),
+			"302 Found: redirected to a malformed URL; no redirect is followed: is the base URL right? (request " + requestID + ", 1 attempt)",
+		},
+		{
+			"redirect without a location", reply(307, "", ""),
+			"307 Temporary Redirect (request " + requestID + ", 1 attempt)",
+		},
+		{
+			"a location that is no redirect's", reply(404, jsonType, `{"detail":"Gone."}`, "Location", "https://sso.example.com/"),
+			"404 Not Found: Gone. (request " + requestID + ", 1 attempt)",
+		},
+		{
+			"401", reply(401, jsonType, `{"detail":"Log in."}`),
+			"401 Unauthorized: Log in. (request " + requestID + ", 1 attempt)",
+		},
+		{
+			"403", reply(403, jsonType, `{"detail":"Token invalid/expired"}`),
+			"403 Forbidden: Token invalid/expired (request " + requestID + ", 1 attempt)",
+		},
+		{
+			"404", reply(404, jsonType, `{"detail":"Invalid page."}`),
+			"404 Not Found: Invalid page. (request " + requestID + ", 1 attempt)",
+		},
+		{
+			"404 HTML", reply(404, htmlType, "<html>Not found</html>"),
+			"404 Not Found: " + at + " answered with text/html, not JSON: is it authentik's API? (request " + requestID + ", 1 attempt)",
+		},
+		{
+			"404 of a proxy",
+			recorded.Response{Status: 404, Text: "404 page not found\n", Headers: [][2]string{{"Content-Type", textType}}},
+			"404 Not Found: 404 page not found (1 attempt)",
+		},
+		{
+			"405", reply(405, jsonType, `{"detail":"Method \"PATCH\" not allowed."}`, "Allow", "GET"),
+			`405 Method Not Allowed: Method "PATCH" not allowed. (request ` + requestID + ", 1 attempt)",
+		},
+		{
+			"406", reply(406, jsonType, `{"detail":"Could not satisfy the request Accept header."}`),
+			"406 Not Acceptable: Could not satisfy the request Accept header. (request " + requestID + ", 1 attempt)",
+		},
+		{
+			"415", reply(415, jsonType, `{"detail":"Unsupported media type \"text/plain\" in request."}`),
+			`415 Unsupported Media Type: Unsupported media type "text/plain" in request. (request ` + requestID + ", 1 attempt)",
+		},
+		{
+			"429", reply(429, jsonType, `{"detail":"Request was throttled."}`, "Retry-After", "90"),
+			"429 Too Many Requests: Request was throttled. (request " + requestID + ", 1 attempt, the server asks to wait 1m30s)",
+		},
 
 		// 5xx, and what is as good as one
-		{"500 HTML", reply(500, htmlType, "<html>Oops</html>"),
-			"500 Internal Server Error: " + at + " answered with text/html, not JSON (request " + requestID + ", 4 attempts)"},
-		{"502 text", recorded.Response{Status: 502, Text: "no healthy upstream", Headers: [][2]string{{"Content-Type", textType}}},
-			"502 Bad Gateway: no healthy upstream (4 attempts)"},
-		{"503 starting", recorded.Response{Status: 503, Text: `{"error":"authentik starting"}`, Headers: [][2]string{{"Content-Type", jsonType}}},
-			"503 Service Unavailable: authentik starting (4 attempts)"},
-		{"200 starting", recorded.Response{Status: 200, Text: `{"error":"authentik starting"}`, Headers: [][2]string{{"Content-Type", jsonType}}},
-			"200 OK: authentik starting (4 attempts)"},
-		{"a status without a name", reply(599, "", ""),
-			"599 (request " + requestID + ", 1 attempt)"},
+		{
+			"500 HTML", reply(500, htmlType, "<html>Oops</html>"),
+			"500 Internal Server Error: " + at + " answered with text/html, not JSON (request " + requestID + ", 4 attempts)",
+		},
+		{
+			"502 text",
+			recorded.Response{Status: 502, Text: "no healthy upstream", Headers: [][2]string{{"Content-Type", textType}}},
+			"502 Bad Gateway: no healthy upstream (4 attempts)",
+		},
+		{
+			"503 starting",
+			recorded.Response{Status: 503, Text: `{"error":"authentik starting"}`, Headers: [][2]string{{"Content-Type", jsonType}}},
+			"503 Service Unavailable: authentik starting (4 attempts)",
+		},
+		{
+			"200 starting",
+			recorded.Response{Status: 200, Text: `{"error":"authentik starting"}`, Headers: [][2]string{{"Content-Type", jsonType}}},
+			"200 OK: authentik starting (4 attempts)",
+		},
+		{
+			"a status without a name", reply(599, "", ""),
+			"599 (request " + requestID + ", 1 attempt)",
+		},
 
 		// what is said, and how
-		{"error in the place of detail", reply(404, jsonType, `{"error":"gone","code":"nope"}`),
-			"404 Not Found: gone (request " + requestID + ", 1 attempt)"},
-		{"a long text", reply(404, textType, strings.Repeat("x", 513)),
-			"404 Not Found: " + at + " answered with text/plain, not JSON: is it authentik's API? (request " + requestID + ", 1 attempt)"},
-		{"JSON that is cut", reply(404, jsonType, `{"detail":"Not fou`),
-			"404 Not Found (request " + requestID + ", 1 attempt)"},
-		{"no type that makes sense", reply(404, ";", strings.Repeat("x", 513)),
-			"404 Not Found: " + at + " answered with something else, not JSON: is it authentik's API? (request " + requestID + ", 1 attempt)"},
-		{"control characters, bidi and line ends", reply(404, jsonType, `{"detail":"a\u001b[31m\r\nb\u202ec\u0085\u2028"}`),
-			`404 Not Found: a\x1b[31m\r\nb\u202ec\u0085\u2028 (request ` + requestID + ", 1 attempt)"},
-		{"control characters in a field's name", reply(400, jsonType, `{"a\nb":["c"]}`),
-			`400 Bad Request: a\nb: c (request ` + requestID + ", 1 attempt)"},
-		{"invalid UTF-8 in a text", reply(404, textType, "a\xff\xc3"),
-			`404 Not Found: a\xff\xc3 (request ` + requestID + ", 1 attempt)"},
-		{"invalid UTF-8 in JSON", reply(404, jsonType, "{\"detail\":\"a\xff\"}"),
-			"404 Not Found: a\uFFFD (request " + requestID + ", 1 attempt)"},
-		{"more than 512 bytes", reply(400, jsonType, `{"a":["`+strings.Repeat("é", 100)+`"],"b":["`+strings.Repeat("é", 200)+`"]}`),
-			"400 Bad Request: a: " + strings.Repeat("é", 100) + "; b: " + strings.Repeat("é", 152) + "… (request " + requestID + ", 1 attempt)"},
-		{"more than 512 bytes when escaped", reply(404, jsonType, `{"detail":"`+strings.Repeat(`\u001b`, 200)+`"}`),
-			"404 Not Found: " + strings.Repeat(`\x1b`, 128) + "… (request " + requestID + ", 1 attempt)"},
-		{"a request ID with bidi", recorded.Response{Status: 404, Headers: [][2]string{{"X-authentik-id", "a\u202eb"}}},
-			`404 Not Found (request a\u202eb, 1 attempt)`},
-		{"the server's reason phrase", raw("HTTP/1.1 404 All is well\r\nContent-Length: 0\r\n\r\n"),
-			"404 Not Found (1 attempt)"},
+		{
+			"error in the place of detail", reply(404, jsonType, `{"error":"gone","code":"nope"}`),
+			"404 Not Found: gone (request " + requestID + ", 1 attempt)",
+		},
+		{
+			"a long text", reply(404, textType, strings.Repeat("x", 513)),
+			"404 Not Found: " + at + " answered with text/plain, not JSON: is it authentik's API? (request " + requestID + ", 1 attempt)",
+		},
+		{
+			"JSON that is cut", reply(404, jsonType, `{"detail":"Not fou`),
+			"404 Not Found (request " + requestID + ", 1 attempt)",
+		},
+		{
+			"no type that makes sense", reply(404, ";", strings.Repeat("x", 513)),
+			"404 Not Found: " + at + " answered with something else, not JSON: is it authentik's API? (request " + requestID + ", 1 attempt)",
+		},
+		{
+			"control characters, bidi and line ends", reply(404, jsonType, `{"detail":"a\u001b[31m\r\nb\u202ec\u0085\u2028"}`),
+			`404 Not Found: a\x1b[31m\r\nb\u202ec\u0085\u2028 (request ` + requestID + ", 1 attempt)",
+		},
+		{
+			"control characters in a field's name", reply(400, jsonType, `{"a\nb":["c"]}`),
+			`400 Bad Request: a\nb: c (request ` + requestID + ", 1 attempt)",
+		},
+		{
+			"invalid UTF-8 in a text", reply(404, textType, "a\xff\xc3"),
+			`404 Not Found: a\xff\xc3 (request ` + requestID + ", 1 attempt)",
+		},
+		{
+			"invalid UTF-8 in JSON", reply(404, jsonType, "{\"detail\":\"a\xff\"}"),
+			"404 Not Found: a\uFFFD (request " + requestID + ", 1 attempt)",
+		},
+		{
+			"more than 512 bytes", reply(400, jsonType, `{"a":["`+strings.Repeat("é", 100)+`"],"b":["`+strings.Repeat("é", 200)+`"]}`),
+			"400 Bad Request: a: " + strings.Repeat("é", 100) + "; b: " + strings.Repeat("é", 152) + "… (request " + requestID + ", 1 attempt)",
+		},
+		{
+			"more than 512 bytes when escaped", reply(404, jsonType, `{"detail":"`+strings.Repeat(`\u001b`, 200)+`"}`),
+			"404 Not Found: " + strings.Repeat(`\x1b`, 128) + "… (request " + requestID + ", 1 attempt)",
+		},
+		{
+			"a request ID with bidi",
+			recorded.Response{Status: 404, Headers: [][2]string{{"X-authentik-id", "a\u202eb"}}},
+			`404 Not Found (request a\u202eb, 1 attempt)`,
+		},
+		{
+			"the server's reason phrase", raw("HTTP/1.1 404 All is well\r\nContent-Length: 0\r\n\r\n"),
+			"404 Not Found (1 attempt)",
+		},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
@@ -174,30 +257,54 @@ func TestDecodeErrorIsOneLineThatSaysWhereAndWhat(t *testing.T) {
 		answer http.Handler
 		want   string // after "authentik: FlowsInstancesList: unusable answer "
 	}{
-		{"a page of HTML", reply(200, htmlType, "<html>\n<title>Log in</title>"),
-			`(200 OK, text/html; charset=utf-8): not JSON: is it authentik's API?: <html>\n<title>Log in</title> (request ` + requestID + ", 1 attempt)"},
-		{"an empty body", reply(200, jsonType, ""),
-			"(200 OK, application/json): empty body (request " + requestID + ", 1 attempt)"},
-		{"no content", reply(204, "", ""),
-			"(204 No Content): unexpected status (request " + requestID + ", 1 attempt)"},
-		{"another success, whose data is not shown", reply(201, jsonType, flow),
-			"(201 Created, application/json): unexpected status (request " + requestID + ", 1 attempt)"},
-		{"null", reply(200, jsonType, "null"),
-			"(200 OK, application/json): null, want an object: null (request " + requestID + ", 1 attempt)"},
-		{"an empty object", reply(200, jsonType, "{}"),
-			"(200 OK, application/json): pagination: missing (request " + requestID + ", 1 attempt)"},
-		{"an error's object", reply(200, jsonType, `{"detail":"x"}`),
-			"(200 OK, application/json): pagination: missing (request " + requestID + ", 1 attempt)"},
-		{"null inside", reply(200, jsonType, page),
-			"(200 OK, application/json): results[0].pk: null, want a string: null (request " + requestID + ", 1 attempt)"},
-		{"numbers that contradict", reply(200, jsonType, strings.Replace(page, flow, "", 1)),
-			"(200 OK, application/json): pagination.count: 1, without a result or a next page (request " + requestID + ", 1 attempt)"},
-		{"cut", reply(200, jsonType, page[:20]),
-			"(200 OK, application/json): pagination: unexpected EOF (request " + requestID + ", 4 attempts)"},
-		{"more than 200 bytes", reply(200, "text/x", strings.Repeat("\x1b", 300)),
-			"(200 OK, text/x): not JSON: is it authentik's API?: " + strings.Repeat(`\x1b`, 50) + "… (request " + requestID + ", 1 attempt)"},
-		{"too large", reply(200, jsonType, strings.Repeat(" ", 2048)),
-			"(200 OK, application/json): response too large: more than 1024 bytes: ask for a smaller PageSize, or raise WithMaxResponseSize (request " + requestID + ", 1 attempt)"},
+		{
+			"a page of HTML", reply(200, htmlType, "<html>\n<title>Log in</title>"),
+			`(200 OK, text/html; charset=utf-8): not JSON: is it authentik's API?: <html>\n<title>Log in</title> (request ` + requestID + ", 1 attempt)",
+		},
+		{
+			"an empty body", reply(200, jsonType, ""),
+			"(200 OK, application/json): empty body (request " + requestID + ", 1 attempt)",
+		},
+		{
+			"no content", reply(204, "", ""),
+			"(204 No Content): unexpected status (request " + requestID + ", 1 attempt)",
+		},
+		{
+			"another success, whose data is not shown", reply(201, jsonType, flow),
+			"(201 Created, application/json): unexpected status (request " + requestID + ", 1 attempt)",
+		},
+		{
+			"null", reply(200, jsonType, "null"),
+			"(200 OK, application/json): null, want an object: null (request " + requestID + ", 1 attempt)",
+		},
+		{
+			"an empty object", reply(200, jsonType, "{}"),
+			"(200 OK, application/json): pagination: missing (request " + requestID + ", 1 attempt)",
+		},
+		{
+			"an error's object", reply(200, jsonType, `{"detail":"x"}`),
+			"(200 OK, application/json): pagination: missing (request " + requestID + ", 1 attempt)",
+		},
+		{
+			"null inside", reply(200, jsonType, page),
+			"(200 OK, application/json): results[0].pk: null, want a string: null (request " + requestID + ", 1 attempt)",
+		},
+		{
+			"numbers that contradict", reply(200, jsonType, strings.Replace(page, flow, "", 1)),
+			"(200 OK, application/json): pagination.count: 1, without a result or a next page (request " + requestID + ", 1 attempt)",
+		},
+		{
+			"cut", reply(200, jsonType, page[:20]),
+			"(200 OK, application/json): pagination: unexpected EOF (request " + requestID + ", 4 attempts)",
+		},
+		{
+			"more than 200 bytes", reply(200, "text/x", strings.Repeat("\x1b", 300)),
+			"(200 OK, text/x): not JSON: is it authentik's API?: " + strings.Repeat(`\x1b`, 50) + "… (request " + requestID + ", 1 attempt)",
+		},
+		{
+			"too large", reply(200, jsonType, strings.Repeat(" ", 2048)),
+			"(200 OK, application/json): response too large: more than 1024 bytes: ask for a smaller PageSize, or raise WithMaxResponseSize (request " + requestID + ", 1 attempt)",
+		},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
@@ -231,10 +338,13 @@ func TestRequestErrorIsOneLineWithTheCauseAndTheLastAnswer(t *testing.T) {
 		want  string // after "authentik: FlowsInstancesList: "
 		is    []error
 	}{
-		{name: "of the network",
+		{
+			name: "of the network",
 			send: func(context.Context, context.CancelCauseFunc, int) (*http.Response, error) { return nil, reset },
-			want: `connection reset\nby peer (4 attempts)`, is: []error{reset}},
-		{name: "of the network after an answer",
+			want: `connection reset\nby peer (4 attempts)`, is: []error{reset},
+		},
+		{
+			name: "of the network after an answer",
 			send: func(_ context.Context, _ context.CancelCauseFunc, attempt int) (*http.Response, error) {
 				if attempt == 1 {
 					return responseOf(starting), nil
@@ -242,25 +352,34 @@ func TestRequestErrorIsOneLineWithTheCauseAndTheLastAnswer(t *testing.T) {
 				return nil, reset
 			},
 			want: `connection reset\nby peer; before that 503 Service Unavailable: authentik starting (4 attempts)`,
-			is:   []error{reset, authentik.ErrServer, authentik.ErrStarting}},
-		{name: "of the caller's context",
+			is:   []error{reset, authentik.ErrServer, authentik.ErrStarting},
+		},
+		{
+			name: "of the caller's context",
 			send: func(ctx context.Context, cancel context.CancelCauseFunc, _ int) (*http.Response, error) {
 				cancel(errors.New("going home"))
 				return nil, ctx.Err()
 			},
-			want: "context canceled: going home (1 attempt)", is: []error{context.Canceled}},
-		{name: "of the caller's context before the first attempt",
-			send: nil, want: "context canceled (0 attempts)", is: []error{context.Canceled}},
-		{name: "of two attempts that took too long",
+			want: "context canceled: going home (1 attempt)", is: []error{context.Canceled},
+		},
+		{
+			name: "of the caller's context before the first attempt",
+			send: nil, want: "context canceled (0 attempts)", is: []error{context.Canceled},
+		},
+		{
+			name: "of two attempts that took too long",
 			send: func(ctx context.Context, _ context.CancelCauseFunc, _ int) (*http.Response, error) {
 				<-ctx.Done()
 				return nil, ctx.Err()
 			},
-			want: "attempt timed out after 1m0s (2 attempts)", is: []error{authentik.ErrAttemptTimeout}},
-		{name: "of a token that could not be had",
+			want: "attempt timed out after 1m0s (2 attempts)", is: []error{authentik.ErrAttemptTimeout},
+		},
+		{
+			name:  "of a token that could not be had",
 			send:  func(context.Context, context.CancelCauseFunc, int) (*http.Response, error) { return nil, reset },
 			token: func(context.Context) (string, error) { return "", io.ErrNoProgress },
-			want:  "no token: multiple Read calls return no data or error (1 attempt)", is: []error{io.ErrNoProgress}},
+			want:  "no token: multiple Read calls return no data or error (1 attempt)", is: []error{io.ErrNoProgress},
+		},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
@@ -346,24 +465,42 @@ func TestErrorOfAWalkNamesThePageAndTheReason(t *testing.T) {
 		want  string // after "authentik: FlowsInstancesAll: "
 		is    []error
 	}{
-		{"a page other than the one asked for", []recorded.Response{page(0, 0, 7, 7)},
+		{
+			"a page other than the one asked for",
+			[]recorded.Response{page(0, 0, 7, 7)},
 			"unusable answer (200 OK, application/json): pagination.current: pagination is stuck: page 7 came where page 1 was asked for (request " + requestID + ", 1 attempt)",
-			[]error{authentik.ErrPaginationStuck}},
-		{"a page without anything", []recorded.Response{page(2, 0, 1, 2)},
+			[]error{authentik.ErrPaginationStuck},
+		},
+		{
+			"a page without anything",
+			[]recorded.Response{page(2, 0, 1, 2)},
 			"pagination is stuck: page 1 has nothing new, and yet a next one",
-			[]error{authentik.ErrPaginationStuck}},
-		{"a page that is gone", []recorded.Response{first, gone},
+			[]error{authentik.ErrPaginationStuck},
+		},
+		{
+			"a page that is gone",
+			[]recorded.Response{first, gone},
 			"the list changed during the walk: page 2 is gone: authentik: FlowsInstancesAll: 404 Not Found: Invalid page. (request " + requestID + ", 1 attempt, page 2)",
-			[]error{authentik.ErrListChanged, authentik.ErrNotFound}},
-		{"a later page of another list", []recorded.Response{first, page(0, 0, 7, 7)},
+			[]error{authentik.ErrListChanged, authentik.ErrNotFound},
+		},
+		{
+			"a later page of another list",
+			[]recorded.Response{first, page(0, 0, 7, 7)},
 			"unusable answer (200 OK, application/json): pagination.current: pagination is stuck: page 7 came where page 2 was asked for (request " + requestID + ", 1 attempt, page 2)",
-			[]error{authentik.ErrPaginationStuck}},
-		{"a later page that is refused", []recorded.Response{first, reply(403, jsonType, `{"detail":"no"}`)},
+			[]error{authentik.ErrPaginationStuck},
+		},
+		{
+			"a later page that is refused",
+			[]recorded.Response{first, reply(403, jsonType, `{"detail":"no"}`)},
 			"403 Forbidden: no (request " + requestID + ", 1 attempt, page 2)",
-			[]error{authentik.ErrForbidden}},
-		{"a list that changed", []recorded.Response{first, page(0, 1, 2, 2)},
+			[]error{authentik.ErrForbidden},
+		},
+		{
+			"a list that changed",
+			[]recorded.Response{first, page(0, 1, 2, 2)},
 			"the list changed during the walk: page 2: the count went from 2 to 1",
-			[]error{authentik.ErrListChanged}},
+			[]error{authentik.ErrListChanged},
+		},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
@@ -557,22 +694,35 @@ func TestLogValueHasFieldNamesAndNoWordsOfTheServer(t *testing.T) {
 		err  error
 		want map[string]any
 	}{
-		{list(reply(400, jsonType, `{"search":["`+words+`"],"a\nb":[{"c":["`+words+`"]}]}`)),
-			with(map[string]any{"status": 400.0, "fields": []any{`a\nb[0].c`, "search"}})},
+		{
+			list(reply(400, jsonType, `{"search":["`+words+`"],"a\nb":[{"c":["`+words+`"]}]}`)),
+			with(map[string]any{"status": 400.0, "fields": []any{`a\nb[0].c`, "search"}}),
+		},
 		{list(reply(403, jsonType, `{"detail":"`+words+`"}`)), with(map[string]any{"status": 403.0})},
 		{list(reply(404, textType, words, "X-authentik-id", "a\u202eb")), with(map[string]any{"status": 404.0, "request_id": requestID})},
-		{list(recorded.Response{Status: 404, Text: words, Headers: [][2]string{{"X-authentik-id", "a\u202eb"}}}),
-			with(map[string]any{"status": 404.0, "request_id": `a\u202eb`})},
-		{list(reply(200, "text/x\u202e", words)),
-			with(map[string]any{"status": 200.0, "content_type": `text/x\u202e`, "json_path": ""})},
-		{list(reply(200, jsonType, `{"pagination":"`+words+`"}`)),
-			with(map[string]any{"status": 200.0, "content_type": jsonType, "json_path": "pagination"})},
-		{list(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) })),
-			with(map[string]any{"attempts": 4.0, "cause": "EOF", "request_id": nil})},
-		{noTokenErr,
-			with(map[string]any{"cause": "no token", "path": "/api/v3/flows/instances/", "request_id": nil})},
+		{
+			list(recorded.Response{Status: 404, Text: words, Headers: [][2]string{{"X-authentik-id", "a\u202eb"}}}),
+			with(map[string]any{"status": 404.0, "request_id": `a\u202eb`}),
+		},
+		{
+			list(reply(200, "text/x\u202e", words)),
+			with(map[string]any{"status": 200.0, "content_type": `text/x\u202e`, "json_path": ""}),
+		},
+		{
+			list(reply(200, jsonType, `{"pagination":"`+words+`"}`)),
+			with(map[string]any{"status": 200.0, "content_type": jsonType, "json_path": "pagination"}),
+		},
+		{
+			list(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) })),
+			with(map[string]any{"attempts": 4.0, "cause": "EOF", "request_id": nil}),
+		},
+		{
+			noTokenErr,
+			with(map[string]any{"cause": "no token", "path": "/api/v3/flows/instances/", "request_id": nil}),
+		},
 	} {
 		t.Run(c.err.Error(), func(t *testing.T) {
+			t.Parallel()
 			text, fields := logged(t, c.err)
 			assert.Equal(t, c.want, fields)
 			for key := range c.want {
@@ -610,26 +760,36 @@ func TestValidationErrorHasTheMessagesByThePathOfTheirField(t *testing.T) {
 	}{
 		{name: "a list of messages", body: `{"slug":["a","b"]}`, fields: map[string][]string{"slug": {"a", "b"}}},
 		{name: "a single message", body: `{"slug":"a"}`, fields: map[string][]string{"slug": {"a"}}},
-		{name: "a nested serializer", body: `{"user":{"email":["a"],"groups":{"name":["b"]}}}`,
-			fields: map[string][]string{"user.email": {"a"}, "user.groups.name": {"b"}}},
-		{name: "a list of serializers", body: `{"policies":[{},{"order":["a"]},{"order":["b"],"user":{"pk":["c"]}}]}`,
-			fields: map[string][]string{"policies[1].order": {"a"}, "policies[2].order": {"b"}, "policies[2].user.pk": {"c"}}},
+		{
+			name: "a nested serializer", body: `{"user":{"email":["a"],"groups":{"name":["b"]}}}`,
+			fields: map[string][]string{"user.email": {"a"}, "user.groups.name": {"b"}},
+		},
+		{
+			name: "a list of serializers", body: `{"policies":[{},{"order":["a"]},{"order":["b"],"user":{"pk":["c"]}}]}`,
+			fields: map[string][]string{"policies[1].order": {"a"}, "policies[2].order": {"b"}, "policies[2].user.pk": {"c"}},
+		},
 		{name: "a list of lists", body: `{"rows":[["a"],[["b"]]]}`, fields: map[string][]string{"rows[0]": {"a"}, "rows[1][0]": {"b"}}},
 		{name: "of several objects at once", body: `[{},{"name":["a"]}]`, fields: map[string][]string{"[1].name": {"a"}}},
 		{name: "non_field_errors", body: `{"non_field_errors":["a","b"]}`, nonField: []string{"a", "b"}},
 		{name: "a bare array", body: `["a","b"]`, nonField: []string{"a", "b"}},
 		{name: "a bare string", body: `"a"`, nonField: []string{"a"}},
 		{name: "detail", body: `{"detail":"a"}`, detail: "a"},
-		{name: "a field of that name", body: `{"detail":["a"],"error":["b"],"code":["c"]}`,
-			fields: map[string][]string{"detail": {"a"}, "error": {"b"}, "code": {"c"}}},
-		{name: "everything", body: `{"detail":"a","code":"invalid","non_field_errors":["b"],"c":["d"]}`,
-			fields: map[string][]string{"c": {"d"}}, nonField: []string{"b"}, detail: "a"},
+		{
+			name: "a field of that name", body: `{"detail":["a"],"error":["b"],"code":["c"]}`,
+			fields: map[string][]string{"detail": {"a"}, "error": {"b"}, "code": {"c"}},
+		},
+		{
+			name: "everything", body: `{"detail":"a","code":"invalid","non_field_errors":["b"],"c":["d"]}`,
+			fields: map[string][]string{"c": {"d"}}, nonField: []string{"b"}, detail: "a",
+		},
 		{name: "no message", body: `{"logs":[],"success":false,"n":1,"null":null}`},
 		{name: "null", body: `null`},
 		{name: "a number", body: `1`},
 		{name: "nothing", body: ``},
-		{name: "nested as deep as is read", body: strings.Repeat(`{"a":`, 16) + `"b"` + strings.Repeat("}", 16),
-			fields: map[string][]string{"a" + strings.Repeat(".a", 15): {"b"}}},
+		{
+			name: "nested as deep as is read", body: strings.Repeat(`{"a":`, 16) + `"b"` + strings.Repeat("}", 16),
+			fields: map[string][]string{"a" + strings.Repeat(".a", 15): {"b"}},
+		},
 		{name: "nested deeper than any serializer", body: strings.Repeat(`{"a":`, 17) + `"b"` + strings.Repeat("}", 17)},
 		{name: "10,000 brackets", body: strings.Repeat("[", 10_000) + strings.Repeat("]", 10_000)},
 		{name: "100,000 brackets", body: strings.Repeat("[", 100_000)},

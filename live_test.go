@@ -24,7 +24,7 @@ import (
 	"github.com/seed-299d42e7/authentik-go/internal/recorded"
 )
 
-func TestLive(t *testing.T) {
+func TestLive(t *testing.T) { //nolint:tparallel // somebody's server is asked one thing at a time
 	t.Parallel()
 	baseURL, token := os.Getenv("AUTHENTIK_URL"), os.Getenv("AUTHENTIK_TOKEN")
 	if baseURL == "" || token == "" {
@@ -139,7 +139,7 @@ func (l live) fetch(t *testing.T, path string, query url.Values) (answer recorde
 		if err != nil {
 			return err
 		}
-		defer resp.Body.Close()
+		defer resp.Body.Close() //nolint:errcheck // it was only read
 		var body bytes.Buffer
 		_, err = io.Copy(&body, resp.Body)
 		answer = recorded.Response{Status: resp.StatusCode, Text: body.String()}

@@ -44,7 +44,7 @@ func differences(path string, raw any, v reflect.Value) (all []string) {
 		}
 		return []string{fmt.Sprintf("%s: %#v came of %#v", path, v.Interface(), raw)}
 	}
-	if id, ok := v.Interface().(uuid.UUID); ok {
+	if id, ok := reflect.TypeAssert[uuid.UUID](v); ok {
 		text, _ := raw.(string)
 		return differ(strings.ToLower(text) == id.String())
 	}
@@ -109,7 +109,7 @@ func unmodelled(raw any, t reflect.Type) any {
 		for i := range t.NumField() {
 			key, omitzero := jsonKey(t.Field(i))
 			value, ok := object[key]
-			if ok && !(omitzero && (value == nil || value == "")) {
+			if ok && (!omitzero || value != nil && value != "") {
 				kept[key] = unmodelled(value, t.Field(i).Type)
 			}
 		}
@@ -312,8 +312,11 @@ func TestMarshalLeavesHTMLEscapesToTheEncoder(t *testing.T) {
 	flow := authentik.Flow{Name: name}
 	stage := authentik.Stage{Name: name, FlowSet: []authentik.FlowSet{{Name: name}}}
 	for _, v := range []any{
-		flow, &flow, stage, authentik.FlowStageBinding{StageObj: stage}, authentik.ThemedURLs{Dark: name},
-		authentik.Page[authentik.Flow]{Results: []authentik.Flow{flow}}, []authentik.Page[string]{{Results: []string{name}}},
+		flow, &flow, stage,
+		authentik.FlowStageBinding{StageObj: stage},
+		authentik.ThemedURLs{Dark: name},
+		authentik.Page[authentik.Flow]{Results: []authentik.Flow{flow}},
+		[]authentik.Page[string]{{Results: []string{name}}},
 	} {
 		var plain bytes.Buffer
 		encoder := json.NewEncoder(&plain)

@@ -299,7 +299,7 @@ func (w walk[T]) fetch(ctx context.Context, number int) *fetched[T] {
 type lookahead[T any] struct {
 	walk   walk[T]
 	caller context.Context //nolint:containedctx // both end with the walk
-	ctx    context.Context //nolint:containedctx
+	ctx    context.Context //nolint:containedctx // likewise
 	cancel context.CancelFunc
 	ahead  map[int]*fetched[T] // by number; at most WithPrefetch's n
 }
@@ -307,7 +307,7 @@ type lookahead[T any] struct {
 func (w walk[T]) newLookahead(ctx context.Context) *lookahead[T] {
 	l := &lookahead[T]{walk: w, caller: ctx, ctx: ctx, cancel: func() {}}
 	if w.config.prefetch > 0 && ctx != nil {
-		l.ctx, l.cancel = context.WithCancel(ctx)
+		l.ctx, l.cancel = context.WithCancel(ctx) //nolint:gosec // stop calls it
 		l.ahead = map[int]*fetched[T]{}
 	}
 	return l

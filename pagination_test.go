@@ -303,7 +303,10 @@ type lagging struct {
 func (l *lagging) roundTrip(req *http.Request) (*http.Response, error) {
 	now := l.inFlight.Add(1)
 	defer l.inFlight.Add(-1)
-	for most := l.most.Load(); now > most && !l.most.CompareAndSwap(most, now); most = l.most.Load() {
+	for {
+		if most := l.most.Load(); now <= most || l.most.CompareAndSwap(most, now) {
+			break
+		}
 	}
 	resp, err := l.server.roundTrip(req)
 	select {

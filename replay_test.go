@@ -122,12 +122,14 @@ func doorOf(t *testing.T, r recorded.Request) door {
 }
 
 func getDoor(path string, query url.Values, reason string) door {
-	return door{op: "Get", reason: reason, path: strings.TrimPrefix(strings.TrimSuffix(path, "/")+"/", "/"), query: query, untyped: true,
+	return door{
+		op: "Get", reason: reason, path: strings.TrimPrefix(strings.TrimSuffix(path, "/")+"/", "/"), query: query, untyped: true,
 		call: func(ctx context.Context, ak *authentik.Client, opt authentik.RequestOption) (any, error) {
 			var value any
 			err := ak.Get(ctx, path, query, &value, opt)
 			return value, err
-		}}
+		},
+	}
 }
 
 // orderings are the permitted ones of FlowsInstancesListOptions.Ordering.
@@ -374,8 +376,13 @@ func isOmission(path string, value any) bool {
 func TestFieldsOfModelsAreNamedAfterTheKeysOfTheAPI(t *testing.T) {
 	t.Parallel()
 	for _, model := range []any{
-		authentik.Page[authentik.Flow]{}, authentik.Pagination{}, authentik.Flow{}, authentik.ThemedURLs{},
-		authentik.FlowStageBinding{}, authentik.Stage{}, authentik.FlowSet{},
+		authentik.Page[authentik.Flow]{},
+		authentik.Pagination{},
+		authentik.Flow{},
+		authentik.ThemedURLs{},
+		authentik.FlowStageBinding{},
+		authentik.Stage{},
+		authentik.FlowSet{},
 	} {
 		for _, field := range reflect.VisibleFields(reflect.TypeOf(model)) {
 			key, _, _ := strings.Cut(field.Tag.Get("json"), ",")
@@ -499,7 +506,7 @@ func serverSays(answer recorded.Response) (detail string, fields map[string][]st
 		}
 	}
 	collect("", value)
-	nonField = append(said["non_field_errors"], said[""]...)
+	nonField = slices.Concat(said["non_field_errors"], said[""])
 	delete(said, "non_field_errors")
 	delete(said, "")
 	if len(said) > 0 {

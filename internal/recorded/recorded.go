@@ -98,7 +98,7 @@ func Load(fsys fs.FS, file string) ([]Exchange, error) {
 	lines := bufio.NewReader(f)
 	for {
 		line, err := lines.ReadBytes('\n')
-		if err == io.EOF { //nolint:errorlint // ReadBytes's contract
+		if err == io.EOF {
 			return all, nil
 		}
 		if err != nil {

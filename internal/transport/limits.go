@@ -21,7 +21,7 @@ func readBody(r io.Reader, size, limit int64) ([]byte, error) {
 		if int64(len(buf)) > limit {
 			return buf[:limit], fmt.Errorf("%w: more than %d bytes", ErrTooLarge, limit)
 		}
-		if err == io.EOF { //nolint:errorlint // Read's contract
+		if err == io.EOF {
 			return buf, nil
 		}
 		if err != nil {

@@ -13,6 +13,7 @@ import (
 	"math"
 	"net/http"
 	"net/url"
+	"slices"
 	"sync/atomic"
 	"time"
 
@@ -62,8 +63,8 @@ type Transport struct {
 func New(cfg Config) (*Transport, error) {
 	remember, blot := newSecrets(cfg.Secrets)
 	chain := authenticate(cfg.Base, cfg.Token, cfg.CheckToken, remember)
-	for i := len(cfg.Middleware) - 1; i >= 0; i-- {
-		if chain = cfg.Middleware[i](chain); chain == nil {
+	for _, wrap := range slices.Backward(cfg.Middleware) {
+		if chain = wrap(chain); chain == nil {
 			return nil, errors.New("the function returns nil")
 		}
 	}

@@ -25,6 +25,7 @@ type Field[T any] struct {
 // Presence says which answers have a key.
 type Presence string
 
+// The presence of a key in every release.
 const (
 	Required Presence = "required" // all; a missing one is an error
 	Optional Presence = "optional" // every release has it, but its schema does not promise it

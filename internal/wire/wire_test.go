@@ -457,7 +457,7 @@ func TestWhatIsDecodedDoesNotReferToTheInput(t *testing.T) {
 	assert.Equal(t, whole, v)
 }
 
-// An element that somebody keeps keeps its own text alive, and neither the
+// An element that is kept keeps its own text alive, and neither the
 // document nor another element's.
 func TestAKeptElementPinsNothingElse(t *testing.T) {
 	t.Parallel()
@@ -546,7 +546,7 @@ func TestValuesTellWhereEncodingJSONFails(t *testing.T) {
 	require.ErrorAs(t, wire.Decode([]byte(document), rows, &v), &e)
 	assert.Equal(t, "rows[1].A.B", e.Path)
 	assert.EqualError(t, e.Err, "string, want int")
-	assert.Equal(t, `{"A":{"B":[1,"2"]}}`, document[e.Start:e.End])
+	assert.Equal(t, `{"A":{"B":[1,"2"]}}`, document[e.Start:e.End]) //nolint:testifylint // byte for byte
 
 	when := wire.NewObject(wire.Values("when", wire.Required, func(v *[]time.Time) *[]time.Time { return v }))
 	var times []time.Time
