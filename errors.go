@@ -66,7 +66,7 @@ type APIError struct {
 	Path       string        // of the URL, without the query
 	StatusCode int           // as sent
 	RequestID  string        // X-authentik-id: the server logs it as request_id; "" from a proxy
-	Detail     string        // the server's message: "detail", else "error", else a short text/plain body
+	Detail     string        // the server's message: "detail", else "error", else a bare text or list of texts
 	Code       string        // declared in authentik's schema, never seen
 	RetryAfter time.Duration // as sent; 0 if it was not
 	Attempts   int           // requests made
@@ -397,6 +397,7 @@ func newAPIError(t target, a *transport.Answer, r transport.Result, blot func(st
 	case http.StatusUnauthorized, http.StatusForbidden:
 		return e, &PermissionError{e}
 	}
+	e.Detail = cmp.Or(e.Detail, strings.Join(said.nonField, "; ")) // a bare array or string, as of a proxy
 	if location := a.Header.Get("Location"); a.StatusCode/100 == 3 && location != "" {
 		e.Detail = "redirected to " + blot(origin(location)) + "; no redirect is followed: is the base URL right?"
 	}
