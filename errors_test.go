@@ -194,6 +194,14 @@ func TestErrorOfAnAnswerIsOneLineThatSaysWhatWentWrong(t *testing.T) {
 			"404 Not Found: gone (request " + requestID + ", 1 attempt)",
 		},
 		{
+			"a bare array of another status than 400", reply(409, jsonType, `["Taken.","Twice."]`),
+			"409 Conflict: Taken.; Twice. (request " + requestID + ", 1 attempt)",
+		},
+		{
+			"a bare string", reply(404, textType, `"gone"`),
+			"404 Not Found: gone (request " + requestID + ", 1 attempt)",
+		},
+		{
 			"a long text", reply(404, textType, strings.Repeat("x", 513)),
 			"404 Not Found: " + at + " answered with text/plain, not JSON: is it authentik's API? (request " + requestID + ", 1 attempt)",
 		},
@@ -494,6 +502,12 @@ func TestErrorOfAWalkNamesThePageAndTheReason(t *testing.T) {
 			[]recorded.Response{first, reply(403, jsonType, `{"detail":"no"}`)},
 			"403 Forbidden: no (request " + requestID + ", 1 attempt, page 2)",
 			[]error{authentik.ErrForbidden},
+		},
+		{
+			"a later page that would take an hour",
+			[]recorded.Response{first, reply(429, "", "", "Retry-After", "3600")},
+			"429 Too Many Requests (request " + requestID + ", 1 attempt, page 2, the server asks to wait 1h0m0s)",
+			[]error{authentik.ErrRateLimited},
 		},
 		{
 			"a list that changed",
