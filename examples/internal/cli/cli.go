@@ -1,0 +1,176 @@
+// Package cli is what the examples have in common: a server to ask, exit
+// codes, and what to do about an error.
+package cli
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"maps"
+	"os"
+	"os/signal"
+	"slices"
+	"strings"
+	"unicode"
+
+	"github.com/seed-299d42e7/authentik-go"
+	"github.com/seed-299d42e7/authentik-go/examples/internal/demo"
+)
+
+// Exit codes.
+const (
+	OK          = 0
+	Failed      = 1   // a server's error, or none reached
+	Refused     = 2   // an argument
+	Interrupted = 130 // as shells have it after Ctrl-C
+)
+
+// Env is what a program is run with.
+type Env struct {
+	Args           []string // without its name
+	Getenv         func(string) string
+	Stdout, Stderr io.Writer
+}
+
+// Main runs a program until it ends, or until Ctrl-C ends its context; a
+// second Ctrl-C kills it.
+func Main(run func(context.Context, Env) int) {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	context.AfterFunc(ctx, stop)
+	os.Exit(run(ctx, Env{os.Args[1:], os.Getenv, os.Stdout, os.Stderr}))
+}
+
+// ErrUsage is arguments that make no sense.
+var ErrUsage = errors.New("wrong arguments")
+
+// Parse parses the flags of a program, and its other arguments, which may be
+// as many as have names. Its error is for Exit.
+func (e Env) Parse(flags *flag.FlagSet, names ...string) error {
+	flags.SetOutput(io.Discard) // Exit prints the error
+	flags.Usage = func() {}
+	err := flags.Parse(e.Args)
+	switch {
+	case errors.Is(err, flag.ErrHelp):
+		_, _ = fmt.Fprintln(e.Stderr, "usage:", strings.Join(append([]string{flags.Name(), "[flags]"}, names...), " "))
+		flags.SetOutput(e.Stderr)
+		flags.PrintDefaults()
+		return err
+	case err != nil:
+		return fmt.Errorf("%w: %w", ErrUsage, err)
+	case flags.NArg() > len(names):
+		return fmt.Errorf("%w: %d of them, besides flags at most %d", ErrUsage, flags.NArg(), len(names))
+	}
+	return nil
+}
+
+// Server is the server that a program asks.
+type Server struct {
+	*authentik.Client
+
+	Demo *demo.Server // nil for a real one
+}
+
+// Connect makes a client of the server that AUTHENTIK_URL and AUTHENTIK_TOKEN
+// name, or of a demo server if neither is set.
+func (e Env) Connect() (*Server, error) {
+	url, token := e.Getenv("AUTHENTIK_URL"), e.Getenv("AUTHENTIK_TOKEN")
+	s := &Server{}
+	if url == "" && token == "" {
+		var err error
+		if s.Demo, err = demo.Start(); err != nil {
+			return nil, err
+		}
+		url, token = s.Demo.URL, demo.Token
+		_, _ = fmt.Fprintf(e.Stderr, "A recorded authentik %s answers; set AUTHENTIK_URL and AUTHENTIK_TOKEN to ask yours.\n", demo.Version)
+	}
+	var err error
+	if s.Client, err = authentik.NewClient(url, token); err != nil {
+		s.Close()
+		return nil, err
+	}
+	return s, nil
+}
+
+// Close ends the demo, if there is one, and drops connections.
+func (s *Server) Close() {
+	s.Client.Close()
+	if s.Demo != nil {
+		s.Demo.Close()
+	}
+}
+
+// Exit tells an error and what to do about it, and returns the exit code.
+func (e Env) Exit(ctx context.Context, server *Server, err error) int {
+	var refused *authentik.ArgumentError
+	switch {
+	case err == nil, errors.Is(err, flag.ErrHelp):
+		return OK
+	case errors.Is(ctx.Err(), context.Canceled):
+		_, _ = fmt.Fprintln(e.Stderr, "interrupted")
+		return Interrupted
+	}
+	_, _ = fmt.Fprintln(e.Stderr, err)
+	if hint := advice(ctx, server, err); hint != "" {
+		_, _ = fmt.Fprintln(e.Stderr, hint)
+	}
+	if errors.As(err, &refused) || errors.Is(err, ErrUsage) {
+		return Refused
+	}
+	return Failed
+}
+
+// Printable keeps what a server's text may hold from moving the columns of a
+// table, or the terminal's cursor.
+func Printable(s string) string {
+	return strings.Map(func(r rune) rune {
+		if unicode.IsPrint(r) {
+			return r
+		}
+		return '·'
+	}, s)
+}
+
+// advice is what to do about an error. It goes by the error's type and by what
+// it is, never by the server's words, which are translated.
+func advice(ctx context.Context, server *Server, err error) string {
+	var (
+		invalid    *authentik.ValidationError
+		permission *authentik.PermissionError
+		api        *authentik.APIError
+		request    *authentik.RequestError
+		unusable   *authentik.DecodeError
+		refused    *authentik.ArgumentError
+	)
+	switch {
+	case errors.As(err, &refused) && refused.Op == "NewClient":
+		return "Set AUTHENTIK_URL to your server's root, such as https://sso.example.com, and AUTHENTIK_TOKEN to an API token of it; or neither, for the demo."
+	case errors.Is(err, authentik.ErrListChanged):
+		return "Flows were created or deleted meanwhile, so some may be missing above. Run it again."
+	case errors.Is(err, authentik.ErrStarting):
+		return "The server is still starting. Try again in a minute."
+	case errors.Is(err, authentik.ErrRateLimited):
+		return "A proxy in front of the server limits requests. Try again later, with a larger -page-size."
+	case errors.Is(err, authentik.ErrResponseTooLarge):
+		return "Ask for smaller pages with -page-size."
+	case errors.As(err, &permission):
+		// 403 is authentik's answer to a bad token and to a missing permission
+		// alike; any valid token may ask for the version.
+		if _, err := server.ServerVersion(ctx); err == nil {
+			return `The token is good, but its user lacks the permission "Can view Flow" or "Can view Flow Stage Binding".`
+		}
+		return "The server does not accept the token. Make one under Directory → Tokens and App passwords, with intent API Token."
+	case errors.As(err, &invalid) && len(invalid.Fields) > 0:
+		return "Change the value of " + strings.Join(slices.Sorted(maps.Keys(invalid.Fields)), ", ") + "."
+	case errors.Is(err, authentik.ErrNotFound):
+		return "There is no such object, or the token may not see it."
+	case errors.As(err, &api) && api.RequestID != "":
+		return "The server's log says more, under request_id " + api.RequestID + "."
+	case errors.As(err, &request):
+		return "Is the server up, and is AUTHENTIK_URL its address?"
+	case errors.As(err, &unusable):
+		return "Is AUTHENTIK_URL the root of an authentik, and nothing in between that asks to log in?"
+	}
+	return ""
+}
