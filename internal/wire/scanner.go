@@ -56,6 +56,10 @@ type scanner struct {
 	pending []pendingString
 	uuids   []uuid.UUID
 	extra   [][]byte // keys not in the table, of the objects being read
+
+	// What text and pending begin with: enough for an ordinary element.
+	firstText    [512]byte
+	firstPending [16]pendingString
 }
 
 type pendingString struct {
@@ -66,18 +70,16 @@ type pendingString struct {
 // Decode reads a whole document into v. On an error v is partly written.
 func Decode[T any](data []byte, fields *Object[T], v *T) error {
 	s := newScanner(data)
-	if err := fields.read(&s, v); err != nil {
+	if err := fields.read(s, v); err != nil {
 		return err
 	}
 	s.flush(0, 0)
 	return s.end()
 }
 
-func newScanner(data []byte) scanner {
-	s := scanner{
-		data: data, badUTF8: math.MaxInt,
-		text: make([]byte, 0, 512), pending: make([]pendingString, 0, 16), // an ordinary element's
-	}
+func newScanner(data []byte) *scanner {
+	s := &scanner{data: data, badUTF8: math.MaxInt}
+	s.text, s.pending = s.firstText[:0], s.firstPending[:0]
 	if !utf8.Valid(data) {
 		s.badUTF8 = firstInvalid(data)
 	}
@@ -484,6 +486,9 @@ func (s *scanner) integer(to *int) error {
 
 // wholeNumber is exact: it never goes through a float.
 func wholeNumber(token []byte) (int, bool) {
+	if n, err := strconv.Atoi(string(token)); err == nil {
+		return n, true // as nearly always, and then without an allocation
+	}
 	negative := token[0] == '-'
 	if negative {
 		token = token[1:]
