@@ -7,6 +7,8 @@ import (
 	"io"
 	"net/http"
 	"time"
+
+	"github.com/hashicorp/go-retryablehttp"
 )
 
 // call is the state of one Do. After each attempt go-retryablehttp asks
@@ -14,6 +16,7 @@ import (
 // checkRetry again.
 type call struct {
 	t        *Transport
+	loop     retryablehttp.Client
 	req      Request
 	ctx      context.Context //nolint:containedctx // a call lives as long as Do
 	deadline time.Time       // the caller's, or MaxElapsed's; zero is none
@@ -36,8 +39,8 @@ type call struct {
 	result Result
 }
 
-// roundTrip makes one attempt: its timeout covers all of it, the body too.
-func (c *call) roundTrip(req *http.Request) (*http.Response, error) {
+// RoundTrip makes one attempt: its timeout covers all of it, the body too.
+func (c *call) RoundTrip(req *http.Request) (*http.Response, error) {
 	c.began, c.handled = time.Now(), false
 	c.result.Attempts++
 	timeout := c.t.timeout
@@ -45,7 +48,9 @@ func (c *call) roundTrip(req *http.Request) (*http.Response, error) {
 		timeout = min(timeout, c.deadline.Sub(c.began)) // MaxElapsed's
 	}
 	c.attempt, c.cancel = context.WithTimeoutCause(req.Context(), timeout, ErrAttemptTimeout)
-	resp, err := c.t.chain.RoundTrip(req.WithContext(c.attempt))
+	req = req.WithContext(c.attempt)
+	req.Header = c.t.header() // set here, http.Client does not copy it once more
+	resp, err := c.t.chain.RoundTrip(req)
 	if err == nil && resp == nil {
 		err = errors.New("a RoundTripper returned neither a response nor an error")
 	}

@@ -128,7 +128,7 @@ func (t *Transport) Do(ctx context.Context, req Request) Result {
 		c.deadline = time.Now().Add(t.policy.MaxElapsed)
 	}
 	r, err := retryablehttp.FromRequest((&http.Request{
-		Method: req.Method, URL: &req.URL, Host: req.URL.Host, Header: t.header(),
+		Method: req.Method, URL: &c.req.URL, Host: req.URL.Host, Header: http.Header{},
 		Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
 	}).WithContext(ctx))
 	if err != nil { // FromRequest fails on a body only
@@ -136,11 +136,11 @@ func (t *Transport) Do(ctx context.Context, req Request) Result {
 		return c.result
 	}
 	r.SetResponseHandler(c.handle)
-	loop := retryablehttp.Client{
+	c.loop = retryablehttp.Client{
 		// A RoundTripper a call, over one shared chain. As it has no
 		// CloseIdleConnections, go-retryablehttp, which calls that after every
 		// failure, does not empty the pool that all calls share.
-		HTTPClient:   &http.Client{Transport: roundTripper(c.roundTrip)},
+		HTTPClient:   &http.Client{Transport: c},
 		RetryMax:     math.MaxInt, // our own counters end the loop
 		CheckRetry:   c.checkRetry,
 		Backoff:      func(_, _ time.Duration, _ int, _ *http.Response) time.Duration { return c.wait },
@@ -148,7 +148,7 @@ func (t *Transport) Do(ctx context.Context, req Request) Result {
 	}
 	// settle has recorded the outcome, but for one that only the loop sees:
 	// the caller's context ended during a wait.
-	_, _ = loop.Do(r) //nolint:bodyclose // handle has closed it
+	_, _ = c.loop.Do(r) //nolint:bodyclose // handle has closed it
 	if c.again {
 		c.result.Err, c.result.Judged = c.ended(), false
 	}
