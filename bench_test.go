@@ -1,10 +1,12 @@
 package authentik_test
 
 import (
+	"bufio"
 	"bytes"
 	"encoding/json"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"runtime"
 	"strconv"
@@ -13,6 +15,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/google/uuid"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
@@ -167,6 +170,85 @@ func TestKeptFlowPinsItsOwnDataOnly(t *testing.T) { //nolint:paralleltest // mea
 	}
 	assert.Less(t, (liveHeap()-before)/len(kept), 1<<10, "bytes a flow")
 	runtime.KeepAlive(kept)
+}
+
+// sameAnswer is a server that answers every request with body, and that
+// allocates nothing once there is a connection: what is counted is the client's.
+func sameAnswer(t testing.TB, body []byte) (url string) {
+	t.Helper()
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	t.Cleanup(func() { _ = listener.Close() })
+	answer := fmt.Appendf(nil, "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%s", len(body), body)
+	go func() {
+		for {
+			conn, err := listener.Accept()
+			if err != nil {
+				return // closed
+			}
+			go func() {
+				defer conn.Close() //nolint:errcheck // the client has gone
+				lines := bufio.NewReader(conn)
+				for {
+					line, err := lines.ReadSlice('\n')
+					if err != nil {
+						return
+					}
+					if string(line) == "\r\n" {
+						_, _ = conn.Write(answer) // a client that has gone is seen at the next read
+					}
+				}
+			}()
+		}
+	}()
+	return "http://" + listener.Addr().String()
+}
+
+// allocations are those of a call with the library, and of a GET that reads the
+// same body with net/http alone.
+func allocations(t *testing.T, body []byte, call func(*authentik.Client) error) (library, bare float64) {
+	t.Helper()
+	url := sameAnswer(t, body)
+	ak := newClientOf(t, url)
+	library = testing.AllocsPerRun(50, func() {
+		require.NoError(t, call(ak))
+	})
+	transport := &http.Transport{}
+	t.Cleanup(transport.CloseIdleConnections)
+	client := &http.Client{Transport: transport}
+	bare = testing.AllocsPerRun(50, func() {
+		resp, err := client.Get(url)
+		require.NoError(t, err)
+		read, err := io.ReadAll(resp.Body)
+		_ = resp.Body.Close()
+		require.NoError(t, err)
+		require.Len(t, read, len(body))
+	})
+	return library, bare
+}
+
+func TestRetrieveTakesAtMost35AllocationsMoreThanABareGET(t *testing.T) { //nolint:paralleltest // counts allocations
+	for _, version := range []string{"2024.10.0", "2026.8.0-rc1"} {
+		body := recording(t, version, "binding_retrieve_0").Response.Body()
+		var binding struct{ PK uuid.UUID }
+		require.NoError(t, json.Unmarshal(body, &binding))
+		library, bare := allocations(t, body, func(ak *authentik.Client) error {
+			_, err := ak.BindingsRetrieve(t.Context(), binding.PK)
+			return err
+		})
+		assert.LessOrEqual(t, library, bare+35, version)
+	}
+}
+
+func TestListOf100FlowsTakesAtMost300Allocations(t *testing.T) { //nolint:paralleltest // counts allocations
+	for _, version := range []string{"2024.10.0", "2026.8.0-rc1"} {
+		library, _ := allocations(t, recording(t, version, "walk_100_p1").Response.Body(), func(ak *authentik.Client) error {
+			page, err := ak.FlowsInstancesList(t.Context(), &authentik.FlowsInstancesListOptions{Page: 1, PageSize: 100})
+			assert.Len(t, page.Results, 100)
+			return err
+		})
+		assert.LessOrEqual(t, library, 300.0, version)
+	}
 }
 
 // liveHeap is what a garbage collection leaves.
