@@ -97,7 +97,7 @@ func (*Stage) fields() *wire.Object[Stage] { return stageFields }
 // https://api.goauthentik.io/reference/flows-bindings-retrieve/
 func (c *Client) BindingsRetrieve(ctx context.Context, id uuid.UUID, opts ...RequestOption) (*FlowStageBinding, error) {
 	r := request{op: "BindingsRetrieve", path: "flows/bindings/" + id.String() + "/"}
-	cfg := newRequestConfig(opts)
+	cfg := newRequestConfig(opts).reset()
 	if id == uuid.Nil {
 		return nil, &ArgumentError{r.op, "id", "it is uuid.Nil"}
 	}

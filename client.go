@@ -37,7 +37,9 @@ type Client struct{ c *client }
 type client struct {
 	base      url.URL // with the path of the API
 	transport *transport.Transport
-	own       *http.Transport // the one we made, if we did
+	// closeIdle is of the http.Transport we made, if we did: a closure, because
+	// the buffers of its connections hold the token.
+	closeIdle func()
 }
 
 // NewClient makes a client of the server at baseURL, with an API token of it
@@ -95,8 +97,8 @@ func newClient(urlName, tokenName, baseURL, token string, opts []ClientOption) (
 	send := http.DefaultTransport
 	switch {
 	case cfg.httpClient == nil:
-		c.own = newHTTPTransport()
-		send = c.own
+		own := newHTTPTransport()
+		send, c.closeIdle = own, own.CloseIdleConnections
 	case cfg.httpClient.Transport != nil:
 		send = cfg.httpClient.Transport
 	}
@@ -218,8 +220,8 @@ func withPath(u url.URL, escaped string) *url.URL {
 // one of [WithHTTPClient] is its owner's. Calls under way and later ones still
 // work; Close may be called again.
 func (c *Client) Close() {
-	if c != nil && c.c != nil && c.c.own != nil {
-		c.c.own.CloseIdleConnections()
+	if c != nil && c.c != nil && c.c.closeIdle != nil {
+		c.c.closeIdle()
 	}
 }
 
@@ -243,7 +245,14 @@ func (c Client) Format(f fmt.State, _ rune) {
 //
 // https://api.goauthentik.io/reference/admin-version-retrieve/
 func (c *Client) ServerVersion(ctx context.Context, opts ...RequestOption) (string, error) {
-	v, err := get(ctx, c, request{op: "ServerVersion", path: "admin/version/"}, newRequestConfig(opts), decode(versionFields))
+	r := request{op: "ServerVersion", path: "admin/version/"}
+	v, err := get(ctx, c, r, newRequestConfig(opts).reset(), func(body []byte) (*version, error) {
+		v, err := decode(versionFields)(body)
+		if err == nil && v.Current == "" {
+			err = &wire.Error{Path: "version_current", Err: errors.New("empty")}
+		}
+		return v, err
+	})
 	if err != nil {
 		return "", err
 	}
@@ -277,7 +286,7 @@ var versionFields = wire.NewObject(
 // https://api.goauthentik.io/reference/
 func (c *Client) Get(ctx context.Context, path string, query url.Values, out any, opts ...RequestOption) error {
 	r := request{op: "Get", query: query, anyBody: out == nil}
-	cfg := newRequestConfig(opts)
+	cfg := newRequestConfig(opts).reset()
 	path, err := cleanPath(path)
 	if err != nil {
 		return &ArgumentError{r.op, "path", err.Error()}
@@ -409,7 +418,7 @@ func (c *client) outcome(t target, r transport.Result, response *Response) error
 	case r.Judged:
 		err = newDecodeError(t, r.Answer, r, c.transport.Blot)
 	case r.Err != nil:
-		err = &RequestError{t.op, t.method, t.path, r.Attempts, c.quiet(r.Err), answer, t.note(r)}
+		err = &RequestError{t.op, t.method, t.path, r.Attempts, quiet(r.Err, c.transport.Blot), answer, t.note(r)}
 	}
 	if response != nil {
 		*response = Response{Attempts: r.Attempts}
@@ -420,15 +429,6 @@ func (c *client) outcome(t target, r transport.Result, response *Response) error
 		if answer != nil {
 			response.Body = bytes.Clone(answer.Body)
 		}
-	}
-	return err
-}
-
-// quiet replaces an error in whose text the server repeats a secret, such as
-// a malformed header. Nothing can then be left of it to unwrap.
-func (c *client) quiet(err error) error {
-	if text := err.Error(); c.transport.Blot(text) != text {
-		return errors.New(c.transport.Blot(text))
 	}
 	return err
 }

@@ -377,7 +377,7 @@ func newAPIError(t target, a *transport.Answer, r transport.Result, blot func(st
 	e := &APIError{
 		Op: t.op, Method: t.method, Path: t.path,
 		StatusCode: a.StatusCode, RequestID: blot(a.Header.Get(transport.RequestIDHeader)),
-		RetryAfter: a.RetryAfter, Attempts: r.Attempts, Body: []byte(body), note: t.note(r),
+		RetryAfter: a.RetryAfter, Attempts: r.Attempts, Body: []byte(body[:min(len(body), transport.MaxErrorBody)]), note: t.note(r),
 	}
 	said := serverWords{blot: blot}
 	mediaType, _, _ := mime.ParseMediaType(blot(a.Header.Get("Content-Type")))
@@ -402,6 +402,16 @@ func newAPIError(t target, a *transport.Answer, r transport.Result, blot func(st
 		e.Detail = "redirected to " + blot(origin(location)) + "; no redirect is followed: is the base URL right?"
 	}
 	return e, e
+}
+
+// quiet replaces an error in whose text the server repeats a secret, such as a
+// malformed header, or what UnmarshalJSON of a caller's type says of a value.
+// Nothing can then be left of it to unwrap.
+func quiet(err error, blot func(string) string) error {
+	if text := err.Error(); blot(text) != text {
+		return errors.New(blot(text))
+	}
+	return err
 }
 
 // origin is what may be told of a Location: no user, query or fragment.
@@ -493,6 +503,7 @@ func newDecodeError(t target, a *transport.Answer, r transport.Result, blot func
 		note:        t.note(r),
 	}
 	e.locate(r.Err, a.Body, blot)
+	e.Err = quiet(e.Err, blot)
 	if errors.Is(r.Err, ErrResponseTooLarge) {
 		e.Err = fmt.Errorf("%w: ask for a smaller PageSize, or raise WithMaxResponseSize", r.Err)
 	}

@@ -256,7 +256,7 @@ var decodeFlowPage = decodePage(flowFields)
 // https://api.goauthentik.io/reference/flows-instances-list/
 func (c *Client) FlowsInstancesList(ctx context.Context, opts *FlowsInstancesListOptions, reqOpts ...RequestOption) (*Page[Flow], error) {
 	r := request{op: "FlowsInstancesList", path: "flows/instances/"}
-	cfg := newRequestConfig(reqOpts)
+	cfg := newRequestConfig(reqOpts).reset()
 	var err error
 	if r.query, err = opts.values(r.op); err != nil {
 		return nil, err

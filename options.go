@@ -280,6 +280,15 @@ func newRequestConfig(opts []RequestOption) requestConfig {
 	return c
 }
 
+// reset empties the Response, which a call that is refused would leave as an
+// earlier one filled it.
+func (c requestConfig) reset() requestConfig {
+	if c.response != nil {
+		*c.response = Response{}
+	}
+	return c
+}
+
 // Response is what an answer had besides its value.
 type Response struct {
 	StatusCode int         // 0 if there was no answer
@@ -290,8 +299,9 @@ type Response struct {
 }
 
 // WithResponse fills in r, on success and on error: for headers, the request
-// ID, and fields that this library does not model. On a walk it holds the page
-// that is being delivered. r must not be shared by concurrent calls.
+// ID, and fields that this library does not model; a call that is refused
+// before it is sent empties it. On a walk it holds the page that is being
+// delivered. r must not be shared by concurrent calls.
 func WithResponse(r *Response) RequestOption {
 	return func(c *requestConfig) { c.response = r }
 }

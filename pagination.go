@@ -149,6 +149,7 @@ func (w walk[T]) pages(ctx context.Context) iter.Seq2[*Page[T], error] {
 		w.refused = &ArgumentError{w.request.op, "WithPrefetch", "it is negative"}
 	}
 	return func(yield func(*Page[T], error) bool) {
+		w.config.reset()
 		if w.refused != nil {
 			yield(nil, w.refused)
 			return

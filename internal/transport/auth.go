@@ -3,7 +3,9 @@ package transport
 import (
 	"context"
 	"net/http"
+	"net/url"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 )
@@ -53,8 +55,11 @@ const secretsRemembered = 8
 // Shorter values are words, and blotting them would garble what is said.
 const secretMinLength = 8
 
+const redacted = "[redacted]"
+
 // newSecrets returns what remembers a token and what blots all of them, and
-// the fixed ones, out of a text: a server may echo what it was sent.
+// the fixed ones, out of a text: a server may echo what it was sent, and a
+// text that is cut may end in the beginning of it.
 func newSecrets(fixed []string) (remember func(string), blot func(string) string) {
 	var mu sync.Mutex
 	var tokens []string
@@ -70,17 +75,41 @@ func newSecrets(fixed []string) (remember func(string), blot func(string) string
 		tokens = append(tokens, token)
 	}
 	blot = func(text string) string {
+		var secrets []string
 		mu.Lock()
-		secrets := slices.Concat(tokens, fixed)
+		for _, secret := range slices.Concat(tokens, fixed) {
+			if len(secret) >= secretMinLength {
+				secrets = append(secrets, spellings(secret)...)
+			}
+		}
 		mu.Unlock()
 		// The longest first: one may be part of another.
 		slices.SortFunc(secrets, func(a, b string) int { return len(b) - len(a) })
 		for _, secret := range secrets {
-			if len(secret) >= secretMinLength {
-				text = strings.ReplaceAll(text, secret, "[redacted]")
+			text = strings.ReplaceAll(text, secret, redacted)
+		}
+		end := len(text)
+		for _, secret := range secrets {
+			for n := min(len(secret), len(text)); n >= secretMinLength; n-- {
+				if strings.HasSuffix(text, secret[:n]) {
+					end = min(end, len(text)-n)
+					break
+				}
 			}
+		}
+		if end < len(text) {
+			text = text[:end] + redacted
 		}
 		return text
 	}
 	return remember, blot
+}
+
+// spellings are what a secret looks like in a text, in JSON and in a URL.
+func spellings(secret string) []string {
+	quoted, ascii := strconv.Quote(secret), strconv.QuoteToASCII(secret)
+	return []string{
+		secret, quoted[1 : len(quoted)-1], ascii[1 : len(ascii)-1],
+		url.PathEscape(secret), url.QueryEscape(secret),
+	}
 }

@@ -90,7 +90,7 @@ func (c *call) checkRetry(_ context.Context, _ *http.Response, err error) (bool,
 		return false, nil
 	}
 	if !c.handled {
-		c.settle(outcome{err: bare(err)})
+		c.settle(outcome{err: err})
 	}
 	return c.again, nil
 }
@@ -104,7 +104,7 @@ func (c *call) handle(resp *http.Response) error {
 		resp.Header["Location"] = c.location
 	}
 	good := resp.StatusCode/100 == 2
-	limit := int64(maxErrorBody)
+	limit := int64(MaxErrorBody)
 	if good {
 		limit = c.t.maxBody
 	}
@@ -122,8 +122,14 @@ func (c *call) handle(resp *http.Response) error {
 		c.settle(outcome{err: c.timedOut(err)})
 	case !good || a.Starting:
 		// The status says it all: a body that is cut or too large is no reason
-		// to lose it.
-		c.settle(outcome{answer: a, timedOut: err != nil && errors.Is(c.timedOut(err), ErrAttemptTimeout)})
+		// to lose it. That it took too long is told where it decides what follows.
+		o := outcome{answer: a}
+		if err != nil && retryStatus(a.StatusCode) {
+			if err = c.timedOut(err); errors.Is(err, ErrAttemptTimeout) {
+				o.err = err
+			}
+		}
+		c.settle(o)
 	default:
 		err = c.req.Judge(a)
 		c.settle(outcome{answer: a, err: err, judged: err != nil})
@@ -154,15 +160,14 @@ func (e *endedError) Unwrap() []error { return []error{e.err, e.cause} }
 // outcome is how an attempt went: an answer, or an error, or both where the
 // answer is not what was asked for.
 type outcome struct {
-	answer   *Answer
-	err      error
-	judged   bool // err is about answer
-	timedOut bool
+	answer *Answer
+	err    error
+	judged bool // err is about answer
 }
 
 // settle records an outcome and decides what follows.
 func (c *call) settle(o outcome) {
-	o.timedOut = o.timedOut || errors.Is(o.err, ErrAttemptTimeout)
+	o.err = bare(o.err)
 	r := &c.result
 	switch {
 	case o.answer != nil:
@@ -205,7 +210,7 @@ func (c *call) next(o outcome) (wait time.Duration, again bool, gaveUp string) {
 		}
 	} else {
 		c.tries++
-		if c.tries >= p.MaxAttempts || o.timedOut && c.timeouts > 1 {
+		if c.tries >= p.MaxAttempts || errors.Is(o.err, ErrAttemptTimeout) && c.timeouts > 1 {
 			return 0, false, ""
 		}
 		status := 0
@@ -222,7 +227,7 @@ func (c *call) next(o outcome) (wait time.Duration, again bool, gaveUp string) {
 	}
 	// All of what the server asks, and up to a tenth more, so that those who
 	// were told the same do not come back at once.
-	wait = max(wait, after) + jitter(after/10)
+	wait = plus(max(wait, after), jitter(after/10))
 	switch {
 	case poll && now.Add(wait).After(c.startingBy):
 		return 0, false, fmt.Sprintf("still starting after %v", p.StartupWait)
@@ -241,10 +246,10 @@ func (c *call) retryable(o outcome) bool {
 		return o.answer == nil && nothingSent(o.err) && !permanent(o.err)
 	case o.judged:
 		return errors.Is(o.err, io.ErrUnexpectedEOF)
-	case o.err != nil:
-		return !permanent(o.err)
-	default:
+	case o.answer != nil:
 		return o.answer.Starting || retryStatus(o.answer.StatusCode)
+	default:
+		return !permanent(o.err)
 	}
 }
 

@@ -12,12 +12,21 @@ import (
 	"syscall"
 )
 
-// bare takes off the *url.Error that http.Client puts on: it prints the query.
+// bare takes off the *url.Error that an http.Client puts on, ours or a
+// middleware's, with all that is around it: it prints the query. What a token
+// function returns is its own business.
 func bare(err error) error {
-	if u, ok := err.(*url.Error); ok { //nolint:errorlint // the outermost one only
-		return u.Err
+	for {
+		var token *tokenError
+		if errors.As(err, &token) {
+			return token
+		}
+		var u *url.Error
+		if !errors.As(err, &u) {
+			return err
+		}
+		err = u.Err
 	}
-	return err
 }
 
 // permanent reports whether an attempt's error will come again every time.

@@ -3,15 +3,17 @@ package transport
 import (
 	"fmt"
 	"io"
+	"math"
 )
 
-// maxErrorBody is what is read of an error's body: enough for any message,
+// MaxErrorBody is what is read of an error's body: enough for any message,
 // and for a connection to be used again after an ordinary HTML page.
-const maxErrorBody = 64 << 10
+const MaxErrorBody = 64 << 10
 
 // readBody reads at most limit bytes (and one, to see that there are more).
 // What was read comes with the error. size is what the server says, or -1.
 func readBody(r io.Reader, size, limit int64) ([]byte, error) {
+	limit = min(limit, math.MaxInt64-1)
 	// One more than said, so that the last Read can return io.EOF; and no
 	// more than 1 MiB on the server's word alone.
 	buf := make([]byte, 0, min(max(size, 511), limit, 1<<20)+1)

@@ -47,22 +47,28 @@ func (p Policy) WithDefaults() Policy {
 // backoff is the wait before retry n (from 0): full jitter, because clients
 // that fail together and wait alike come back together.
 func (p Policy) backoff(n, status int) time.Duration {
-	delay := p.BaseDelay
 	if status == http.StatusTooManyRequests {
-		delay *= 2
+		n++
 	}
+	delay := p.BaseDelay
 	for ; n > 0 && delay < p.MaxDelay; n-- {
-		delay *= 2
+		delay = plus(delay, delay)
 	}
 	return jitter(min(delay, p.MaxDelay))
 }
 
 // jitter is uniform from 0 to d.
 func jitter(d time.Duration) time.Duration {
-	if d <= 0 {
-		return 0
+	return rand.N(plus(d, 1)) //nolint:gosec // waits need no cryptography
+}
+
+// plus adds what is not negative. The longest wait there is must not become,
+// by overflow, none at all.
+func plus(a, b time.Duration) time.Duration {
+	if b > math.MaxInt64-a {
+		return math.MaxInt64
 	}
-	return rand.N(d + 1) //nolint:gosec // waits need no cryptography
+	return a + b
 }
 
 // retryStatus is what may pass by itself: timeouts, throttling, failures of
@@ -98,7 +104,7 @@ func retryAfter(header http.Header, now time.Time) time.Duration {
 			continue
 		}
 		seconds, err := strconv.ParseFloat(value, 64)
-		if seconds > math.MaxInt64/float64(time.Second) {
+		if seconds >= math.MaxInt64/float64(time.Second) {
 			longest = math.MaxInt64 // overflow must not become a short wait
 		} else if err == nil {
 			longest = max(longest, time.Duration(seconds*float64(time.Second)))

@@ -187,9 +187,9 @@ func at(err error, index int) error {
 	return e
 }
 
-// clip leaves more than an error shows, so that a secret which it does not
-// show is still found whole in what it does.
-func clip(key string) string { return key[:min(len(key), 1<<10)] }
+// clip leaves more than an error shows, and than a server takes of a header, so
+// that a secret is found whole before the path is cut.
+func clip(key string) string { return key[:min(len(key), 16<<10)] }
 
 func plainKey(key string) bool {
 	for _, c := range []byte(key) {

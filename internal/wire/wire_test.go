@@ -207,7 +207,7 @@ func TestWhatIsWrongIsToldWithItsPlace(t *testing.T) {
 		{`{"\"":?}`, `["\""]`, "unexpected character, want a JSON value", `?`},
 		{`{"":?}`, `[""]`, "unexpected character, want a JSON value", `?`},
 		{`{"` + strings.Repeat("k", 65) + `":?}`, `["` + strings.Repeat("k", 65) + `"]`, "unexpected character, want a JSON value", `?`},
-		{`{"` + strings.Repeat("k", 9999) + `":?}`, `["` + strings.Repeat("k", 1024) + `"]`, "unexpected character, want a JSON value", `?`},
+		{`{"` + strings.Repeat("k", 99_999) + `":?}`, `["` + strings.Repeat("k", 16<<10) + `"]`, "unexpected character, want a JSON value", `?`},
 		{`{"a":{"b":?}}`, `a`, "unexpected character, want a JSON value", `?`},
 
 		// Grammar.
