@@ -169,7 +169,7 @@ func advice(ctx context.Context, server *Server, err error) string {
 		return "The server's log says more, under request_id " + api.RequestID + "."
 	case errors.As(err, &request):
 		return "Is the server up, and is AUTHENTIK_URL its address?"
-	case errors.As(err, &unusable):
+	case errors.As(err, &unusable) && unusable.Op != "": // an answer, not a file
 		return "Is AUTHENTIK_URL the root of an authentik, and nothing in between that asks to log in?"
 	}
 	return ""
