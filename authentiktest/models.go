@@ -1,0 +1,211 @@
+package authentiktest
+
+import (
+	"bytes"
+	"encoding/json"
+	"slices"
+	"strconv"
+
+	"github.com/google/uuid"
+
+	"github.com/seed-299d42e7/authentik-go"
+)
+
+// object is a JSON object whose keys keep their order, as authentik's do.
+type object []member
+
+type member struct {
+	key   string
+	value any
+}
+
+// appendJSON writes a value as authentik does: without spaces, and with
+// nothing escaped that need not be.
+func appendJSON(dst []byte, value any) []byte {
+	switch value := value.(type) {
+	case nil:
+		return append(dst, "null"...)
+	case bool:
+		return strconv.AppendBool(dst, value)
+	case int:
+		return strconv.AppendInt(dst, int64(value), 10)
+	case uuid.UUID:
+		return append(append(append(dst, '"'), value.String()...), '"')
+	case json.RawMessage:
+		return append(dst, value...)
+	case string:
+		var buf bytes.Buffer
+		enc := json.NewEncoder(&buf)
+		enc.SetEscapeHTML(false)
+		if err := enc.Encode(value); err != nil {
+			panic(err) // a string has a JSON form
+		}
+		return append(dst, bytes.TrimSuffix(buf.Bytes(), []byte("\n"))...)
+	case object:
+		dst = append(dst, '{')
+		for i, m := range value {
+			if i > 0 {
+				dst = append(dst, ',')
+			}
+			dst = append(appendJSON(dst, m.key), ':')
+			dst = appendJSON(dst, m.value)
+		}
+		return append(dst, '}')
+	case []object:
+		return appendList(dst, value)
+	case []uuid.UUID:
+		return appendList(dst, value)
+	case []string:
+		return appendList(dst, value)
+	}
+	panic("authentiktest: no JSON form")
+}
+
+func appendList[T any](dst []byte, list []T) []byte {
+	dst = append(dst, '[')
+	for i, element := range list {
+		if i > 0 {
+			dst = append(dst, ',')
+		}
+		dst = appendJSON(dst, element)
+	}
+	return append(dst, ']')
+}
+
+// field is one key of a model: in which releases it is there, what it holds,
+// and whether a list may be ordered by it.
+type field[T any] struct {
+	key          string
+	since, until string // releases, the last one included; "" is all
+	sortable     bool
+	value        func(*T) any
+}
+
+func (f field[T]) in(r rules) bool {
+	return (f.since == "" || r.since(f.since)) && (f.until == "" || !r.since(f.until))
+}
+
+func fieldsIn[T any](r rules, all []field[T]) (fields []field[T]) {
+	for _, f := range all {
+		if f.in(r) {
+			fields = append(fields, f)
+		}
+	}
+	return fields
+}
+
+func render[T any](fields []field[T], of *T) object {
+	o := make(object, len(fields))
+	for i, f := range fields {
+		o[i] = member{f.key, f.value(of)}
+	}
+	return o
+}
+
+// staticBackground is the background of flows that have none of their own.
+const staticBackground = "/static/dist/assets/images/flow_background.jpg"
+
+func backgroundURL(f *authentik.Flow) any {
+	if f.BackgroundURL != "" {
+		return f.BackgroundURL
+	}
+	return staticBackground
+}
+
+// flowFields are a flow's, in authentik's order.
+var flowFields = []field[authentik.Flow]{
+	{"pk", "", "", true, func(f *authentik.Flow) any { return f.PK }},
+	{"policybindingmodel_ptr_id", "", "", true, func(f *authentik.Flow) any { return f.PolicyBindingModelPtrID }},
+	{"name", "", "", true, func(f *authentik.Flow) any { return f.Name }},
+	{"slug", "", "", true, func(f *authentik.Flow) any { return f.Slug }},
+	{"title", "", "", true, func(f *authentik.Flow) any { return f.Title }},
+	{"designation", "", "", true, func(f *authentik.Flow) any { return string(f.Designation) }},
+	{"background", "", "2025.12", false, func(f *authentik.Flow) any {
+		if f.Background != "" {
+			return f.Background
+		}
+		return staticBackground
+	}},
+	{"background", "2025.12", "", true, func(f *authentik.Flow) any { return f.Background }},
+	{"background_url", "2025.12", "", false, backgroundURL},
+	{"background_themed_urls", "2025.12.2", "", false, func(f *authentik.Flow) any {
+		if f.BackgroundThemedURLs == nil {
+			return nil
+		}
+		return object{{"light", f.BackgroundThemedURLs.Light}, {"dark", f.BackgroundThemedURLs.Dark}}
+	}},
+	{"stages", "", "", false, func(f *authentik.Flow) any { return f.Stages }},
+	{"policies", "", "", false, func(f *authentik.Flow) any { return f.Policies }},
+	{"cache_count", "", "", false, func(f *authentik.Flow) any { return f.CacheCount }},
+	{"policy_engine_mode", "", "", true, func(f *authentik.Flow) any { return string(f.PolicyEngineMode) }},
+	{"compatibility_mode", "", "", true, func(f *authentik.Flow) any { return f.CompatibilityMode }},
+	{"export_url", "", "", false, func(f *authentik.Flow) any { return "/api/v3/flows/instances/" + f.Slug + "/export/" }},
+	{"layout", "2022.5", "", true, func(f *authentik.Flow) any { return string(f.Layout) }},
+	{"denied_action", "2022.7", "", true, func(f *authentik.Flow) any { return string(f.DeniedAction) }},
+	{"authentication", "2022.12", "", true, func(f *authentik.Flow) any { return string(f.Authentication) }},
+}
+
+// flowSetFields are those of a flow where a stage refers to it: all of them
+// up to 2022.9.
+func flowSetFields(r rules) (fields []field[authentik.Flow]) {
+	left := []string{"stages", "policies", "cache_count", "authentication", "background_themed_urls"}
+	for _, f := range fieldsIn(r, flowFields) {
+		switch {
+		case !r.since("2022.10"):
+		case slices.Contains(left, f.key), f.key == "background" && r.since("2025.12"):
+			continue
+		}
+		fields = append(fields, f)
+	}
+	return fields
+}
+
+// bindingFields are a binding's, but for stage_obj, which is not its own.
+var bindingFields = []field[authentik.FlowStageBinding]{
+	{"pk", "", "", true, func(b *authentik.FlowStageBinding) any { return b.PK }},
+	{"policybindingmodel_ptr_id", "", "", true, func(b *authentik.FlowStageBinding) any { return b.PolicyBindingModelPtrID }},
+	{"target", "", "", true, func(b *authentik.FlowStageBinding) any { return b.Target }},
+	{"stage", "", "", true, func(b *authentik.FlowStageBinding) any { return b.Stage }},
+	{"evaluate_on_plan", "", "", true, func(b *authentik.FlowStageBinding) any { return b.EvaluateOnPlan }},
+	{"re_evaluate_policies", "", "", true, func(b *authentik.FlowStageBinding) any { return b.ReEvaluatePolicies }},
+	{"order", "", "", true, func(b *authentik.FlowStageBinding) any { return b.Order }},
+	{"policy_engine_mode", "", "", true, func(b *authentik.FlowStageBinding) any { return string(b.PolicyEngineMode) }},
+	{"invalid_response_action", "", "", true, func(b *authentik.FlowStageBinding) any { return string(b.InvalidResponseAction) }},
+}
+
+// stageFields are a stage's, but for flow_set, which is not its own.
+var stageFields = []field[authentik.Stage]{
+	{"pk", "", "", true, func(s *authentik.Stage) any { return s.PK }},
+	{"name", "", "", true, func(s *authentik.Stage) any { return s.Name }},
+	{"component", "", "", false, func(s *authentik.Stage) any { return s.Component }},
+	{"verbose_name", "", "", false, func(s *authentik.Stage) any { return s.VerboseName }},
+	{"verbose_name_plural", "", "", false, func(s *authentik.Stage) any { return s.VerboseNamePlural }},
+	{"meta_model_name", "", "", false, func(s *authentik.Stage) any { return s.MetaModelName }},
+}
+
+// choice is a value of an enum, and the release that brought it.
+type choice struct{ value, since string }
+
+// The values that each enum takes; the first one is the default.
+var (
+	designations = []choice{
+		{"authentication", ""}, {"authorization", ""}, {"invalidation", ""}, {"enrollment", ""}, {"unenrollment", ""}, {"recovery", ""}, {"stage_configuration", ""},
+	}
+	deniedActions   = []choice{{"message_continue", ""}, {"message", ""}, {"continue", ""}}
+	layouts         = []choice{{"stacked", ""}, {"content_left", ""}, {"content_right", ""}, {"sidebar_left", ""}, {"sidebar_right", ""}, {"sidebar_left_frame_background", "2026.2"}, {"sidebar_right_frame_background", "2026.2"}}
+	authentications = []choice{
+		{"none", ""},
+		{"require_authenticated", ""},
+		{"require_unauthenticated", ""},
+		{"require_superuser", ""},
+		{"require_outpost", "2024.2"},
+		{"require_redirect", "2024.12"},
+		{"require_token", "2026.5"},
+	}
+	policyEngineModes      = []choice{{"any", ""}, {"all", ""}}
+	invalidResponseActions = []choice{{"retry", ""}, {"restart", ""}, {"restart_with_context", ""}}
+)
+
+func allowed(r rules, choices []choice, value string) bool {
+	return slices.ContainsFunc(choices, func(c choice) bool { return c.value == value && (c.since == "" || r.since(c.since)) })
+}
