@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 
@@ -667,6 +668,17 @@ func TestErrorsMadeByHandAreHarmless(t *testing.T) {
 		`authentik: unusable answer (200 OK, a\n): b\n: c\td`)
 }
 
+// failing answers once, and then closes each connection.
+func failing(status int, body string) http.Handler {
+	var n atomic.Int32
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if n.Add(1) > 1 {
+			panic(http.ErrAbortHandler)
+		}
+		answer(status, textType, body)(w, r)
+	})
+}
+
 // logged is what slog's two handlers write of an error.
 func logged(t *testing.T, err error) (text string, fields map[string]any) {
 	t.Helper()
@@ -729,6 +741,10 @@ func TestLogValueHasFieldNamesAndNoWordsOfTheServer(t *testing.T) {
 		{
 			list(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) })),
 			with(map[string]any{"attempts": 4.0, "cause": "EOF", "request_id": nil}),
+		},
+		{
+			list(failing(503, words)),
+			with(map[string]any{"attempts": 4.0, "cause": "EOF", "request_id": nil, "status": 503.0}),
 		},
 		{
 			noTokenErr,

@@ -209,6 +209,11 @@ func TestListOfWhatIsNoClientOrNoContextIsRefused(t *testing.T) {
 			assert.Equal(t, tc.field, argument.Field)
 		}
 	}
+	var none context.Context
+	_, err := authentik.Collect(newClient(t, server).FlowsInstancesAll(none, nil, authentik.WithPrefetch(2)))
+	var argument *authentik.ArgumentError
+	require.ErrorAs(t, err, &argument)
+	assert.Equal(t, "ctx", argument.Field)
 	assert.Empty(t, server.requests())
 }
 

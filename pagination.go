@@ -145,7 +145,7 @@ type walk[T any] struct {
 
 func (w walk[T]) pages(ctx context.Context) iter.Seq2[*Page[T], error] {
 	w.first = max(w.first, 1)
-	if w.refused == nil && w.config.prefetch < 0 {
+	if w.config.prefetch < 0 {
 		w.refused = &ArgumentError{w.request.op, "WithPrefetch", "it is negative"}
 	}
 	return func(yield func(*Page[T], error) bool) {

@@ -519,6 +519,7 @@ func TestWalkRefusesAPageThatDoesNotFollow(t *testing.T) {
 		{"next is an earlier page", func(p *authentik.Pagination) { p.Next = 1 }, 2, "ab", "page 1 after page 2"},
 		{"next leaves pages out", func(p *authentik.Pagination) { p.Next = 4 }, 2, "ab", "page 4 after page 2"},
 		{"next is beyond the last page", func(p *authentik.Pagination) { p.TotalPages = 2 }, 2, "ab", "page 3 of 2"},
+		{"next is a page of none", func(p *authentik.Pagination) { p.TotalPages = 0 }, 2, "ab", "page 3 of 0"},
 		{"an earlier page came", func(p *authentik.Pagination) { p.Current = 1 }, 2, "ab", "page 1 came where page 2 was asked for"},
 		{"a later page came", func(p *authentik.Pagination) { p.Current = 3 }, 2, "ab", "page 3 came where page 2 was asked for"},
 		{"the first page is its own next", func(p *authentik.Pagination) { p.Next = 1 }, 1, "", "page 1 after page 1"},
@@ -590,11 +591,13 @@ func TestWalkEndsAtAPageThatHasNothingNewAndYetANextOne(t *testing.T) {
 		t.Parallel()
 		eachWalk(t, func(t *testing.T, kind walkKind) {
 			const empty = `{"pagination":{"next":2,"previous":0,"count":4,"current":1,"total_pages":2,"start_index":1,"end_index":0},"results":[]}`
-			server := &flowServer{instead: map[int]http.HandlerFunc{1: answer(http.StatusOK, "application/json", empty)}}
-			slugs, err := drain(t, kind.walk(t.Context(), t, newClient(t, server), nil))
-			assert.Empty(t, slugs)
-			require.ErrorIs(t, err, authentik.ErrPaginationStuck)
-			assert.Equal(t, []int{1}, server.requests())
+			for _, reqOpts := range [][]authentik.RequestOption{nil, {authentik.AllowListChanges()}} {
+				server := &flowServer{instead: map[int]http.HandlerFunc{1: answer(http.StatusOK, "application/json", empty)}}
+				slugs, err := drain(t, kind.walk(t.Context(), t, newClient(t, server), nil, reqOpts...))
+				assert.Empty(t, slugs)
+				require.ErrorIs(t, err, authentik.ErrPaginationStuck)
+				assert.Equal(t, []int{1}, server.requests())
+			}
 		})
 	})
 }
@@ -688,6 +691,10 @@ func TestWalkOfAnEmptyListIsEmpty(t *testing.T) {
 		require.NoError(t, err)
 		assert.Empty(t, slugs)
 		assert.Equal(t, []int{1}, server.requests())
+
+		server.lie = func(p *authentik.Pagination) { p.TotalPages = 0 } // as some count
+		_, err = drain(t, kind.walk(t.Context(), t, newClient(t, server), nil))
+		require.NoError(t, err)
 	})
 }
 

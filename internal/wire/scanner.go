@@ -127,33 +127,28 @@ func (s *scanner) truncated() error {
 // mismatch reports the value at pos as not being what was wanted.
 func (s *scanner) mismatch(want string) error {
 	start := s.pos
-	got, err := s.kind()
-	if err != nil {
-		return err
-	}
+	got := kind(s.peek())
 	if err := s.skip(); err != nil {
-		return err // not even JSON
+		return err // not even JSON, or cut off
 	}
 	return s.fail(start, s.pos, got+", want "+want)
 }
 
-func (s *scanner) kind() (string, error) {
-	if s.pos >= len(s.data) {
-		return "", s.truncated()
-	}
-	switch s.data[s.pos] {
+// kind is what begins with c.
+func kind(c byte) string {
+	switch c {
 	case '{':
-		return "an object", nil
+		return "an object"
 	case '[':
-		return "an array", nil
+		return "an array"
 	case '"':
-		return "a string", nil
+		return "a string"
 	case 't', 'f':
-		return "a boolean", nil
+		return "a boolean"
 	case 'n':
-		return "null", nil
+		return "null"
 	default:
-		return "a number", nil
+		return "a number"
 	}
 }
 
@@ -326,8 +321,8 @@ func (s *scanner) unescape(dst, body []byte) ([]byte, error) {
 		}
 		size := 6
 		if utf16.IsSurrogate(r) {
-			low, ok := hexRune(body[6:])
-			if r = utf16.DecodeRune(r, low); !ok || r == utf8.RuneError {
+			low, _ := hexRune(body[6:]) // 0 is no surrogate
+			if r = utf16.DecodeRune(r, low); r == utf8.RuneError {
 				return nil, bad() // a lone surrogate has no meaning to keep
 			}
 			size = 12
@@ -366,7 +361,7 @@ func (s *scanner) bytes() ([]byte, error) {
 		return nil, s.mismatch("a string")
 	}
 	body, escaped, err := s.raw()
-	if err != nil || !escaped {
+	if !escaped {
 		return body, err
 	}
 	mark := len(s.text)
@@ -495,11 +490,7 @@ func wholeNumber(token []byte) (int, bool) {
 	}
 	exponent := 0
 	if i := bytes.IndexAny(token, "eE"); i >= 0 {
-		e, err := strconv.Atoi(string(token[i+1:]))
-		if err != nil {
-			e = math.MaxInt32 // so far out, on either side, that only zero is still an int
-		}
-		exponent = e
+		exponent, _ = strconv.Atoi(string(token[i+1:])) // out of range it is the limit, and only zero is still an int
 		token = token[:i]
 	}
 	whole, fraction, _ := bytes.Cut(token, []byte("."))
@@ -507,9 +498,9 @@ func wholeNumber(token []byte) (int, bool) {
 	if len(digits) == 0 {
 		return 0, true
 	}
-	exponent -= len(fraction)
+	exponent = max(exponent, -len(token)) - len(fraction)
 	for ; exponent < 0; exponent++ {
-		if len(digits) == 0 || digits[len(digits)-1] != '0' {
+		if digits[len(digits)-1] != '0' { // the first one is not
 			return 0, false
 		}
 		digits = digits[:len(digits)-1]
@@ -587,7 +578,7 @@ func (s *scanner) skip() error {
 
 func (s *scanner) skipString() error {
 	body, escaped, err := s.raw()
-	if err == nil && escaped {
+	if escaped {
 		mark := len(s.text)
 		var text []byte
 		if text, err = s.unescape(s.text, body); err == nil {
