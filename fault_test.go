@@ -16,6 +16,14 @@ import (
 	"github.com/seed-299d42e7/authentik-go/internal/recorded"
 )
 
+func TestFault(t *testing.T) { //nolint:paralleltest // its subtests are, but for those that count allocations
+	for _, faults := range []map[string]func(*testing.T){transportFaults, httpFaults} {
+		for row, test := range faults {
+			t.Run(row, test)
+		}
+	}
+}
+
 // subject is a client with every secret a client can have. Each of its errors
 // and all of its log are held to be discreet.
 type subject struct {
