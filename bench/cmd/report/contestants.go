@@ -1,0 +1,268 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"strconv"
+
+	"github.com/google/uuid"
+	api "goauthentik.io/api/v3"
+
+	"github.com/seed-299d42e7/authentik-go"
+)
+
+const token = "benchmark-token"
+
+// The contestants, by the names that the report has for them.
+const (
+	ours     = "authentik-go"
+	official = "goauthentik.io/api/v3"
+	plain    = "net/http + encoding/json"
+	bodyOnly = "net/http, body only"
+)
+
+var contestants = []string{ours, official, plain, bodyOnly}
+
+// client is what each of them does with a server.
+type client struct {
+	// list reads a page of that size and returns the number of flows on it; a
+	// size of 0 is not sent. more tells whether there is a next page.
+	list     func(ctx context.Context, page, size int) (flows int, more bool, err error)
+	retrieve func(ctx context.Context, id string) error
+	// walk reads all flows, as a user of it would; a size of 0 is not sent.
+	walk func(ctx context.Context, size int) (flows int, err error)
+}
+
+func newClient(name, url string) (*client, error) {
+	switch name {
+	case ours:
+		return newOurs(url)
+	case official:
+		return newOfficial(url), nil
+	case plain:
+		return newPlain(url), nil
+	default:
+		return newBodyOnly(url), nil
+	}
+}
+
+func newOurs(url string, opts ...authentik.RequestOption) (*client, error) {
+	ak, err := authentik.NewClient(url, token)
+	if err != nil {
+		return nil, err
+	}
+	return &client{
+		list: func(ctx context.Context, page, size int) (int, bool, error) {
+			p, err := ak.FlowsInstancesList(ctx, &authentik.FlowsInstancesListOptions{Page: page, PageSize: size})
+			if err != nil {
+				return 0, false, err
+			}
+			return len(p.Results), p.Pagination.Next != 0, nil
+		},
+		retrieve: func(ctx context.Context, id string) error {
+			pk, err := uuid.Parse(id)
+			if err != nil {
+				return err
+			}
+			_, err = ak.BindingsRetrieve(ctx, pk)
+			return err
+		},
+		walk: func(ctx context.Context, size int) (flows int, err error) {
+			for _, err := range ak.FlowsInstancesAll(ctx, &authentik.FlowsInstancesListOptions{PageSize: size}, opts...) {
+				if err != nil {
+					return flows, err
+				}
+				flows++
+			}
+			return flows, nil
+		},
+	}, nil
+}
+
+// pageByPage is the walk of whoever has to write it.
+func (c *client) pageByPage() *client {
+	c.walk = func(ctx context.Context, size int) (int, error) {
+		all := 0
+		for page := 1; ; page++ {
+			flows, more, err := c.list(ctx, page, size)
+			if err != nil {
+				return all, err
+			}
+			if all += flows; !more {
+				return all, nil
+			}
+		}
+	}
+	return c
+}
+
+func newOfficial(url string) *client {
+	config := api.NewConfiguration()
+	config.Servers = api.ServerConfigurations{{URL: url + "/api/v3"}}
+	config.AddDefaultHeader("Authorization", "Bearer "+token)
+	ak := api.NewAPIClient(config)
+	return (&client{
+		list: func(ctx context.Context, page, size int) (int, bool, error) {
+			request := ak.FlowsApi.FlowsInstancesList(ctx).Page(int32(page))
+			if size > 0 {
+				request = request.PageSize(int32(size))
+			}
+			p, _, err := request.Execute()
+			if err != nil {
+				return 0, false, err
+			}
+			return len(p.Results), p.Pagination.Next != 0, nil
+		},
+		retrieve: func(ctx context.Context, id string) error {
+			_, _, err := ak.FlowsApi.FlowsBindingsRetrieve(ctx, id).Execute()
+			return err
+		},
+	}).pageByPage()
+}
+
+func newPlain(url string) *client {
+	return (&client{
+		list: func(ctx context.Context, page, size int) (int, bool, error) {
+			var p plainPage
+			body, err := get(ctx, url+listPath(page, size))
+			if err == nil {
+				err = json.Unmarshal(body, &p)
+			}
+			return len(p.Results), p.Pagination.Next != 0, err
+		},
+		retrieve: func(ctx context.Context, id string) error {
+			body, err := get(ctx, url+"/api/v3/flows/bindings/"+id+"/")
+			if err != nil {
+				return err
+			}
+			return json.Unmarshal(body, new(plainBinding))
+		},
+	}).pageByPage()
+}
+
+// newBodyOnly decodes nothing: the least that any client must do.
+func newBodyOnly(url string) *client {
+	return (&client{
+		list: func(ctx context.Context, page, size int) (int, bool, error) {
+			body, err := get(ctx, url+listPath(page, size))
+			if err != nil {
+				return 0, false, err
+			}
+			more := !bytes.HasPrefix(body, []byte(`{"pagination":{"next":0,`))
+			return bytes.Count(body, []byte(`"slug":`)), more, nil
+		},
+		retrieve: func(ctx context.Context, id string) error {
+			_, err := get(ctx, url+"/api/v3/flows/bindings/"+id+"/")
+			return err
+		},
+	}).pageByPage()
+}
+
+func listPath(page, size int) string {
+	path := "/api/v3/flows/instances/?page=" + strconv.Itoa(page)
+	if size > 0 {
+		path += "&page_size=" + strconv.Itoa(size)
+	}
+	return path
+}
+
+func get(ctx context.Context, url string) ([]byte, error) {
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, url, http.NoBody)
+	if err != nil {
+		return nil, err
+	}
+	request.Header.Set("Authorization", "Bearer "+token)
+	response, err := http.DefaultClient.Do(request)
+	if err != nil {
+		return nil, err
+	}
+	defer response.Body.Close()
+	if response.StatusCode != http.StatusOK {
+		return nil, fmt.Errorf("GET %s: %s", url, response.Status)
+	}
+	return io.ReadAll(response.Body)
+}
+
+// decoder decodes a page of flows and returns their number.
+func decoder(name string) func(body []byte) (int, error) {
+	switch name {
+	case ours:
+		return func(body []byte) (int, error) {
+			var p authentik.Page[authentik.Flow]
+			err := p.UnmarshalJSON(body) // not json.Unmarshal, which would scan it first; nor does the client
+			return len(p.Results), err
+		}
+	case official:
+		return func(body []byte) (int, error) {
+			var p api.PaginatedFlowList
+			err := json.Unmarshal(body, &p)
+			return len(p.Results), err
+		}
+	default:
+		return func(body []byte) (int, error) {
+			var p plainPage
+			err := json.Unmarshal(body, &p)
+			return len(p.Results), err
+		}
+	}
+}
+
+// What a user of encoding/json writes: the fields of a flow, and no more.
+type plainPage struct {
+	Pagination struct {
+		Next       int `json:"next"`
+		Previous   int `json:"previous"`
+		Count      int `json:"count"`
+		Current    int `json:"current"`
+		TotalPages int `json:"total_pages"`
+		StartIndex int `json:"start_index"`
+		EndIndex   int `json:"end_index"`
+	} `json:"pagination"`
+	Results []plainFlow `json:"results"`
+}
+
+type plainFlow struct {
+	PK                      string   `json:"pk"`
+	PolicyBindingModelPtrID string   `json:"policybindingmodel_ptr_id"`
+	Name                    string   `json:"name"`
+	Slug                    string   `json:"slug"`
+	Title                   string   `json:"title"`
+	Designation             string   `json:"designation"`
+	Background              string   `json:"background"`
+	BackgroundURL           string   `json:"background_url"`
+	BackgroundThemedURLs    any      `json:"background_themed_urls"`
+	Stages                  []string `json:"stages"`
+	Policies                []string `json:"policies"`
+	CacheCount              int      `json:"cache_count"`
+	PolicyEngineMode        string   `json:"policy_engine_mode"`
+	CompatibilityMode       bool     `json:"compatibility_mode"`
+	ExportURL               string   `json:"export_url"`
+	Layout                  string   `json:"layout"`
+	DeniedAction            string   `json:"denied_action"`
+	Authentication          string   `json:"authentication"`
+}
+
+type plainBinding struct {
+	PK                      string `json:"pk"`
+	PolicyBindingModelPtrID string `json:"policybindingmodel_ptr_id"`
+	Target                  string `json:"target"`
+	Stage                   string `json:"stage"`
+	StageObj                struct {
+		PK                string      `json:"pk"`
+		Name              string      `json:"name"`
+		Component         string      `json:"component"`
+		VerboseName       string      `json:"verbose_name"`
+		VerboseNamePlural string      `json:"verbose_name_plural"`
+		MetaModelName     string      `json:"meta_model_name"`
+		FlowSet           []plainFlow `json:"flow_set"`
+	} `json:"stage_obj"`
+	EvaluateOnPlan        bool   `json:"evaluate_on_plan"`
+	ReEvaluatePolicies    bool   `json:"re_evaluate_policies"`
+	PolicyEngineMode      string `json:"policy_engine_mode"`
+	InvalidResponseAction string `json:"invalid_response_action"`
+	Order                 int    `json:"order"`
+}

@@ -1,0 +1,23 @@
+module github.com/seed-299d42e7/authentik-go/bench
+
+go 1.25.0
+
+require (
+	github.com/google/uuid v1.6.0
+	github.com/seed-299d42e7/authentik-go v0.0.0
+	github.com/stretchr/testify v1.12.1
+	goauthentik.io/api/v3 v3.2024105.5
+)
+
+require (
+	github.com/golang/protobuf v1.4.2 // indirect
+	github.com/hashicorp/go-cleanhttp v0.5.2 // indirect
+	github.com/hashicorp/go-retryablehttp v0.7.8 // indirect
+	go.yaml.in/yaml/v3 v3.0.5 // indirect
+	golang.org/x/net v0.0.0-20200822124328-c89045814202 // indirect
+	golang.org/x/oauth2 v0.0.0-20210218202405-ba52d332ba99 // indirect
+	google.golang.org/appengine v1.6.6 // indirect
+	google.golang.org/protobuf v1.25.0 // indirect
+)
+
+replace github.com/seed-299d42e7/authentik-go => ../
