@@ -18,9 +18,7 @@ func (s *Server) edit(f func(*store) error) {
 	err := f(s.store)
 	s.mu.Unlock()
 	if err != nil {
-		if s.t != nil {
-			s.t.Helper()
-		}
+		s.t.Helper()
 		s.misuse("%v", err)
 	}
 }
@@ -31,9 +29,7 @@ func (s *Server) edit(f func(*store) error) {
 // [Server.AddBinding] adds to its Stages. A slug or identifier that there is
 // already, and a value that the release does not have, are misuse.
 func (s *Server) AddFlow(flow authentik.Flow) authentik.Flow {
-	if s.t != nil {
-		s.t.Helper()
-	}
+	s.t.Helper()
 	s.edit(func(st *store) error { return st.addFlow(&flow) })
 	return flow
 }
@@ -41,9 +37,7 @@ func (s *Server) AddFlow(flow authentik.Flow) authentik.Flow {
 // AddFlows adds n flows, as a large install has them: each designation in
 // turn, and slugs from brand-0000-authentication on.
 func (s *Server) AddFlows(n int) []authentik.Flow {
-	if s.t != nil {
-		s.t.Helper()
-	}
+	s.t.Helper()
 	flows := make([]authentik.Flow, n)
 	s.edit(func(st *store) error {
 		for i := range flows {
@@ -115,9 +109,7 @@ var slug = regexp.MustCompile(`^[-a-zA-Z0-9_]+$`)
 // UpdateFlow changes a flow that there is: edit is given a copy of it, and
 // what it leaves is stored. It must not use the server.
 func (s *Server) UpdateFlow(slug string, edit func(*authentik.Flow)) {
-	if s.t != nil {
-		s.t.Helper()
-	}
+	s.t.Helper()
 	s.edit(func(st *store) error {
 		i := slices.IndexFunc(st.flows, func(f *authentik.Flow) bool { return f.Slug == slug })
 		if i < 0 {
@@ -155,9 +147,7 @@ func (st *store) flow(slug string) *authentik.Flow {
 // the server's to tell, and ignored. A name or identifier that there is
 // already is misuse.
 func (s *Server) AddStage(stage authentik.Stage) authentik.Stage {
-	if s.t != nil {
-		s.t.Helper()
-	}
+	s.t.Helper()
 	s.edit(func(st *store) error {
 		st.identify("stage", &stage.PK)
 		stage.FlowSet = nil
@@ -181,9 +171,7 @@ func (s *Server) AddStage(stage authentik.Stage) authentik.Stage {
 // Order and the booleans. StageObj is the server's to tell, and ignored. The
 // same stage twice in a flow at the same place is misuse.
 func (s *Server) AddBinding(binding authentik.FlowStageBinding) authentik.FlowStageBinding {
-	if s.t != nil {
-		s.t.Helper()
-	}
+	s.t.Helper()
 	s.edit(func(st *store) error {
 		st.identify("binding", &binding.PK, &binding.PolicyBindingModelPtrID)
 		bindingDefaults(&binding)
@@ -213,9 +201,7 @@ func (s *Server) AddBinding(binding authentik.FlowStageBinding) authentik.FlowSt
 // DeleteFlow deletes a flow and its bindings. One that is not there is misuse,
 // as with the other deletions.
 func (s *Server) DeleteFlow(slug string) {
-	if s.t != nil {
-		s.t.Helper()
-	}
+	s.t.Helper()
 	s.edit(func(st *store) error {
 		flow := st.flow(slug)
 		if flow == nil {
@@ -229,9 +215,7 @@ func (s *Server) DeleteFlow(slug string) {
 
 // DeleteBinding takes a stage out of a flow.
 func (s *Server) DeleteBinding(pk uuid.UUID) {
-	if s.t != nil {
-		s.t.Helper()
-	}
+	s.t.Helper()
 	s.edit(func(st *store) error {
 		i := slices.IndexFunc(st.bindings, func(b *authentik.FlowStageBinding) bool { return b.PK == pk })
 		if i < 0 {
@@ -249,9 +233,7 @@ func (s *Server) DeleteBinding(pk uuid.UUID) {
 
 // DeleteStage deletes a stage and its bindings.
 func (s *Server) DeleteStage(pk uuid.UUID) {
-	if s.t != nil {
-		s.t.Helper()
-	}
+	s.t.Helper()
 	s.edit(func(st *store) error {
 		stage := st.stage(pk)
 		if stage == nil {
@@ -303,9 +285,7 @@ func (s *Server) Bindings() (bindings []authentik.FlowStageBinding) {
 // 2023.8 authentik knows only those for single objects. Without permissions,
 // a user may ask for no more than the version and who they are.
 func (s *Server) AddUser(permissions ...string) (token string) {
-	if s.t != nil {
-		s.t.Helper()
-	}
+	s.t.Helper()
 	s.edit(func(st *store) error {
 		for _, permission := range permissions {
 			name, id, single := strings.Cut(permission, ":")
@@ -322,9 +302,7 @@ func (s *Server) AddUser(permissions ...string) (token string) {
 // RotateToken replaces a token, as authentik does when it expires: the old
 // one is not valid any more, and the new one is returned.
 func (s *Server) RotateToken(token string) (fresh string) {
-	if s.t != nil {
-		s.t.Helper()
-	}
+	s.t.Helper()
 	s.edit(func(st *store) error {
 		u := st.users[token]
 		if u == nil {

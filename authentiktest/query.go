@@ -227,7 +227,9 @@ func (t table[T]) list(q request) reply {
 	if !t.bareResults {
 		body = append(body, member{"autocomplete", object{}})
 	}
-	return q.json(t.rules, t.allow[0], http.StatusOK, body)
+	a := q.json(t.rules, t.allow[0], http.StatusOK, body)
+	a.page = current
+	return a
 }
 
 // ordering are the fields of a parameter that a list may be ordered by; the

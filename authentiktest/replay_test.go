@@ -23,24 +23,25 @@ import (
 	"github.com/seed-299d42e7/authentik-go/internal/recorded"
 )
 
+type exception struct {
+	id, versions *regexp.Regexp
+	reason       string
+}
+
 // exceptions are the recorded GETs that the fake answers otherwise, and why.
 // One that has become equal fails the test, so that this list only shrinks.
-var exceptions = []struct {
-	id       string // a regular expression
-	versions string // likewise
-	reason   string
-}{
-	{"used_by_.*|diagram_.*|export_.*|execute_api|stages_all_types|executor_.*|inspector", ".*", "an operation that the fake does not know: it says so with status 501"},
-	{"starting_.*|crash_.*", ".*", "no answer to a request, but of the router while the backend is away"},
-	{"walk_by_designation_p[12]", "20(21|23|24|25|26).*", "equals come in the order in which they are stored, and no recording shows that of a grown install"},
-	{"walk_by_stages_p[12]", ".*", "equals come in the order in which they are stored, and no recording shows that of a grown install"},
-	{"bindings_list_p1", "2023.10.7|2024.10.0", "equals come in the order in which they are stored, and no recording shows that of bindings"},
-	{"list_ordering_policies", "2022.12.2|2023.10.7|2024.10.0|2025.10.0-rc1|2026.8.0-rc1", "a join's equals come in an order of the query planner's"},
-	{"list_ordering_stages", "2025.10.0-rc1|2025.12.0-rc1", "a join's equals come in an order of the query planner's"},
-	{"list_designation_stage_configuration", "2023.10.7", "the stages of a flow have no order, and had another one in this answer"},
-	{"stages_all_list", "2025.10.0-rc1", "the flow_set of a stage has no order, and had another one in this answer"},
-	{"binding_retrieve_created", "2023.10.7|2024.10.0|2025.12.0-rc1|2026.8.0-rc1", "the flow_set of a stage has no order, and had another one in this answer"},
-	{"cache_info", "2021.12.5|2023.10.7", "execute_api had put a plan in the cache, which the fake cannot execute"},
+var exceptions = []exception{
+	{whole("used_by_.*|diagram_.*|export_.*|execute_api|stages_all_types|executor_.*|inspector"), whole(".*"), "an operation that the fake does not know: it says so with status 501"},
+	{whole("crash_.*"), whole(".*"), "what the router says of a backend that died: a test says it with FailNext"},
+	{whole("walk_by_designation_p[12]"), whole("20(21|23|24|25|26).*"), "equals come in the order in which they are stored, and no recording shows that of a grown install"},
+	{whole("walk_by_stages_p[12]"), whole(".*"), "equals come in the order in which they are stored, and no recording shows that of a grown install"},
+	{whole("bindings_list_p1"), whole("2023.10.7|2024.10.0"), "equals come in the order in which they are stored, and no recording shows that of bindings"},
+	{whole("list_ordering_policies"), whole("2022.12.2|2023.10.7|2024.10.0|2025.10.0-rc1|2026.8.0-rc1"), "a join's equals come in an order of the query planner's"},
+	{whole("list_ordering_stages"), whole("2025.10.0-rc1|2025.12.0-rc1"), "a join's equals come in an order of the query planner's"},
+	{whole("list_designation_stage_configuration"), whole("2023.10.7"), "the stages of a flow have no order, and had another one in this answer"},
+	{whole("stages_all_list"), whole("2025.10.0-rc1"), "the flow_set of a stage has no order, and had another one in this answer"},
+	{whole("binding_retrieve_created"), whole("2023.10.7|2024.10.0|2025.12.0-rc1|2026.8.0-rc1"), "the flow_set of a stage has no order, and had another one in this answer"},
+	{whole("cache_info"), whole("2021.12.5|2023.10.7"), "execute_api had put a plan in the cache, which the fake cannot execute"},
 }
 
 // TestReplay asks the fake what seven real servers were asked, and compares:
@@ -55,20 +56,25 @@ func TestReplay(t *testing.T) {
 		for _, e := range exchanges {
 			ids[e.ID] = e
 		}
-		servers := make([]*authentiktest.Server, len(phases))
+		servers, tokens := make([]*authentiktest.Server, len(phases)), make([]map[string]string, len(phases))
 		for i, phase := range phases {
 			servers[i] = authentiktest.RoundTripper(t, authentiktest.Version(version))
 			load(t, servers[i], ids, phase.from...)
+			tokens[i] = people(servers[i], version)
 		}
 		for _, e := range exchanges {
 			if e.Request.Method != http.MethodGet {
 				continue
 			}
-			srv := servers[slices.IndexFunc(phases, func(p phase) bool { return whole(p.of, e.ID) })]
+			phase := slices.IndexFunc(phases, func(p phase) bool { return p.of.MatchString(e.ID) })
+			srv := servers[phase]
+			if strings.HasPrefix(e.ID, "starting_") {
+				srv.Starting(1)
+			}
 			total++
-			difference := differs(t, srv, people(srv, version), e)
-			i := slices.IndexFunc(exceptions, func(x struct{ id, versions, reason string }) bool {
-				return whole(x.id, e.ID) && whole(x.versions, version)
+			difference := differs(t, srv, tokens[phase], e)
+			i := slices.IndexFunc(exceptions, func(x exception) bool {
+				return x.id.MatchString(e.ID) && x.versions.MatchString(version)
 			})
 			switch {
 			case difference == "":
@@ -87,23 +93,21 @@ func TestReplay(t *testing.T) {
 	}
 }
 
-func whole(pattern, text string) bool {
-	return regexp.MustCompile("^(?:" + pattern + ")$").MatchString(text)
-}
+func whole(pattern string) *regexp.Regexp { return regexp.MustCompile("^(?:" + pattern + ")$") }
 
 // phase is what a server had been given beside what it shipped, when the
 // recordings of that name were made: what other recordings show.
 type phase struct {
-	of   string // a regular expression
+	of   *regexp.Regexp
 	from []string
 }
 
 var phases = []phase{
-	{"walk_.*", []string{"walk_100_p1", "walk_100_p2"}},
-	{"retrieve_after_background", []string{"retrieve_after_background"}},
-	{"binding_retrieve_created", []string{"retrieve_created", "binding_create"}},
-	{".*_created", []string{"retrieve_created"}},
-	{".*", nil},
+	{whole("walk_.*"), []string{"walk_100_p1", "walk_100_p2"}},
+	{whole("retrieve_after_background"), []string{"retrieve_after_background"}},
+	{whole("binding_retrieve_created"), []string{"retrieve_created", "binding_create"}},
+	{whole(".*_created"), []string{"retrieve_created"}},
+	{whole(".*"), nil},
 }
 
 // load adds objects from recorded answers.
@@ -182,7 +186,10 @@ func differs(t *testing.T, srv *authentiktest.Server, tokens map[string]string, 
 	if got := resp.Header.Get("X-Authentik-Id"); (got != "") != (want.Header("X-Authentik-Id") != "") {
 		return fmt.Sprintf("X-Authentik-Id is %q", got)
 	}
-	ours, theirs := normal(string(body)), normal(string(plain(t, want)))
+	ours, theirs := string(body), string(plain(t, want))
+	if ours != theirs {
+		ours, theirs = normal(ours), normal(theirs)
+	}
 	if ours == theirs {
 		return ""
 	}

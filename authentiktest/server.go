@@ -32,7 +32,7 @@ type Server struct {
 	// Token is that of a superuser.
 	Token string
 
-	t      testing.TB
+	t      reporter
 	socket *httptest.Server
 	done   chan struct{} // closed by Close
 
@@ -40,11 +40,26 @@ type Server struct {
 	store    *store
 	routes   []route
 	requests []Request
-	asked    int    // requests so far
 	misused  string // what 599 says
 	closed   bool
 	clients  []*authentik.Client
+	on       map[string]*faults // by operation
+
+	*faults // of all operations
 }
+
+// reporter is who is told of misuse: a test, or nobody.
+type reporter interface {
+	Helper()
+	Errorf(format string, args ...any)
+	Fatalf(format string, args ...any)
+}
+
+type nobody struct{}
+
+func (nobody) Helper()                           {}
+func (nobody) Errorf(string, ...any)             {}
+func (nobody) Fatalf(format string, args ...any) { panic(fmt.Sprintf(format, args...)) }
 
 // Option configures a server.
 type Option func(*config) error
@@ -105,7 +120,13 @@ func RoundTripper(t testing.TB, opts ...Option) *Server {
 }
 
 func newServer(t testing.TB, opts []Option) *Server {
-	s := &Server{t: t, done: make(chan struct{})}
+	s := &Server{t: nobody{}, done: make(chan struct{}), on: map[string]*faults{}}
+	s.faults = &faults{server: s}
+	if t != nil {
+		s.t = t
+		s.t.Helper()
+		t.Cleanup(s.Close)
+	}
 	var c config
 	var failed error
 	for _, opt := range opts {
@@ -119,17 +140,11 @@ func newServer(t testing.TB, opts []Option) *Server {
 	r, err := rulesOf(c.version)
 	if failed = errors.Join(failed, err); failed != nil {
 		r, _ = rulesOf(Versions()[len(releases)-1])
-		if t != nil {
-			t.Helper()
-		}
 		s.misuse("%v", failed)
 	}
 	s.store = newStore(r, c.empty)
 	s.routes = s.store.routes()
 	s.Token = s.store.addUser(true, nil)
-	if t != nil {
-		t.Cleanup(s.Close)
-	}
 	return s
 }
 
@@ -172,12 +187,9 @@ func (s *Server) ClientAs(token string, opts ...authentik.ClientOption) *authent
 		opts = slices.Concat([]authentik.ClientOption{authentik.WithHTTPClient(&http.Client{Transport: s})}, opts)
 	}
 	client, err := authentik.NewClient(s.URL, token, opts...)
-	switch {
-	case err != nil && s.t != nil:
+	if err != nil {
 		s.t.Helper()
 		s.t.Fatalf("authentiktest: %v", err)
-	case err != nil:
-		panic(fmt.Errorf("authentiktest: %w", err))
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -194,7 +206,7 @@ func (s *Server) misuse(format string, args ...any) {
 	}
 	closed := s.closed // then the test may be over, and must not be told
 	s.mu.Unlock()
-	if s.t != nil && !closed {
+	if !closed {
 		s.t.Helper()
 		s.t.Errorf("authentiktest: %s", text)
 	}
@@ -230,6 +242,7 @@ type reply struct {
 	location    string
 	retryAfter  string
 	german      bool
+	page        int  // of a list
 	router      bool // it is the router's, which is in front of Django
 }
 
@@ -250,7 +263,6 @@ func (s *Server) header(a reply) http.Header {
 		}
 	}
 	set("Content-Type", a.contentType)
-	set("Content-Length", strconv.Itoa(len(a.body)))
 	set("Retry-After", a.retryAfter)
 	if a.router {
 		return h
@@ -276,36 +288,64 @@ func (s *Server) header(a reply) http.Header {
 	return h
 }
 
-// answer is the one way from a request to what is sent.
-func (s *Server) answer(r *http.Request) (int, http.Header, []byte) {
+// answer is the one way from a request to what becomes of it.
+func (s *Server) answer(r *http.Request) (outcome, error) {
+	o := s.decide(r)
+	return o, s.settle(r, o)
+}
+
+func (s *Server) decide(r *http.Request) outcome {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	op, handle := s.route(r)
-	s.asked++
+	operation, handle := s.route(r)
+	q := s.store.request(r)
+	a := reply{status: statusMisuse, contentType: "text/plain; charset=utf-8", body: []byte("authentiktest: " + s.misused), router: true}
+	if s.misused == "" {
+		a = handle(q)
+	}
+	o := outcome{status: a.status, header: s.header(a), body: a.body, cut: -1}
+	if s.misused == "" {
+		s.spoil(&o, operation, q, a.page)
+	}
 	header := r.Header.Clone()
 	if scheme, _, ok := strings.Cut(header.Get("Authorization"), " "); ok {
 		header.Set("Authorization", scheme+" [redacted]")
 	}
-	var a reply
-	if s.misused != "" {
-		a = reply{status: 599, contentType: "text/plain; charset=utf-8", body: []byte("authentiktest: " + s.misused), router: true}
-	} else {
-		a = handle(s.store.request(r))
-	}
 	if len(s.requests) == keptRequests {
 		s.requests = slices.Delete(s.requests, 0, keptRequests/10)
 	}
-	s.requests = append(s.requests, Request{op, r.Method, r.URL.EscapedPath(), r.URL.Query(), header, a.status})
-	return a.status, s.header(a), a.body
+	s.requests = append(s.requests, Request{operation, r.Method, r.URL.EscapedPath(), r.URL.Query(), header, o.status})
+	return o
 }
+
+// statusMisuse is no server's.
+const statusMisuse = 599
 
 // ServeHTTP answers as authentik does.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	status, header, body := s.answer(r)
+	o, err := s.answer(r)
+	switch {
+	case err != nil:
+		panic(http.ErrAbortHandler) // nobody waits for it any more
+	case o.status == 0:
+		reset(w)
+		return
+	}
 	w.Header()["Content-Type"] = nil // unless there is one: net/http would guess
-	maps.Copy(w.Header(), header)
-	w.WriteHeader(status)
-	_, _ = w.Write(body) //nolint:gosec // the filter's value in it is JSON. A client that is gone is its own business
+	maps.Copy(w.Header(), o.header)
+	if len(o.body) > 0 {
+		w.Header().Set("Content-Length", strconv.Itoa(len(o.body)))
+	}
+	w.WriteHeader(o.status)
+	sent := o.body
+	if o.cut >= 0 {
+		sent = o.body[:o.cut]
+	}
+	_, _ = w.Write(sent) // a client that is gone is its own business
+	if o.cut >= 0 {
+		_ = http.NewResponseController(w).Flush()
+		panic(http.ErrAbortHandler)
+	}
 }
 
 // RoundTrip answers without a socket, for use as the Transport of an
@@ -319,20 +359,30 @@ func (s *Server) RoundTrip(r *http.Request) (*http.Response, error) {
 	}
 	select {
 	case <-s.done:
-		return nil, errors.New("authentiktest: the server is closed")
+		return nil, errClosed
 	case <-r.Context().Done():
 		return nil, r.Context().Err()
 	default:
 	}
-	status, header, body := s.answer(r)
-	length := int64(len(body))
-	if r.Method == http.MethodHead {
-		body = nil
+	o, err := s.answer(r)
+	if err == nil && o.status == 0 {
+		err = errReset()
+	}
+	if err != nil {
+		return nil, err
+	}
+	length := int64(len(o.body))
+	var body io.Reader = bytes.NewReader(o.body)
+	switch {
+	case r.Method == http.MethodHead:
+		body = http.NoBody
+	case o.cut >= 0:
+		body = io.MultiReader(bytes.NewReader(o.body[:o.cut]), cutReader{})
 	}
 	return &http.Response{
-		Status: fmt.Sprintf("%d %s", status, http.StatusText(status)), StatusCode: status,
+		Status: fmt.Sprintf("%d %s", o.status, http.StatusText(o.status)), StatusCode: o.status,
 		Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
-		Header: header, Body: io.NopCloser(bytes.NewReader(body)), ContentLength: length, Request: r,
+		Header: o.header, Body: io.NopCloser(body), ContentLength: length, Request: r,
 	}, nil
 }
 

@@ -152,3 +152,39 @@ const (
 	schemeRefused        // it is told to be unsupported
 	schemeIgnored        // as if there were none
 )
+
+// startingAnswer is what the router in front answers while the server starts,
+// to whoever accepts exactly JSON and to others.
+func (r rules) startingAnswer(json bool) reply {
+	text, status := "authentik starting", 503
+	retryAfter := ""
+	switch {
+	case r.since("2025.10.1"):
+		retryAfter = "5"
+	case r.since("2025.10"):
+		retryAfter = "5"
+		if json {
+			status = 200 // it was forgotten to say otherwise
+		}
+	case r.since("2023.10"):
+		text, status = "failed to connect to authentik backend: authentik starting", 502
+	default:
+		text, status = "authentik starting...", 502
+		json = json && r.since("2022.12")
+	}
+	a := reply{status: status, contentType: "text/plain; charset=utf-8", body: []byte(text)}
+	if json {
+		a.body = appendJSON(nil, object{{"error", text}})
+		if r.since("2023.10") {
+			a.body = append(a.body, '\n')
+		}
+	}
+	if r.since("2025.10") {
+		a.contentType = "text/plain"
+		if json {
+			a.contentType = "application/json"
+		}
+	}
+	a.router, a.retryAfter = true, retryAfter
+	return a
+}
