@@ -17,7 +17,7 @@ import (
 )
 
 func TestFault(t *testing.T) { //nolint:paralleltest // its subtests are, but for those that count allocations
-	for _, faults := range []map[string]func(*testing.T){transportFaults, httpFaults} {
+	for _, faults := range []map[string]func(*testing.T){transportFaults, httpFaults, concurrencyFaults} {
 		for row, test := range faults {
 			t.Run(row, test)
 		}
@@ -41,6 +41,7 @@ func newSubject(t testing.TB, url string, opts ...authentik.ClientOption) *subje
 	require.NoError(t, err)
 	t.Cleanup(func() {
 		s.Close()
+		discreet(t, s.Client)
 		undisclosed(t, "the log", s.log.String())
 	})
 	return s
@@ -64,7 +65,6 @@ func (s *subject) list(ctx context.Context, t testing.TB, quoted ...string) (l l
 	if l.err != nil {
 		discreet(t, l.err, quoted...)
 	}
-	discreet(t, s.Client)
 	return l
 }
 
