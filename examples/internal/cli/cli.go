@@ -65,6 +65,17 @@ func (e Env) Parse(flags *flag.FlagSet, names ...string) error {
 	return nil
 }
 
+// HintedError is an error that knows what to do about it.
+type HintedError struct {
+	Err  error
+	Hint string
+}
+
+func (e *HintedError) Error() string { return e.Err.Error() }
+
+// Unwrap returns Err.
+func (e *HintedError) Unwrap() error { return e.Err }
+
 // Server is the server that a program asks.
 type Server struct {
 	*authentik.Client
@@ -74,7 +85,7 @@ type Server struct {
 
 // Connect makes a client of the server that AUTHENTIK_URL and AUTHENTIK_TOKEN
 // name, or of a demo server if neither is set.
-func (e Env) Connect() (*Server, error) {
+func (e Env) Connect(opts ...authentik.ClientOption) (*Server, error) {
 	url, token := e.Getenv("AUTHENTIK_URL"), e.Getenv("AUTHENTIK_TOKEN")
 	s := &Server{}
 	if url == "" && token == "" {
@@ -86,7 +97,7 @@ func (e Env) Connect() (*Server, error) {
 		_, _ = fmt.Fprintf(e.Stderr, "A recorded authentik %s answers; set AUTHENTIK_URL and AUTHENTIK_TOKEN to ask yours.\n", demo.Version)
 	}
 	var err error
-	if s.Client, err = authentik.NewClient(url, token); err != nil {
+	if s.Client, err = authentik.NewClient(url, token, opts...); err != nil {
 		s.Close()
 		return nil, err
 	}
@@ -142,8 +153,11 @@ func advice(ctx context.Context, server *Server, err error) string {
 		request    *authentik.RequestError
 		unusable   *authentik.DecodeError
 		refused    *authentik.ArgumentError
+		hinted     *HintedError
 	)
 	switch {
+	case errors.As(err, &hinted):
+		return hinted.Hint
 	case errors.As(err, &refused) && refused.Op == "NewClient":
 		return "Set AUTHENTIK_URL to your server's root, such as https://sso.example.com, and AUTHENTIK_TOKEN to an API token of it; or neither, for the demo."
 	case errors.Is(err, authentik.ErrListChanged):

@@ -44,6 +44,7 @@ func TestExitTellsAnErrorAndWhatToDo(t *testing.T) {
 		"no answer":      {&authentik.RequestError{Op: "Op", Err: os.ErrDeadlineExceeded}, cli.Failed, "Is the server up"},
 		"no list":        {&authentik.DecodeError{Op: "Op"}, cli.Failed, "Is AUTHENTIK_URL the root"},
 		"a long list":    {&authentik.DecodeError{Op: "Op", Err: authentik.ErrResponseTooLarge}, cli.Failed, "smaller pages"},
+		"its own hint":   {&authentik.RequestError{Op: "Op", Err: &cli.HintedError{Err: os.ErrNotExist, Hint: "Make it."}}, cli.Failed, "Make it."},
 		"a file":         {&authentik.DecodeError{}, cli.Failed, ""},
 		"another":        {errors.New("disk full"), cli.Failed, ""},
 	} {
