@@ -21,6 +21,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/seed-299d42e7/authentik-go"
+	"github.com/seed-299d42e7/authentik-go/authentiktest"
 	"github.com/seed-299d42e7/authentik-go/internal/recorded"
 )
 
@@ -31,6 +32,22 @@ func TestLive(t *testing.T) { //nolint:tparallel // somebody's server is asked o
 		t.Skip("set AUTHENTIK_URL and AUTHENTIK_TOKEN: nothing is written to that server")
 	}
 	conformance(t, baseURL, token)
+}
+
+// TestLiveFake asks the fake of every release what TestLive asks a server.
+func TestLiveFake(t *testing.T) {
+	t.Parallel()
+	for _, version := range authentiktest.Versions() {
+		t.Run(version, func(t *testing.T) {
+			t.Parallel()
+			srv := authentiktest.NewServer(t, authentiktest.Version(version))
+			srv.AddFlows(8) // 22 with those of a fresh install: two pages since 2025.12
+			conformance(t, srv.URL, srv.Token)
+			for _, r := range srv.Requests() {
+				assert.NotEmpty(t, r.Operation, "%s is not what the fake knows", r.Path)
+			}
+		})
+	}
 }
 
 // conformance compares what a server answers to net/http with what the
