@@ -1,0 +1,78 @@
+package authentik_test
+
+import (
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"os"
+	"os/exec"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+// Every public name stands in testdata/consumer, a program of its own, and so
+// it compiles: a name that changes or goes breaks it.
+func TestConsumerUsesEveryPublicName(t *testing.T) {
+	t.Parallel()
+	consumer, err := os.ReadFile("testdata/consumer/main.go")
+	require.NoError(t, err)
+	names := publicNames(t)
+	require.Greater(t, len(names), 100)
+	for _, name := range names {
+		assert.Regexp(t, `\b`+regexp.QuoteMeta(name)+`\b`, string(consumer), "%s is missing", name)
+	}
+	build := exec.CommandContext(t.Context(), "go", "vet", ".")
+	build.Dir = "testdata/consumer"
+	build.Env = append(os.Environ(), "GOWORK=off", "GOFLAGS=-mod=readonly")
+	output, err := build.CombinedOutput()
+	require.NoError(t, err, "%s", output)
+}
+
+// publicNames are the exported functions, types, fields, constants and
+// variables of the package. The methods are in the consumer's interfaces.
+func publicNames(t *testing.T) (names []string) {
+	t.Helper()
+	add := func(ids ...*ast.Ident) {
+		for _, id := range ids {
+			if id.IsExported() {
+				names = append(names, id.Name)
+			}
+		}
+	}
+	entries, err := os.ReadDir(".")
+	require.NoError(t, err)
+	for _, entry := range entries {
+		if !strings.HasSuffix(entry.Name(), ".go") || strings.HasSuffix(entry.Name(), "_test.go") {
+			continue
+		}
+		file, err := parser.ParseFile(token.NewFileSet(), entry.Name(), nil, parser.SkipObjectResolution)
+		require.NoError(t, err)
+		for _, declaration := range file.Decls {
+			switch d := declaration.(type) {
+			case *ast.FuncDecl:
+				if d.Recv == nil {
+					add(d.Name)
+				}
+			case *ast.GenDecl:
+				for _, spec := range d.Specs {
+					switch s := spec.(type) {
+					case *ast.ValueSpec:
+						add(s.Names...)
+					case *ast.TypeSpec:
+						add(s.Name)
+						if fields, ok := s.Type.(*ast.StructType); ok && s.Name.IsExported() {
+							for _, field := range fields.Fields.List {
+								add(field.Names...)
+							}
+						}
+					}
+				}
+			}
+		}
+	}
+	return names
+}

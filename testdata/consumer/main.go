@@ -1,0 +1,162 @@
+// Command consumer uses every public name of the library, as its callers do:
+// what breaks its build breaks theirs. A test in the library's root sees that
+// no name is missing here.
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"iter"
+	"log/slog"
+	"net/http"
+	"net/url"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/seed-299d42e7/authentik-go"
+)
+
+// The signatures.
+var (
+	_ func(string, string, ...authentik.ClientOption) (*authentik.Client, error) = authentik.NewClient
+	_ func(...authentik.ClientOption) (*authentik.Client, error)                 = authentik.NewClientFromEnv
+
+	_ func(*http.Client) authentik.ClientOption                              = authentik.WithHTTPClient
+	_ func(string, string) authentik.ClientOption                            = authentik.WithHeader
+	_ func() authentik.ClientOption                                          = authentik.WithInsecureHTTP
+	_ func(*slog.Logger) authentik.ClientOption                              = authentik.WithLogger
+	_ func(int64) authentik.ClientOption                                     = authentik.WithMaxResponseSize
+	_ func(func(http.RoundTripper) http.RoundTripper) authentik.ClientOption = authentik.WithMiddleware
+	_ func(authentik.RetryPolicy) authentik.ClientOption                     = authentik.WithRetry
+	_ func(time.Duration) authentik.ClientOption                             = authentik.WithTimeout
+	_ func(func(context.Context) (string, error)) authentik.ClientOption     = authentik.WithTokenFunc
+	_ func(string) authentik.ClientOption                                    = authentik.WithUserAgent
+	_ func() authentik.RequestOption                                         = authentik.AllowListChanges
+	_ func(int) authentik.RequestOption                                      = authentik.WithPrefetch
+	_ func(*authentik.Response) authentik.RequestOption                      = authentik.WithResponse
+	_ func(iter.Seq2[authentik.Flow, error]) ([]authentik.Flow, error)       = authentik.Collect[authentik.Flow]
+	_ func(iter.Seq2[authentik.Flow, error]) (authentik.Flow, error)         = authentik.One[authentik.Flow]
+	_ func(iter.Seq2[authentik.Flow, error]) ([]authentik.Flow, error)       = authentik.Snapshot[authentik.Flow]
+)
+
+type api interface {
+	FlowsInstancesList(context.Context, *authentik.FlowsInstancesListOptions, ...authentik.RequestOption) (*authentik.Page[authentik.Flow], error)
+	FlowsInstancesAll(context.Context, *authentik.FlowsInstancesListOptions, ...authentik.RequestOption) iter.Seq2[authentik.Flow, error]
+	FlowsInstancesPages(context.Context, *authentik.FlowsInstancesListOptions, ...authentik.RequestOption) iter.Seq2[*authentik.Page[authentik.Flow], error]
+	BindingsRetrieve(context.Context, uuid.UUID, ...authentik.RequestOption) (*authentik.FlowStageBinding, error)
+	ServerVersion(context.Context, ...authentik.RequestOption) (string, error)
+	Get(ctx context.Context, path string, query url.Values, out any, opts ...authentik.RequestOption) error
+	Close()
+	fmt.Formatter
+}
+
+var _ api = (*authentik.Client)(nil)
+
+// What the types can do.
+type model interface {
+	json.Marshaler
+	json.Unmarshaler
+}
+
+type answer interface {
+	error
+	slog.LogValuer
+	Unwrap() error
+	Is(error) bool
+}
+
+var (
+	_ = []model{&authentik.Flow{}, &authentik.Page[authentik.Flow]{}, &authentik.Stage{}}
+	_ = []json.Unmarshaler{&authentik.FlowStageBinding{}, &authentik.FlowSet{}, &authentik.ThemedURLs{}, &authentik.Pagination{}}
+	_ = []answer{&authentik.ValidationError{}, &authentik.PermissionError{}}
+	_ = []interface {
+		error
+		slog.LogValuer
+	}{&authentik.APIError{}, &authentik.RequestError{}, &authentik.DecodeError{}}
+	_ interface{ Unwrap() []error } = &authentik.RequestError{}
+	_ interface{ Unwrap() error }   = &authentik.DecodeError{}
+	_ error                         = &authentik.ArgumentError{}
+	_                               = []interface{ Known() bool }{
+		authentik.FlowDesignation(""), authentik.FlowLayout(""), authentik.FlowDeniedAction(""),
+		authentik.FlowAuthentication(""), authentik.PolicyEngineMode(""), authentik.InvalidResponseAction(""),
+	}
+)
+
+// The fields, each by its name and type.
+var (
+	_ = authentik.FlowsInstancesListOptions{
+		FlowUUID: uuid.UUID{}, Name: "", Slug: "", Designation: authentik.FlowDesignation(""), DeniedAction: authentik.FlowDeniedAction(""),
+		Search: "", Ordering: "", Page: int(0), PageSize: int(0),
+	}
+	_ = authentik.Page[authentik.Flow]{Pagination: authentik.Pagination{}, Results: []authentik.Flow{}}
+	_ = authentik.Pagination{Next: int(0), Previous: 0, Count: 0, Current: 0, TotalPages: 0, StartIndex: 0, EndIndex: 0}
+	_ = authentik.Flow{
+		PK: uuid.UUID{}, PolicyBindingModelPtrID: uuid.UUID{}, Name: "", Slug: "", Title: "", Designation: authentik.FlowDesignation(""),
+		Background: "", BackgroundURL: "", BackgroundThemedURLs: &authentik.ThemedURLs{Light: "", Dark: ""},
+		Stages: []uuid.UUID{}, Policies: []uuid.UUID{}, CacheCount: int(0), PolicyEngineMode: authentik.PolicyEngineMode(""),
+		CompatibilityMode: false, ExportURL: "", Layout: authentik.FlowLayout(""),
+		DeniedAction: authentik.FlowDeniedAction(""), Authentication: authentik.FlowAuthentication(""),
+	}
+	_ = authentik.FlowStageBinding{
+		PK: uuid.UUID{}, PolicyBindingModelPtrID: uuid.UUID{}, Target: uuid.UUID{}, Stage: uuid.UUID{}, StageObj: authentik.Stage{},
+		EvaluateOnPlan: false, ReEvaluatePolicies: false, Order: int(0),
+		PolicyEngineMode: authentik.PolicyEngineMode(""), InvalidResponseAction: authentik.InvalidResponseAction(""),
+	}
+	_ = authentik.Stage{
+		PK: uuid.UUID{}, Name: "", Component: "", VerboseName: "", VerboseNamePlural: "", MetaModelName: "", FlowSet: []authentik.FlowSet{},
+	}
+	_ = authentik.FlowSet{
+		PK: uuid.UUID{}, PolicyBindingModelPtrID: uuid.UUID{}, Name: "", Slug: "", Title: "", Designation: "", Background: "", BackgroundURL: "",
+		PolicyEngineMode: "", CompatibilityMode: false, ExportURL: "", Layout: "", DeniedAction: "",
+	}
+	_ = authentik.RetryPolicy{
+		MaxAttempts: int(0), BaseDelay: time.Duration(0), MaxDelay: time.Duration(0), MaxRetryAfter: time.Duration(0),
+		StartupWait: time.Duration(0), MaxElapsed: time.Duration(0),
+	}
+	_ = authentik.Response{StatusCode: 0, Header: http.Header{}, RequestID: "", Attempts: 0, Body: []byte{}}
+	_ = authentik.APIError{
+		Op: "", Method: "", Path: "", StatusCode: 0, RequestID: "", Detail: "", Code: "", RetryAfter: time.Duration(0), Attempts: 0, Body: []byte{},
+	}
+	_ = authentik.ValidationError{APIError: &authentik.APIError{}, Fields: map[string][]string{}, NonFieldErrors: []string{}}
+	_ = authentik.PermissionError{APIError: &authentik.APIError{}}
+	_ = authentik.RequestError{Op: "", Method: "", Path: "", Attempts: 0, Err: errors.New("")}
+	_ = authentik.DecodeError{
+		Op: "", Method: "", Path: "", RequestID: "", ContentType: "", JSONPath: "", Excerpt: "", StatusCode: 0, Attempts: 0, Err: errors.New(""),
+	}
+	_ = authentik.ArgumentError{Op: "", Field: "", Reason: ""}
+)
+
+// The constants and the sentinels.
+var (
+	_ = []authentik.FlowDesignation{
+		authentik.FlowDesignationAuthentication, authentik.FlowDesignationAuthorization, authentik.FlowDesignationInvalidation,
+		authentik.FlowDesignationEnrollment, authentik.FlowDesignationUnenrollment, authentik.FlowDesignationRecovery,
+		authentik.FlowDesignationStageConfiguration,
+	}
+	_ = []authentik.FlowLayout{
+		authentik.FlowLayoutStacked, authentik.FlowLayoutContentLeft, authentik.FlowLayoutContentRight, authentik.FlowLayoutSidebarLeft,
+		authentik.FlowLayoutSidebarRight, authentik.FlowLayoutSidebarLeftFrameBackground, authentik.FlowLayoutSidebarRightFrameBackground,
+	}
+	_ = []authentik.FlowDeniedAction{
+		authentik.FlowDeniedActionMessageContinue, authentik.FlowDeniedActionMessage, authentik.FlowDeniedActionContinue,
+	}
+	_ = []authentik.FlowAuthentication{
+		authentik.FlowAuthenticationNone, authentik.FlowAuthenticationRequireAuthenticated, authentik.FlowAuthenticationRequireUnauthenticated,
+		authentik.FlowAuthenticationRequireSuperuser, authentik.FlowAuthenticationRequireOutpost, authentik.FlowAuthenticationRequireRedirect,
+		authentik.FlowAuthenticationRequireToken,
+	}
+	_ = []authentik.PolicyEngineMode{authentik.PolicyEngineModeAll, authentik.PolicyEngineModeAny}
+	_ = []authentik.InvalidResponseAction{
+		authentik.InvalidResponseActionRetry, authentik.InvalidResponseActionRestart, authentik.InvalidResponseActionRestartWithContext,
+	}
+	_ = []error{
+		authentik.ErrBadRequest, authentik.ErrUnauthorized, authentik.ErrForbidden, authentik.ErrNotFound, authentik.ErrRateLimited,
+		authentik.ErrServer, authentik.ErrStarting, authentik.ErrPaginationStuck, authentik.ErrListChanged, authentik.ErrResponseTooLarge,
+		authentik.ErrAttemptTimeout, authentik.ErrNoResult, authentik.ErrMultipleResults,
+	}
+)
+
+func main() {}
