@@ -2,8 +2,15 @@ package authentiktest_test
 
 import (
 	"errors"
+	"go/ast"
+	"go/doc"
+	"go/parser"
+	"go/token"
 	"io"
 	"net/http"
+	"path/filepath"
+	"slices"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -160,4 +167,48 @@ func TestWhatTheFakeDoesNotKnow(t *testing.T) {
 			assert.Contains(t, string(body), "the fake does not know "+asked.method+" "+asked.path)
 		}
 	}
+}
+
+// TestEveryEntryPointHasAnExample reads the package's own documentation, as
+// it is shown.
+func TestEveryEntryPointHasAnExample(t *testing.T) {
+	t.Parallel()
+	names, err := filepath.Glob("*.go")
+	require.NoError(t, err)
+	set := token.NewFileSet()
+	var files []*ast.File
+	for _, name := range names {
+		file, err := parser.ParseFile(set, name, nil, parser.ParseComments)
+		require.NoError(t, err)
+		files = append(files, file)
+	}
+	docs, err := doc.NewFromFiles(set, files, "github.com/seed-299d42e7/authentik-go/authentiktest")
+	require.NoError(t, err)
+	total := 0
+	check := func(name, text string, examples []*doc.Example) {
+		assert.NotEmpty(t, text, "%s has no doc comment", name)
+		if strings.HasPrefix(name, "Route.") {
+			return // its methods are Server's
+		}
+		assert.NotEmpty(t, examples, "%s has no example", name)
+		for _, example := range examples {
+			total++
+			assert.NotEmpty(t, example.Output, "what %s prints is not checked", name)
+		}
+	}
+	for _, f := range docs.Funcs {
+		check(f.Name, f.Doc, f.Examples)
+	}
+	for _, typ := range docs.Types {
+		assert.NotEmpty(t, typ.Doc, typ.Name)
+		for _, f := range slices.Concat(typ.Funcs, typ.Methods) {
+			name := f.Name
+			if f.Recv != "" {
+				name = typ.Name + "." + name
+			}
+			check(name, f.Doc, f.Examples)
+		}
+	}
+	t.Logf("%d examples", total)
+	assert.Greater(t, total, 30)
 }
