@@ -4,7 +4,7 @@
 //	go run ./examples/binding 2578105f-19a7-4043-99e4-dbb46c8e382b
 //
 // With AUTHENTIK_URL and AUTHENTIK_TOKEN set it asks that server. Otherwise it
-// asks a recorded one, of which it shows some binding if none is named.
+// asks a fake one, of which it shows some binding if none is named.
 package main
 
 import (
@@ -46,7 +46,7 @@ func run(ctx context.Context, env cli.Env) int {
 		if server.Demo == nil {
 			return env.Exit(ctx, server, fmt.Errorf("%w: which binding? Give its UUID", cli.ErrUsage))
 		}
-		id = server.Demo.Binding
+		id = server.Demo.Bindings()[0].PK
 	}
 	binding, err := server.BindingsRetrieve(ctx, id)
 	if err == nil {

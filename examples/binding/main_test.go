@@ -2,97 +2,84 @@ package main
 
 import (
 	"fmt"
-	"net/http"
 	"strings"
 	"testing"
 
+	"github.com/google/uuid"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/seed-299d42e7/authentik-go"
+	"github.com/seed-299d42e7/authentik-go/authentiktest"
 	"github.com/seed-299d42e7/authentik-go/examples/internal/cli"
 	"github.com/seed-299d42e7/authentik-go/examples/internal/clitest"
 )
 
 var program clitest.Program = run
 
-// assertShown compares what was printed with a recorded binding.
-func assertShown(t *testing.T, binding map[string]any, got clitest.Result) {
+// assertShown compares what was printed with a binding.
+func assertShown(t *testing.T, b *authentik.FlowStageBinding, got clitest.Result) {
 	t.Helper()
 	require.Equal(t, cli.OK, got.Code, got.Stderr)
-	stage := binding["stage_obj"].(map[string]any)
 	about, flows, ok := strings.Cut(got.Stdout, "\n\n")
 	require.True(t, ok, got.Stdout)
-	for _, want := range []any{binding["pk"], binding["order"], binding["policy_engine_mode"], binding["invalid_response_action"], stage["name"], stage["verbose_name"]} {
+	for _, want := range []any{b.PK, b.Order, b.PolicyEngineMode, b.InvalidResponseAction, b.StageObj.Name, b.StageObj.VerboseName} {
 		assert.Contains(t, about+"\n", fmt.Sprintf("  %v\n", want))
 	}
 	lines := strings.Split(strings.TrimSuffix(flows, "\n"), "\n")
 	assert.Equal(t, []string{"FLOW", "DESIGNATION", "TITLE"}, strings.Fields(lines[0]))
-	set := stage["flow_set"].([]any)
-	require.Len(t, lines[1:], len(set))
-	for i, flow := range set {
-		flow := flow.(map[string]any)
-		for _, key := range []string{"slug", "designation", "title"} {
-			assert.Contains(t, lines[1+i], flow[key])
+	require.Len(t, lines[1:], len(b.StageObj.FlowSet))
+	for i, flow := range b.StageObj.FlowSet {
+		for _, want := range []string{flow.Slug, string(flow.Designation), flow.Title} {
+			assert.Contains(t, lines[1+i], want)
 		}
-		assert.Equal(t, flow["pk"] == binding["target"], strings.HasSuffix(lines[1+i], "← this binding"), lines[1+i])
+		assert.Equal(t, flow.PK == b.Target, strings.HasSuffix(lines[1+i], "← this binding"), lines[1+i])
 	}
 }
 
-func TestEveryRecordedBindingIsShownWithItsStageAndFlows(t *testing.T) {
+func TestEveryBindingIsShownWithItsStageAndFlows(t *testing.T) {
 	t.Parallel()
-	for i := range 4 {
-		id := fmt.Sprintf("binding_retrieve_%d", i)
-		t.Run(id, func(t *testing.T) {
-			t.Parallel()
-			binding := clitest.Object(t, id)
-			assertShown(t, binding, program.Demo(t, binding["pk"].(string)))
-		})
+	srv := authentiktest.NewServer(t)
+	shared := false
+	for _, binding := range srv.Bindings() {
+		want, err := srv.Client().BindingsRetrieve(t.Context(), binding.PK)
+		require.NoError(t, err)
+		shared = shared || len(want.StageObj.FlowSet) > 1
+		assertShown(t, want, program.Server(t, srv, binding.PK.String()))
+		assertShown(t, want, program.Server(t, srv, strings.ToUpper(binding.PK.String())))
 	}
-	t.Run("upper case", func(t *testing.T) {
-		t.Parallel()
-		binding := clitest.Object(t, "binding_retrieve_0")
-		assertShown(t, binding, program.Demo(t, strings.ToUpper(binding["pk"].(string))))
-	})
+	assert.True(t, shared, "some stage is in two flows")
 }
 
 func TestTheDemoHasABindingToShow(t *testing.T) {
 	t.Parallel()
+	srv := authentiktest.NewServer(t)
+	want, err := srv.Client().BindingsRetrieve(t.Context(), srv.Bindings()[0].PK)
+	require.NoError(t, err)
 	got := program.Demo(t)
-	require.Equal(t, cli.OK, got.Code, got.Stderr)
-	for _, binding := range clitest.Results(t, "bindings_list") {
-		if strings.Contains(got.Stdout, binding["pk"].(string)) {
-			assertShown(t, binding, got)
-			return
-		}
-	}
-	assert.Fail(t, "it is none of the server's", got.Stdout)
+	assertShown(t, want, got)
+	assert.Contains(t, got.Stderr, "AUTHENTIK_URL", "how to ask one's own server")
 }
 
 func TestWhenPoliciesAreEvaluated(t *testing.T) {
 	t.Parallel()
+	srv := authentiktest.NewServer(t, authentiktest.Empty())
+	flow, stage := srv.AddFlow(authentik.Flow{}), srv.AddStage(authentik.Stage{})
 	said := map[string]bool{}
-	for _, plan := range []string{"true", "false"} {
-		for _, stage := range []string{"true", "false"} {
-			answer := clitest.Recorded(t, "binding_retrieve_0")
-			answer.Headers = [][2]string{{"Content-Type", "application/json"}}
-			answer.Text = strings.NewReplacer(
-				`"evaluate_on_plan":false`, `"evaluate_on_plan":`+plan,
-				`"re_evaluate_policies":true`, `"re_evaluate_policies":`+stage,
-			).Replace(answer.Text)
-			got := program.Server(t.Context(), t, answer, clitest.Object(t, "binding_retrieve_0")["pk"].(string))
-			require.Equal(t, cli.OK, got.Code, got.Stderr)
-			assert.Equal(t, plan == "true", strings.Contains(got.Stdout, "when the flow is planned"))
-			assert.Equal(t, stage == "true", strings.Contains(got.Stdout, "when the stage is reached"))
-			said[got.Stdout] = true
-		}
+	for i, evaluate := range [][2]bool{{false, false}, {false, true}, {true, false}, {true, true}} {
+		b := srv.AddBinding(authentik.FlowStageBinding{Target: flow.PK, Stage: stage.PK, Order: i, EvaluateOnPlan: evaluate[0], ReEvaluatePolicies: evaluate[1]})
+		got := program.Server(t, srv, b.PK.String())
+		require.Equal(t, cli.OK, got.Code, got.Stderr)
+		assert.Equal(t, evaluate[0], strings.Contains(got.Stdout, "when the flow is planned"))
+		assert.Equal(t, evaluate[1], strings.Contains(got.Stdout, "when the stage is reached"))
+		said[strings.SplitAfter(got.Stdout, "\n")[2]] = true
 	}
 	assert.Len(t, said, 4)
 }
 
 func TestAnIDOfAnotherFormIsRefused(t *testing.T) {
 	t.Parallel()
-	pk := clitest.Object(t, "binding_retrieve_0")["pk"].(string)
-	server := http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { assert.Fail(t, "a request", r.URL) })
+	pk := uuid.NewString()
 	for name, args := range map[string][]string{
 		"undashed":     {strings.ReplaceAll(pk, "-", "")},
 		"in braces":    {"{" + pk + "}"},
@@ -105,7 +92,9 @@ func TestAnIDOfAnotherFormIsRefused(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			got := program.Server(t.Context(), t, server, args...)
+			srv := authentiktest.NewServer(t)
+			got := program.Server(t, srv, args...)
+			assert.Empty(t, srv.Requests())
 			assert.Equal(t, cli.Refused, got.Code, got.Stderr)
 			assert.Empty(t, got.Stdout)
 			assert.NotEmpty(t, got.Stderr)
@@ -115,9 +104,9 @@ func TestAnIDOfAnotherFormIsRefused(t *testing.T) {
 
 func TestAServersErrorExitsWith1(t *testing.T) {
 	t.Parallel()
-	got := program.Demo(t, "00000000-0000-4000-8000-000000000000")
+	got := program.Demo(t, uuid.NewString())
 	assert.Equal(t, cli.Failed, got.Code)
 	assert.Empty(t, got.Stdout)
-	assert.Contains(t, got.Stderr, "authentik: BindingsRetrieve: 404 Not Found: Not found.")
+	assert.Contains(t, got.Stderr, "authentik: BindingsRetrieve: 404 Not Found: No FlowStageBinding matches the given query.")
 	assert.Contains(t, got.Stderr, "There is no such object, or the token may not see it.\n")
 }

@@ -5,7 +5,7 @@
 //	go run ./examples/export flows.json
 //
 // Without a file it prints the JSON. With AUTHENTIK_URL and AUTHENTIK_TOKEN set
-// it asks that server, otherwise a recorded one.
+// it asks that server, otherwise a fake one.
 package main
 
 import (

@@ -8,7 +8,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"sync/atomic"
 	"testing"
 
 	"github.com/google/uuid"
@@ -16,6 +15,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/seed-299d42e7/authentik-go"
+	"github.com/seed-299d42e7/authentik-go/authentiktest"
 	"github.com/seed-299d42e7/authentik-go/examples/internal/cli"
 	"github.com/seed-299d42e7/authentik-go/examples/internal/clitest"
 )
@@ -35,24 +35,28 @@ func exported(t *testing.T) (file string, flows []authentik.Flow) {
 	return file, flows
 }
 
-func TestAnExportHasEveryFlowAsTheServerSentIt(t *testing.T) {
+func TestAnExportHasEveryFlowAsTheServerSendsIt(t *testing.T) {
 	t.Parallel()
-	want := clitest.Results(t, "list")
-	for _, flow := range want {
-		flow["cache_count"] = 0.0
+	srv := authentiktest.NewServer(t)
+	var sent authentik.Page[map[string]any]
+	require.NoError(t, srv.Client().Get(t.Context(), "flows/instances/", nil, &sent))
+	for _, flow := range sent.Results {
+		delete(flow, "background_url")
+		delete(flow, "background_themed_urls")
+		flow["cache_count"] = 0
 		for _, key := range []string{"stages", "policies"} {
 			slices.SortFunc(flow[key].([]any), func(a, b any) int { return strings.Compare(a.(string), b.(string)) })
 		}
 	}
-	encoded, err := json.Marshal(want)
+	want, err := json.Marshal(sent.Results)
 	require.NoError(t, err)
 
-	got := program.Demo(t)
+	got := program.Server(t, srv)
 	require.Equal(t, cli.OK, got.Code, got.Stderr)
-	assert.JSONEq(t, string(encoded), got.Stdout)
+	assert.JSONEq(t, string(want), got.Stdout)
 
 	file, flows := exported(t)
-	assert.Len(t, flows, len(want))
+	assert.Len(t, flows, len(sent.Results))
 	written, err := os.ReadFile(file)
 	require.NoError(t, err)
 	assert.Equal(t, got.Stdout, string(written))
@@ -60,8 +64,21 @@ func TestAnExportHasEveryFlowAsTheServerSentIt(t *testing.T) {
 
 func TestNoFlowsAreAnEmptyListInTheFile(t *testing.T) {
 	t.Parallel()
-	got := program.Server(t.Context(), t, clitest.Recorded(t, "list_search_none"))
+	got := program.Server(t, authentiktest.NewServer(t, authentiktest.Empty()))
 	assert.Equal(t, clitest.Result{Stdout: "[]\n"}, got)
+}
+
+func TestALongListIsWholeAlthoughItChangesMeanwhile(t *testing.T) {
+	t.Parallel()
+	srv := authentiktest.NewServer(t)
+	srv.AddFlows(250)
+	srv.ChangeListAfterPage(1, func() { srv.DeleteFlow("default-password-change") })
+	file := filepath.Join(t.TempDir(), "flows.json")
+	got := program.Server(t, srv, file)
+	require.Equal(t, cli.OK, got.Code, got.Stderr)
+	flows, err := read(file)
+	require.NoError(t, err)
+	assert.Len(t, flows, len(srv.Flows()))
 }
 
 func TestASecondExportOfTheSameServerHasNoDifferences(t *testing.T) {
@@ -119,26 +136,24 @@ func TestDifferencesAreToldByFlowAndField(t *testing.T) {
 // whoever has it can read the file.
 func TestSignedAddressesAndPlansAreNeitherWrittenNorCompared(t *testing.T) {
 	t.Parallel()
-	var reads atomic.Int32
-	answer := clitest.Recorded(t, "list_slug")
-	answer.Headers = [][2]string{{"Content-Type", "application/json"}}
-	server := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		signed := strconv.Itoa(int(reads.Add(1)))
-		answer := answer
-		answer.Text = strings.NewReplacer(
-			`"background":`, `"background_url":"/files/x?token=SIGNED`+signed+`","background_themed_urls":{"dark":"/files/x?token=SIGNED`+signed+`","light":null},"background":`,
-			`"cache_count":0`, `"cache_count":1`,
-		).Replace(answer.Text)
-		answer.ServeHTTP(w, r)
-	})
+	srv := authentiktest.NewServer(t)
+	slug := srv.AddFlow(authentik.Flow{}).Slug
 	file := filepath.Join(t.TempDir(), "flows.json")
-	require.Equal(t, cli.OK, program.Server(t.Context(), t, server, file).Code)
-	got := program.Server(t.Context(), t, server, file)
-	assert.Equal(t, clitest.Result{Stdout: "1 flows: 0 added, 0 removed, 0 changed\n"}, got)
-	written, err := os.ReadFile(file)
-	require.NoError(t, err)
-	assert.NotContains(t, string(written), "SIGNED")
-	assert.Contains(t, string(written), `"cache_count": 0`)
+	for i := range 2 {
+		signed := "/files/x?token=SIGNED" + strconv.Itoa(i)
+		srv.UpdateFlow(slug, func(f *authentik.Flow) {
+			f.BackgroundURL, f.BackgroundThemedURLs, f.CacheCount = signed, &authentik.ThemedURLs{Light: signed}, 1+i
+		})
+		got := program.Server(t, srv, file)
+		require.Equal(t, cli.OK, got.Code, got.Stderr)
+		if i > 0 {
+			assert.Contains(t, got.Stdout, " flows: 0 added, 0 removed, 0 changed\n")
+		}
+		written, err := os.ReadFile(file)
+		require.NoError(t, err)
+		assert.NotContains(t, string(written), "SIGNED")
+		assert.NotContains(t, string(written), `"cache_count": 1`)
+	}
 }
 
 func TestAnEarlierFileStaysWhenSomethingIsWrong(t *testing.T) {
@@ -148,16 +163,10 @@ func TestAnEarlierFileStaysWhenSomethingIsWrong(t *testing.T) {
 		file, _ := exported(t)
 		before, err := os.ReadFile(file)
 		require.NoError(t, err)
-		first := clitest.Recorded(t, "list_p1_of_3")
-		refused := clitest.Recorded(t, "list_as_bogus")
-		server := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			if r.URL.Query().Get("page") == "1" {
-				first.ServeHTTP(w, r)
-				return
-			}
-			refused.ServeHTTP(w, r)
-		})
-		got := program.Server(t.Context(), t, server, file)
+		srv := authentiktest.NewServer(t)
+		srv.AddFlows(250)
+		srv.FailNext(1, http.StatusForbidden, `{"detail":"not any more"}`, nil)
+		got := program.Server(t, srv, file)
 		assert.Equal(t, cli.Failed, got.Code)
 		assert.Empty(t, got.Stdout)
 		after, err := os.ReadFile(file)

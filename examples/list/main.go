@@ -4,7 +4,7 @@
 //	go run ./examples/list -designation authentication
 //
 // With AUTHENTIK_URL and AUTHENTIK_TOKEN set it asks that server, otherwise a
-// recorded one.
+// fake one.
 package main
 
 import (

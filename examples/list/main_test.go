@@ -6,33 +6,34 @@ import (
 	"encoding/json"
 	"errors"
 	"net/http"
+	"net/http/httptest"
 	"net/url"
 	"regexp"
+	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/seed-299d42e7/authentik-go"
+	"github.com/seed-299d42e7/authentik-go/authentiktest"
 	"github.com/seed-299d42e7/authentik-go/examples/internal/cli"
 	"github.com/seed-299d42e7/authentik-go/examples/internal/clitest"
 )
 
 var program clitest.Program = run
 
-// rowsOf are the cells of recorded flows.
-func rowsOf(t *testing.T, id string) [][]string {
-	t.Helper()
+// rowsOf are the cells of the flows of a server, by slug.
+func rowsOf(srv *authentiktest.Server, include func(authentik.Flow) bool) [][]string {
 	var rows [][]string
-	for _, flow := range clitest.Results(t, id) {
-		var row []string
-		for _, key := range []string{"slug", "designation", "authentication", "layout"} {
-			row = append(row, flow[key].(string))
+	for _, f := range srv.Flows() {
+		if include == nil || include(f) {
+			rows = append(rows, []string{f.Slug, string(f.Designation), string(f.Authentication), string(f.Layout), strconv.Itoa(len(f.Stages)), f.Title})
 		}
-		stages, err := json.Marshal(len(flow["stages"].([]any)))
-		require.NoError(t, err)
-		rows = append(rows, append(row, string(stages), flow["title"].(string)))
 	}
+	slices.SortFunc(rows, func(a, b []string) int { return strings.Compare(a[0], b[0]) })
 	return rows
 }
 
@@ -48,40 +49,66 @@ func tableOf(t *testing.T, stdout string) [][]string {
 	return rows
 }
 
-func TestTheTableHasEveryFlowOfTheRecordedServer(t *testing.T) {
+func TestTheTableHasEveryFlowOfAFreshServer(t *testing.T) {
 	t.Parallel()
+	got := program.Demo(t)
+	require.Equal(t, cli.OK, got.Code, got.Stderr)
+	assert.Equal(t, rowsOf(authentiktest.NewServer(t), nil), tableOf(t, got.Stdout))
+	assert.Contains(t, got.Stderr, "AUTHENTIK_URL", "how to ask one's own server")
+}
+
+func TestFlagsSayWhatIsListed(t *testing.T) {
+	t.Parallel()
+	srv := authentiktest.NewServer(t)
+	srv.AddFlows(250)
+	reversed := rowsOf(srv, nil)
+	slices.Reverse(reversed)
+	byDesignation := rowsOf(srv, nil)
+	slices.SortStableFunc(byDesignation, func(a, b []string) int { return strings.Compare(a[1], b[1]) })
 	for name, c := range map[string]struct {
-		args      []string
-		recording string
+		args []string
+		want [][]string
 	}{
-		"all":                      {nil, "list"},
-		"in pages":                 {[]string{"-page-size", "5"}, "list"},
-		"in pages, ahead":          {[]string{"-page-size", "5", "-prefetch", "2"}, "list"},
-		"of a designation":         {[]string{"-designation", "authentication"}, "list_designation_authentication"},
-		"found":                    {[]string{"-search", "default totp"}, "list_search_two_terms"},
-		"the other way round":      {[]string{"-ordering", "-slug"}, "list_ordering_-slug"},
-		"by designation, and slug": {[]string{"-ordering", "designation,-slug"}, "list_ordering_designation+-slug"},
+		"all":                {nil, rowsOf(srv, nil)},
+		"in pages":           {[]string{"-page-size", "7"}, rowsOf(srv, nil)},
+		"in pages, ahead":    {[]string{"-page-size", "7", "-prefetch", "3"}, rowsOf(srv, nil)},
+		"of a designation":   {[]string{"-designation", "recovery"}, rowsOf(srv, func(f authentik.Flow) bool { return f.Designation == authentik.FlowDesignationRecovery })},
+		"found":              {[]string{"-search", "default totp"}, rowsOf(srv, func(f authentik.Flow) bool { return strings.Contains(f.Slug, "totp") })},
+		"none":               {[]string{"-search", "no-such-flow"}, nil},
+		"the other way":      {[]string{"-ordering", "-slug"}, reversed},
+		"in order, by pages": {[]string{"-ordering", "designation", "-page-size", "20"}, byDesignation},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			got := program.Demo(t, c.args...)
+			got := program.Server(t, srv, c.args...)
 			require.Equal(t, cli.OK, got.Code, got.Stderr)
-			assert.Equal(t, rowsOf(t, c.recording), tableOf(t, got.Stdout))
-			assert.Contains(t, got.Stderr, "AUTHENTIK_URL", "how to ask one's own server")
+			assert.Empty(t, got.Stderr, "it is not the demo, and no terminal")
+			assert.Equal(t, c.want, tableOf(t, got.Stdout))
 		})
 	}
 }
 
-func TestNoFlowIsAnEmptyTable(t *testing.T) {
+func TestFlagsReachTheServer(t *testing.T) {
 	t.Parallel()
-	got := program.Demo(t, "-designation", "recovery")
-	assert.Equal(t, cli.OK, got.Code, got.Stderr)
-	assert.Empty(t, tableOf(t, got.Stdout))
+	srv := authentiktest.NewServer(t)
+	got := program.Server(t, srv, "-designation", "recovery", "-search", "a b", "-ordering", "-title", "-page-size", "30", "-prefetch", "3")
+	require.Equal(t, cli.OK, got.Code, got.Stderr)
+	requests := srv.Requests()
+	require.Len(t, requests, 1)
+	assert.Equal(t, url.Values{
+		"designation": {"recovery"}, "search": {"a b"}, "ordering": {"-title,slug"}, "page_size": {"30"}, "page": {"1"},
+	}, requests[0].Query)
 }
 
-func TestJSONLinesAreWhatTheServerSent(t *testing.T) {
+func TestJSONLinesAreWhatTheServerSends(t *testing.T) {
 	t.Parallel()
-	got := program.Demo(t, "-json")
+	srv := authentiktest.NewServer(t)
+	srv.AddFlow(authentik.Flow{Slug: "a", Title: "<&>\u2028"})
+	var sent authentik.Page[map[string]any]
+	require.NoError(t, srv.Client().Get(t.Context(), "flows/instances/", nil, &sent))
+
+	got := program.Server(t, srv, "-json", "-page-size", "4")
+
 	require.Equal(t, cli.OK, got.Code, got.Stderr)
 	var flows []map[string]any
 	for line := range strings.Lines(got.Stdout) {
@@ -89,35 +116,23 @@ func TestJSONLinesAreWhatTheServerSent(t *testing.T) {
 		require.NoError(t, json.Unmarshal([]byte(line), &flow), line)
 		flows = append(flows, flow)
 	}
-	assert.Equal(t, clitest.Results(t, "list"), flows)
+	for _, flow := range sent.Results {
+		delete(flow, "background_themed_urls") // null and absent are the same to a Flow
+	}
+	assert.Equal(t, sent.Results, flows)
+	assert.Contains(t, got.Stdout, `"title":"<&>`, "it is for people, too")
 }
 
 func TestCSVHasAHeadingAndARowForEachFlow(t *testing.T) {
 	t.Parallel()
-	got := program.Demo(t, "-csv", "-page-size", "5")
+	srv := authentiktest.NewServer(t)
+	srv.AddFlow(authentik.Flow{Slug: "a", Title: "commas, \"quotes\"\nand lines"})
+	got := program.Server(t, srv, "-csv", "-page-size", "5")
 	require.Equal(t, cli.OK, got.Code, got.Stderr)
 	rows, err := csv.NewReader(strings.NewReader(got.Stdout)).ReadAll()
 	require.NoError(t, err)
 	assert.Equal(t, []string{"slug", "designation", "authentication", "layout", "stages", "title"}, rows[0])
-	assert.Equal(t, rowsOf(t, "list"), rows[1:])
-}
-
-func TestFlagsReachTheServer(t *testing.T) {
-	t.Parallel()
-	var asked []url.Values
-	list := clitest.Recorded(t, "list")
-	server := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		assert.Equal(t, "Bearer "+clitest.Token, r.Header.Get("Authorization"))
-		asked = append(asked, r.URL.Query())
-		list.ServeHTTP(w, r)
-	})
-	got := program.Server(t.Context(), t, server,
-		"-designation", "recovery", "-search", "a b", "-ordering", "-title", "-page-size", "30", "-prefetch", "3")
-	assert.Equal(t, cli.OK, got.Code, got.Stderr)
-	assert.Empty(t, got.Stderr, "it is not the demo, and no terminal")
-	assert.Equal(t, []url.Values{{
-		"designation": {"recovery"}, "search": {"a b"}, "ordering": {"-title,slug"}, "page_size": {"30"}, "page": {"1"},
-	}}, asked)
+	assert.Equal(t, rowsOf(srv, nil), rows[1:])
 }
 
 func TestRefusedArgumentsExitWith2(t *testing.T) {
@@ -137,9 +152,10 @@ func TestRefusedArgumentsExitWith2(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			server := http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { assert.Fail(t, "a request", r.URL) })
-			got := program.Server(t.Context(), t, server, c.args...)
+			srv := authentiktest.NewServer(t)
+			got := program.Server(t, srv, c.args...)
 			assert.Equal(t, clitest.Result{Code: cli.Refused, Stderr: c.want}, got)
+			assert.Empty(t, srv.Requests())
 		})
 	}
 }
@@ -147,24 +163,44 @@ func TestRefusedArgumentsExitWith2(t *testing.T) {
 func TestAServersErrorIsToldWithWhatToDoAndExitsWith1(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
-		list, version string // recordings
-		want          string
-		hint          string
+		spoil func(srv *authentiktest.Server) (token string)
+		args  []string
+		want  string
+		hint  string
 	}{
-		"a bad token":            {"list_as_bogus", "list_as_bogus", "403 Forbidden", "does not accept the token"},
-		"a missing permission":   {"list_as_limited", "admin_version", "403 Forbidden", "The token is good"},
-		"a filter it refuses":    {"list_designation_foo", "", "designation: Select a valid choice", "Change the value of designation."},
-		"not authentik":          {"list_no_slash", "", "404 Not Found", "no such object"},
-		"not authentik, but 200": {"export_default-source-enrollment", "", "not JSON", "Is AUTHENTIK_URL the root"},
+		"a bad token": {
+			func(*authentiktest.Server) string { return "of-another-server" }, nil,
+			"403 Forbidden: Token invalid/expired", "does not accept the token",
+		},
+		"a missing permission": {
+			func(srv *authentiktest.Server) string { return srv.AddUser() }, nil,
+			"403 Forbidden: You do not have permission", "The token is good",
+		},
+		"a filter it refuses": {
+			nil,
+			[]string{"-designation", "foo"},
+			"designation: Select a valid choice", "Change the value of designation.",
+		},
+		"a page to log in": {
+			func(srv *authentiktest.Server) string { srv.HTMLPage(1); return srv.Token }, nil,
+			"not JSON", "nothing in between that asks to log in",
+		},
+		"another API": {
+			func(srv *authentiktest.Server) string {
+				srv.FailNext(1, http.StatusNotFound, "", nil)
+				return srv.Token
+			}, nil,
+			"404 Not Found", "There is no such object",
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			mux := http.NewServeMux()
-			mux.Handle("/api/v3/flows/instances/{$}", clitest.Recorded(t, c.list))
-			if c.version != "" {
-				mux.Handle("/api/v3/admin/version/{$}", clitest.Recorded(t, c.version))
+			srv := authentiktest.NewServer(t)
+			token := srv.Token
+			if c.spoil != nil {
+				token = c.spoil(srv)
 			}
-			got := program.Server(t.Context(), t, mux)
+			got := program.Env(t.Context(), t, clitest.Vars(srv.URL, token), c.args...)
 			assert.Equal(t, cli.Failed, got.Code)
 			assert.Empty(t, got.Stdout)
 			said, hint, _ := strings.Cut(got.Stderr, "\n")
@@ -175,39 +211,48 @@ func TestAServersErrorIsToldWithWhatToDoAndExitsWith1(t *testing.T) {
 	}
 }
 
+func TestAListThatChangesMeanwhileIsPrintedAndTold(t *testing.T) {
+	t.Parallel()
+	srv := authentiktest.NewServer(t)
+	srv.ChangeListAfterPage(1, func() { srv.AddFlow(authentik.Flow{Slug: "zzz"}) })
+	got := program.Server(t, srv, "-page-size", "10")
+	assert.Equal(t, cli.Failed, got.Code)
+	assert.Equal(t, rowsOf(srv, nil), tableOf(t, got.Stdout))
+	assert.Contains(t, got.Stderr, "the list changed during the walk")
+	assert.Contains(t, got.Stderr, "Run it again.")
+}
+
 func TestCtrlCEndsAWalkAfterWhatItHas(t *testing.T) {
 	t.Parallel()
 	for name, args := range map[string][]string{"table": nil, "ahead": {"-prefetch", "2"}, "csv": {"-csv"}} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			ctx, interrupt := context.WithCancel(t.Context())
-			first := clitest.Recorded(t, "list_p1_of_3")
-			server := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			fake := authentiktest.NewServer(t)
+			hanging := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 				if r.URL.Query().Get("page") == "1" {
-					first.ServeHTTP(w, r)
+					fake.ServeHTTP(w, r)
 					return
 				}
 				interrupt()
 				<-r.Context().Done()
-			})
-			got := program.Server(ctx, t, server, append(args, "-page-size", "5")...)
+			}))
+			t.Cleanup(hanging.Close)
+			got := program.Env(ctx, t, clitest.Vars(hanging.URL, fake.Token), append(args, "-page-size", "5")...)
 			assert.Equal(t, cli.Interrupted, got.Code)
 			assert.Equal(t, "interrupted\n", got.Stderr)
-			assert.Equal(t, 1+len(clitest.Results(t, "list_p1_of_3")), strings.Count(got.Stdout, "\n"))
+			assert.Equal(t, 1+5, strings.Count(got.Stdout, "\n"), "a heading and the first page")
 		})
 	}
 }
 
 func TestATitleCannotMoveColumnsOrTheCursor(t *testing.T) {
 	t.Parallel()
-	list := clitest.Recorded(t, "list_slug")
-	list.Text = strings.Replace(list.Text, `"title":"`, `"title":"a\tb\u001b[31m\nc `, 1)
-	list.Headers = [][2]string{{"Content-Type", "application/json"}}
-	got := program.Server(t.Context(), t, list)
+	srv := authentiktest.NewServer(t, authentiktest.Empty())
+	srv.AddFlow(authentik.Flow{Slug: "a", Title: "a\tb\u001b[31m\nc"})
+	got := program.Server(t, srv)
 	require.Equal(t, cli.OK, got.Code, got.Stderr)
-	assert.Contains(t, got.Stdout, "a·b·[31m·c ")
-	assert.Equal(t, 2, strings.Count(got.Stdout, "\n"))
-	assert.NotContains(t, got.Stdout, "\x1b")
+	assert.Equal(t, "a·b·[31m·c", tableOf(t, got.Stdout)[0][5])
 }
 
 // full is a disk with no room left.

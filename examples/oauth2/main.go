@@ -5,7 +5,7 @@
 //	cd examples/oauth2 && go run .
 //
 // With AUTHENTIK_URL, AUTHENTIK_CLIENT_ID and AUTHENTIK_CLIENT_SECRET set it
-// asks that server, otherwise a recorded one. In authentik, make an OAuth2
+// asks that server, otherwise a fake one. In authentik, make an OAuth2
 // provider whose scopes have "authentik API" (goauthentik.io/api) among them,
 // run this once, and give its service account, ak-<provider>-client_credentials,
 // the permission "Can view Flow".
@@ -24,7 +24,6 @@ import (
 
 	"github.com/seed-299d42e7/authentik-go"
 	"github.com/seed-299d42e7/authentik-go/examples/internal/cli"
-	"github.com/seed-299d42e7/authentik-go/examples/internal/demo"
 )
 
 func main() { cli.Main(run) }
@@ -37,15 +36,11 @@ func run(ctx context.Context, env cli.Env) int {
 	url, id, secret := env.Getenv("AUTHENTIK_URL"), env.Getenv("AUTHENTIK_CLIENT_ID"), env.Getenv("AUTHENTIK_CLIENT_SECRET")
 	tokenURL := strings.TrimSuffix(strings.TrimSuffix(url, "/"), "/api/v3") + "/application/o/token/"
 	if url == "" && id == "" && secret == "" {
-		server, err := demo.Start()
-		if err != nil {
-			return env.Exit(ctx, nil, err)
-		}
+		server := env.Demo("AUTHENTIK_URL, AUTHENTIK_CLIENT_ID and AUTHENTIK_CLIENT_SECRET")
 		defer server.Close()
-		provider := httptest.NewServer(provider{id: "demo", secret: "demo", token: demo.Token, lifetime: 300})
+		provider := httptest.NewServer(provider{id: "demo", secret: "demo", token: server.Token, lifetime: 300})
 		defer provider.Close()
 		url, id, secret, tokenURL = server.URL, "demo", "demo", provider.URL
-		_, _ = fmt.Fprintln(env.Stderr, "A recorded authentik answers; set AUTHENTIK_URL, AUTHENTIK_CLIENT_ID and AUTHENTIK_CLIENT_SECRET to ask yours.")
 	}
 	tokens := newTokens(&clientcredentials.Config{
 		ClientID: id, ClientSecret: secret, TokenURL: tokenURL, Scopes: []string{scope},

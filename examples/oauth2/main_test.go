@@ -13,16 +13,20 @@ import (
 	"golang.org/x/oauth2"
 	"golang.org/x/oauth2/clientcredentials"
 
+	"github.com/seed-299d42e7/authentik-go/authentiktest"
 	"github.com/seed-299d42e7/authentik-go/examples/internal/cli"
 	"github.com/seed-299d42e7/authentik-go/examples/internal/clitest"
 )
 
 var program clitest.Program = run
 
-// secret is the client's; like the token it must not be printed.
-const secret = "CANARY-secret-c2VjcmV0"
+// They must not be printed.
+const (
+	secret = "CANARY-secret-c2VjcmV0"
+	token  = "CANARY-token-dG9rZW4"
+)
 
-var good = provider{id: "inventory", secret: secret, token: clitest.Token, lifetime: 300}
+var good = provider{id: "inventory", secret: secret, token: token, lifetime: 300}
 
 // tokensOf is of a provider at an address of its own.
 func tokensOf(t *testing.T, provider http.Handler) *tokens {
@@ -44,21 +48,21 @@ func TestAWalkTakesOneToken(t *testing.T) {
 
 func TestTheServersOwnProviderIsAsked(t *testing.T) {
 	t.Parallel()
-	first := clitest.Recorded(t, "list")
+	fake := authentiktest.NewServer(t)
+	provider := good
+	provider.token = fake.Token
 	mux := http.NewServeMux()
-	mux.Handle("POST /sub/application/o/token/", good)
-	mux.HandleFunc("GET /sub/api/v3/flows/instances/", func(w http.ResponseWriter, r *http.Request) {
-		assert.Equal(t, "Bearer "+clitest.Token, r.Header.Get("Authorization"))
-		first.ServeHTTP(w, r)
-	})
+	mux.Handle("POST /sub/application/o/token/", provider)
+	mux.Handle("/sub/", http.StripPrefix("/sub", fake))
 	srv := httptest.NewServer(mux)
 	t.Cleanup(srv.Close)
 	for _, url := range []string{"/sub", "/sub/", "/sub/api/v3", "/sub/api/v3/"} {
-		got := program.Env(t, map[string]string{
+		got := program.Env(t.Context(), t, map[string]string{
 			"AUTHENTIK_URL": srv.URL + url, "AUTHENTIK_CLIENT_ID": "inventory", "AUTHENTIK_CLIENT_SECRET": secret,
 		})
 		assert.Equal(t, cli.OK, got.Code, got.Stderr)
 		assert.Contains(t, got.Stdout, "tokens asked for: 1\n")
+		assert.NotContains(t, got.Stdout+got.Stderr, fake.Token)
 	}
 }
 
@@ -71,7 +75,7 @@ func TestAWrongSecretIsToldAndNotPrinted(t *testing.T) {
 	}))
 	t.Cleanup(srv.Close)
 	const wrong = secret + "x"
-	got := program.Env(t, map[string]string{
+	got := program.Env(t.Context(), t, map[string]string{
 		"AUTHENTIK_URL": srv.URL, "AUTHENTIK_CLIENT_ID": "inventory", "AUTHENTIK_CLIENT_SECRET": wrong,
 	})
 	assert.Equal(t, cli.Failed, got.Code)
@@ -84,7 +88,7 @@ func TestAWrongSecretIsToldAndNotPrinted(t *testing.T) {
 
 func TestVariablesThatAreMissingAreRefused(t *testing.T) {
 	t.Parallel()
-	got := program.Env(t, map[string]string{"AUTHENTIK_CLIENT_ID": "inventory"})
+	got := program.Env(t.Context(), t, map[string]string{"AUTHENTIK_CLIENT_ID": "inventory"})
 	assert.Equal(t, cli.Refused, got.Code)
 	assert.Contains(t, got.Stderr, "baseURL: it is empty")
 }
@@ -98,9 +102,9 @@ func TestATokenIsKeptUntilShortlyBeforeItExpires(t *testing.T) {
 			provider.lifetime = c.lifetime
 			tokens := tokensOf(t, provider)
 			for range 3 {
-				token, err := tokens.get(t.Context())
+				got, err := tokens.get(t.Context())
 				require.NoError(t, err)
-				assert.Equal(t, clitest.Token, token)
+				assert.Equal(t, token, got)
 			}
 			assert.Equal(t, c.fetched, tokens.fetched)
 		})

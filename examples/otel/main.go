@@ -4,7 +4,7 @@
 //	cd examples/otel && go run .
 //
 // With AUTHENTIK_URL and AUTHENTIK_TOKEN set it asks that server, otherwise a
-// recorded one. Spans are printed; for a collector, put an exporter of
+// fake one. Spans are printed; for a collector, put an exporter of
 // go.opentelemetry.io/otel/exporters in the place of printer.
 package main
 

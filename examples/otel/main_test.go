@@ -3,7 +3,6 @@ package main
 import (
 	"fmt"
 	"net/http"
-	"net/http/httptest"
 	"strings"
 	"testing"
 
@@ -15,6 +14,7 @@ import (
 	"go.opentelemetry.io/otel/sdk/trace/tracetest"
 
 	"github.com/seed-299d42e7/authentik-go"
+	"github.com/seed-299d42e7/authentik-go/authentiktest"
 	"github.com/seed-299d42e7/authentik-go/examples/internal/cli"
 	"github.com/seed-299d42e7/authentik-go/examples/internal/clitest"
 )
@@ -23,64 +23,51 @@ var program clitest.Program = run
 
 func TestASpanForEachPageAndOneForTheWalk(t *testing.T) {
 	t.Parallel()
-	got := program.Demo(t)
+	srv := authentiktest.NewServer(t)
+	got := program.Server(t, srv, "-page-size", "5")
 	require.Equal(t, cli.OK, got.Code, got.Stderr)
-	lines := strings.Split(strings.TrimSuffix(got.Stdout, "\n"), "\n")
-	pages := lines[:len(lines)-1]
-	assert.Equal(t, fmt.Sprintf("list flows %d flows", len(clitest.Results(t, "list"))), lines[len(lines)-1])
-	assert.Greater(t, len(pages), 1)
-	for _, page := range pages {
-		assert.Equal(t, "  HTTP GET 200", page)
-	}
+	pages := strings.Repeat("  HTTP GET 200\n", len(srv.Requests()))
+	assert.Equal(t, pages+fmt.Sprintf("list flows %d flows\n", len(srv.Flows())), got.Stdout)
+	assert.Greater(t, len(srv.Requests()), 1)
 }
 
 // traceOf walks a server and returns the spans, the walk's last.
-func traceOf(t *testing.T, handler http.HandlerFunc) (spans tracetest.SpanStubs, err error) {
+func traceOf(t *testing.T, srv *authentiktest.Server, token string) (spans tracetest.SpanStubs, err error) {
 	t.Helper()
 	memory := tracetest.NewInMemoryExporter()
 	provider := sdktrace.NewTracerProvider(sdktrace.WithSyncer(memory))
-	srv := httptest.NewServer(handler)
-	t.Cleanup(srv.Close)
-	client, err := authentik.NewClient(srv.URL, clitest.Token, traced(provider),
-		authentik.WithRetry(authentik.RetryPolicy{BaseDelay: -1}))
-	require.NoError(t, err)
-	t.Cleanup(client.Close)
+	client := srv.ClientAs(token, traced(provider), authentik.WithRetry(authentik.RetryPolicy{BaseDelay: -1}))
 	err = walk(t.Context(), provider.Tracer("test"), client, nil)
 	spans = memory.GetSpans()
 	require.NotEmpty(t, spans)
-	assert.NotContains(t, fmt.Sprintf("%+v", spans), clitest.Token)
+	assert.NotContains(t, fmt.Sprintf("%+v", spans), token)
 	return spans, err
 }
 
 func TestEachAttemptIsASpanThatTheServerHearsOf(t *testing.T) {
 	t.Parallel()
-	list := clitest.Recorded(t, "list")
-	var heard []string
-	spans, err := traceOf(t, func(w http.ResponseWriter, r *http.Request) {
-		assert.Equal(t, "Bearer "+clitest.Token, r.Header.Get("Authorization"))
-		heard = append(heard, r.Header.Get("traceparent"))
-		if len(heard) == 1 {
-			w.WriteHeader(http.StatusInternalServerError)
-			return
-		}
-		list.ServeHTTP(w, r)
-	})
+	srv := authentiktest.NewServer(t)
+	srv.FailNext(1, http.StatusInternalServerError, "", nil)
+	spans, err := traceOf(t, srv, srv.Token)
 	require.NoError(t, err)
+	requests := srv.Requests()
+	require.Len(t, requests, 2)
 	require.Len(t, spans, 3)
 	parent := spans[2]
 	assert.Equal(t, codes.Ok, parent.Status.Code)
-	for i, status := range []int{http.StatusInternalServerError, http.StatusOK} {
+	for i, request := range requests {
 		span := spans[i]
 		assert.Equal(t, parent.SpanContext.SpanID(), span.Parent.SpanID())
-		assert.Equal(t, fmt.Sprintf("00-%s-%s-01", span.SpanContext.TraceID(), span.SpanContext.SpanID()), heard[i])
-		assert.Contains(t, span.Attributes, attribute.Int("http.response.status_code", status))
+		assert.Equal(t, fmt.Sprintf("00-%s-%s-01", span.SpanContext.TraceID(), span.SpanContext.SpanID()), request.Header.Get("traceparent"))
+		assert.Contains(t, span.Attributes, attribute.Int("http.response.status_code", request.Status))
 	}
+	assert.Equal(t, http.StatusInternalServerError, requests[0].Status)
 }
 
 func TestAWalkThatFailsIsAnError(t *testing.T) {
 	t.Parallel()
-	refused := clitest.Recorded(t, "list_as_bogus")
-	spans, err := traceOf(t, refused.ServeHTTP)
+	srv := authentiktest.NewServer(t)
+	spans, err := traceOf(t, srv, srv.AddUser())
 	require.ErrorIs(t, err, authentik.ErrForbidden)
 	walk := spans[len(spans)-1]
 	assert.Equal(t, codes.Error, walk.Status.Code)

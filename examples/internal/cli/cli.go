@@ -16,7 +16,7 @@ import (
 	"unicode"
 
 	"github.com/seed-299d42e7/authentik-go"
-	"github.com/seed-299d42e7/authentik-go/examples/internal/demo"
+	"github.com/seed-299d42e7/authentik-go/authentiktest"
 )
 
 // Exit codes.
@@ -80,21 +80,17 @@ func (e *HintedError) Unwrap() error { return e.Err }
 type Server struct {
 	*authentik.Client
 
-	Demo *demo.Server // nil for a real one
+	Demo *authentiktest.Server // nil for a real one
 }
 
 // Connect makes a client of the server that AUTHENTIK_URL and AUTHENTIK_TOKEN
-// name, or of a demo server if neither is set.
+// name, or of a fake one, as it is after its installation, if neither is set.
 func (e Env) Connect(opts ...authentik.ClientOption) (*Server, error) {
 	url, token := e.Getenv("AUTHENTIK_URL"), e.Getenv("AUTHENTIK_TOKEN")
 	s := &Server{}
 	if url == "" && token == "" {
-		var err error
-		if s.Demo, err = demo.Start(); err != nil {
-			return nil, err
-		}
-		url, token = s.Demo.URL, demo.Token
-		_, _ = fmt.Fprintf(e.Stderr, "A recorded authentik %s answers; set AUTHENTIK_URL and AUTHENTIK_TOKEN to ask yours.\n", demo.Version)
+		s.Demo = e.Demo("AUTHENTIK_URL and AUTHENTIK_TOKEN")
+		url, token = s.Demo.URL, s.Demo.Token
 	}
 	var err error
 	if s.Client, err = authentik.NewClient(url, token, opts...); err != nil {
@@ -102,6 +98,13 @@ func (e Env) Connect(opts ...authentik.ClientOption) (*Server, error) {
 		return nil, err
 	}
 	return s, nil
+}
+
+// Demo starts a fake server, and tells which variables name a real one.
+func (e Env) Demo(variables string) *authentiktest.Server {
+	versions := authentiktest.Versions()
+	_, _ = fmt.Fprintf(e.Stderr, "A fake authentik %s answers; set %s to ask yours.\n", versions[len(versions)-1], variables)
+	return authentiktest.Start()
 }
 
 // Close ends the demo, if there is one, and drops connections.
