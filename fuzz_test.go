@@ -141,7 +141,8 @@ func FuzzBaseURL(f *testing.F) {
 			var refused *authentik.ArgumentError
 			require.ErrorAs(t, err, &refused)
 			if len(raw) > 12 {
-				assert.NotContains(t, err.Error(), raw)
+				own := strings.ReplaceAll(err.Error(), "https://sso.example.com", "") // the text's example
+				assert.NotContains(t, own, raw)
 			}
 			assert.NotContains(t, err.Error(), canary)
 			return
