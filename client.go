@@ -183,7 +183,7 @@ func parseBaseURL(raw string, insecure bool) (*url.URL, error) {
 }
 
 func loopback(host string) bool {
-	if host == "localhost" {
+	if strings.EqualFold(host, "localhost") {
 		return true
 	}
 	ip, err := netip.ParseAddr(host)

