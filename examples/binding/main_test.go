@@ -17,6 +17,11 @@ import (
 
 var program clitest.Program = run
 
+func TestTheDemoPrintsWhatLiesBesideIt(t *testing.T) {
+	t.Parallel()
+	program.Golden(t)
+}
+
 // assertShown compares what was printed with a binding.
 func assertShown(t *testing.T, b *authentik.FlowStageBinding, got clitest.Result) {
 	t.Helper()

@@ -22,6 +22,11 @@ import (
 
 var program clitest.Program = run
 
+func TestTheDemoPrintsWhatLiesBesideIt(t *testing.T) {
+	t.Parallel()
+	program.Golden(t)
+}
+
 // exported makes an export of the demo, and returns its file and the flows.
 func exported(t *testing.T) (file string, flows []authentik.Flow) {
 	t.Helper()

@@ -25,6 +25,11 @@ import (
 
 var program clitest.Program = run
 
+func TestTheDemoPrintsWhatLiesBesideIt(t *testing.T) {
+	t.Parallel()
+	program.Golden(t)
+}
+
 // rowsOf are the cells of the flows of a server, by slug.
 func rowsOf(srv *authentiktest.Server, include func(authentik.Flow) bool) [][]string {
 	var rows [][]string

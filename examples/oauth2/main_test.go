@@ -20,6 +20,11 @@ import (
 
 var program clitest.Program = run
 
+func TestTheDemoPrintsWhatLiesBesideIt(t *testing.T) {
+	t.Parallel()
+	program.Golden(t)
+}
+
 // They must not be printed.
 const (
 	secret = "CANARY-secret-c2VjcmV0"

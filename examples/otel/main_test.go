@@ -21,6 +21,11 @@ import (
 
 var program clitest.Program = run
 
+func TestTheDemoPrintsWhatLiesBesideIt(t *testing.T) {
+	t.Parallel()
+	program.Golden(t)
+}
+
 func TestASpanForEachPageAndOneForTheWalk(t *testing.T) {
 	t.Parallel()
 	srv := authentiktest.NewServer(t)

@@ -80,20 +80,21 @@ func (e *HintedError) Unwrap() error { return e.Err }
 type Server struct {
 	*authentik.Client
 
+	URL, Token string
+
 	Demo *authentiktest.Server // nil for a real one
 }
 
 // Connect makes a client of the server that AUTHENTIK_URL and AUTHENTIK_TOKEN
 // name, or of a fake one, as it is after its installation, if neither is set.
 func (e Env) Connect(opts ...authentik.ClientOption) (*Server, error) {
-	url, token := e.Getenv("AUTHENTIK_URL"), e.Getenv("AUTHENTIK_TOKEN")
-	s := &Server{}
-	if url == "" && token == "" {
+	s := &Server{URL: e.Getenv("AUTHENTIK_URL"), Token: e.Getenv("AUTHENTIK_TOKEN")}
+	if s.URL == "" && s.Token == "" {
 		s.Demo = e.Demo("AUTHENTIK_URL and AUTHENTIK_TOKEN")
-		url, token = s.Demo.URL, s.Demo.Token
+		s.URL, s.Token = s.Demo.URL, s.Demo.Token
 	}
 	var err error
-	if s.Client, err = authentik.NewClient(url, token, opts...); err != nil {
+	if s.Client, err = authentik.NewClient(s.URL, s.Token, opts...); err != nil {
 		s.Close()
 		return nil, err
 	}

@@ -4,6 +4,7 @@ package clitest
 import (
 	"bytes"
 	"context"
+	"os"
 	"strings"
 	"testing"
 
@@ -50,4 +51,16 @@ func (p Program) Env(ctx context.Context, t *testing.T, vars map[string]string, 
 		t.Fatal("the token is printed")
 	}
 	return Result{code, stdout.String(), stderr.String()}
+}
+
+// Golden checks that the demo prints what lies beside it, as .ci/run does.
+func (p Program) Golden(t *testing.T) {
+	t.Helper()
+	want, err := os.ReadFile("output.txt")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := p.Demo(t); got.Code != cli.OK || got.Stdout != string(want) {
+		t.Fatalf("exit code %d, and if this is right, it belongs into output.txt:\n%s%s", got.Code, got.Stdout, got.Stderr)
+	}
 }

@@ -1,0 +1,312 @@
+// Command errors provokes each error of the library, catches it, and tells
+// what it means.
+//
+//	go run ./examples/errors
+//
+// With AUTHENTIK_URL and AUTHENTIK_TOKEN set it asks that server, from which it
+// only reads; what a healthy server does not do is then left out. Otherwise it
+// asks a fake one.
+package main
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"maps"
+	"net/http"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/seed-299d42e7/authentik-go"
+	"github.com/seed-299d42e7/authentik-go/authentiktest"
+	"github.com/seed-299d42e7/authentik-go/examples/internal/cli"
+)
+
+func main() { cli.Main(run) }
+
+func run(ctx context.Context, env cli.Env) int {
+	flags := flag.NewFlagSet("errors", flag.ContinueOnError)
+	if err := env.Parse(flags); err != nil {
+		return env.Exit(ctx, nil, err)
+	}
+	server, err := env.Connect(once)
+	if err != nil {
+		return env.Exit(ctx, nil, err)
+	}
+	defer server.Close()
+	for _, s := range scenes {
+		if s.fault != nil {
+			if server.Demo == nil {
+				continue
+			}
+			s.fault(server.Demo)
+		}
+		err := s.do(ctx, server)
+		if ctx.Err() != nil {
+			return env.Exit(ctx, server, ctx.Err())
+		}
+		_, failed := fmt.Fprintf(env.Stdout, "%s\n  error:  %v\n  caught: %s\n  so:     %s\n\n", s.title, err, caught(err), meaning(err))
+		if failed != nil {
+			return env.Exit(ctx, server, failed)
+		}
+	}
+	return cli.OK
+}
+
+// once lets errors come at once. A program that works would leave the retries
+// as they are: they make most of these errors rare.
+var once = authentik.WithRetry(authentik.RetryPolicy{MaxAttempts: 1})
+
+// caught tells which types and which sentinels an error is.
+func caught(err error) string {
+	var is []string
+	var (
+		invalid    *authentik.ValidationError
+		permission *authentik.PermissionError
+		api        *authentik.APIError
+		request    *authentik.RequestError
+		unusable   *authentik.DecodeError
+		refused    *authentik.ArgumentError
+	)
+	for _, target := range []any{&invalid, &permission, &api, &request, &unusable, &refused} {
+		if errors.As(err, target) {
+			is = append(is, strings.TrimPrefix(fmt.Sprintf("%T", target), "*"))
+		}
+	}
+	for _, s := range sentinels {
+		if errors.Is(err, s.err) {
+			is = append(is, s.name)
+		}
+	}
+	return strings.Join(is, ", ")
+}
+
+var sentinels = []struct {
+	name string
+	err  error
+}{
+	{"ErrBadRequest", authentik.ErrBadRequest},
+	{"ErrUnauthorized", authentik.ErrUnauthorized},
+	{"ErrForbidden", authentik.ErrForbidden},
+	{"ErrNotFound", authentik.ErrNotFound},
+	{"ErrRateLimited", authentik.ErrRateLimited},
+	{"ErrServer", authentik.ErrServer},
+	{"ErrStarting", authentik.ErrStarting},
+	{"ErrPaginationStuck", authentik.ErrPaginationStuck},
+	{"ErrListChanged", authentik.ErrListChanged},
+	{"ErrResponseTooLarge", authentik.ErrResponseTooLarge},
+	{"ErrAttemptTimeout", authentik.ErrAttemptTimeout},
+	{"ErrNoResult", authentik.ErrNoResult},
+	{"ErrMultipleResults", authentik.ErrMultipleResults},
+	{"context.Canceled", context.Canceled},
+	{"context.DeadlineExceeded", context.DeadlineExceeded},
+}
+
+// meaning is what a program can make of an error. The special comes before the
+// general: a ValidationError is an APIError as well.
+func meaning(err error) string {
+	var (
+		invalid    *authentik.ValidationError
+		permission *authentik.PermissionError
+		api        *authentik.APIError
+		request    *authentik.RequestError
+		unusable   *authentik.DecodeError
+		refused    *authentik.ArgumentError
+	)
+	switch {
+	case err == nil:
+		return "this server has no objection"
+	case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
+		return "the caller wanted no more of it"
+	case errors.As(err, &refused):
+		return "a mistake in the program: nothing was sent; see " + refused.Field
+	case errors.As(err, &invalid):
+		return "the server does not accept " + strings.Join(slices.Sorted(maps.Keys(invalid.Fields)), ", ")
+	case errors.As(err, &permission):
+		return "the token is bad or may not do this; ServerVersion, which any good token may ask, tells which"
+	case errors.Is(err, authentik.ErrListChanged):
+		return "some flows may be missing: walk again, or let Snapshot do so"
+	case errors.Is(err, authentik.ErrNotFound):
+		return "there is none, or the token may not see it"
+	case errors.Is(err, authentik.ErrStarting):
+		return "the server is back in a moment; without MaxAttempts: 1 it would have been waited for"
+	case errors.Is(err, authentik.ErrRateLimited):
+		errors.As(err, &api)
+		return fmt.Sprintf("come back in %v", api.RetryAfter)
+	case errors.As(err, &api):
+		return "look into the server's log for request " + api.RequestID
+	case errors.Is(err, authentik.ErrAttemptTimeout):
+		return "the server is slow, and WithTimeout short"
+	case errors.As(err, &request):
+		return "no answer: " + request.Err.Error()
+	case errors.Is(err, authentik.ErrResponseTooLarge):
+		return "ask for smaller pages, or allow more with WithMaxResponseSize"
+	case errors.Is(err, authentik.ErrPaginationStuck):
+		return "the server, or a cache in front of it, gives out wrong pages"
+	case errors.As(err, &unusable):
+		return "the answer is not what was asked for, at " + cmp.Or(unusable.JSONPath, "its root")
+	case errors.Is(err, authentik.ErrNoResult), errors.Is(err, authentik.ErrMultipleResults):
+		return "the filter does not tell exactly one"
+	}
+	return "an error of somebody else"
+}
+
+// scene is something that goes wrong.
+type scene struct {
+	title string
+	fault func(*authentiktest.Server) // what a healthy server does not do
+	do    func(context.Context, *cli.Server) error
+}
+
+// list is one page of flows.
+func list(ctx context.Context, server *cli.Server) error {
+	_, err := server.FlowsInstancesList(ctx, nil)
+	return err
+}
+
+// listWith is list with a client of its own.
+func listWith(ctx context.Context, server *cli.Server, token string, opts ...authentik.ClientOption) error {
+	client, err := authentik.NewClient(server.URL, token, append(opts, once)...)
+	if err != nil {
+		return err
+	}
+	defer client.Close()
+	_, err = client.FlowsInstancesList(ctx, nil)
+	return err
+}
+
+var scenes = []scene{
+	{
+		title: "a page size below zero",
+		do: func(ctx context.Context, server *cli.Server) error {
+			_, err := server.FlowsInstancesList(ctx, &authentik.FlowsInstancesListOptions{PageSize: -1})
+			return err
+		},
+	},
+	{
+		title: "a designation that does not exist",
+		do: func(ctx context.Context, server *cli.Server) error {
+			_, err := server.FlowsInstancesList(ctx, &authentik.FlowsInstancesListOptions{Designation: "foo"})
+			return err
+		},
+	},
+	{
+		title: "a token of nobody",
+		do: func(ctx context.Context, server *cli.Server) error {
+			return listWith(ctx, server, "nobodys")
+		},
+	},
+	{
+		title: "a binding that does not exist",
+		do: func(ctx context.Context, server *cli.Server) error {
+			_, err := server.BindingsRetrieve(ctx, uuid.Max)
+			return err
+		},
+	},
+	{
+		title: "one flow where there is none",
+		do: func(ctx context.Context, server *cli.Server) error {
+			_, err := authentik.One(server.FlowsInstancesAll(ctx, &authentik.FlowsInstancesListOptions{FlowUUID: uuid.Max}))
+			return err
+		},
+	},
+	{
+		title: "one flow where there are many",
+		do: func(ctx context.Context, server *cli.Server) error {
+			_, err := authentik.One(server.FlowsInstancesAll(ctx, nil))
+			return err
+		},
+	},
+	{
+		title: "a list where a number is wanted",
+		do: func(ctx context.Context, server *cli.Server) error {
+			var count int
+			return server.Get(ctx, "flows/instances/", nil, &count)
+		},
+	},
+	{
+		title: "more than may be read",
+		do: func(ctx context.Context, server *cli.Server) error {
+			return listWith(ctx, server, server.Token, authentik.WithMaxResponseSize(64))
+		},
+	},
+	{
+		title: "a caller that gives up",
+		do: func(ctx context.Context, server *cli.Server) error {
+			ctx, cancel := context.WithCancelCause(ctx)
+			cancel(errors.New("closing time"))
+			return list(ctx, server)
+		},
+	},
+	{
+		title: "a deadline that is over",
+		do: func(ctx context.Context, server *cli.Server) error {
+			ctx, cancel := context.WithTimeout(ctx, 0)
+			defer cancel()
+			return list(ctx, server)
+		},
+	},
+	{
+		title: "a token that cannot be had",
+		do: func(ctx context.Context, server *cli.Server) error {
+			locked := func(context.Context) (string, error) { return "", errors.New("the vault is locked") }
+			return listWith(ctx, server, "", authentik.WithTokenFunc(locked))
+		},
+	},
+	{
+		title: "a server that starts",
+		fault: func(srv *authentiktest.Server) { srv.Starting(1) },
+		do:    list,
+	},
+	{
+		title: "a server that fails",
+		fault: func(srv *authentiktest.Server) {
+			srv.FailNext(1, http.StatusInternalServerError, `{"detail":"out of memory"}`, http.Header{"X-Authentik-Id": {"4adc6e5054364fab9dcfafc65bccfbc0"}})
+		},
+		do: list,
+	},
+	{
+		title: "a proxy that counts requests",
+		fault: func(srv *authentiktest.Server) {
+			srv.FailNext(1, http.StatusTooManyRequests, "", http.Header{"Retry-After": {"120"}})
+		},
+		do: list,
+	},
+	{
+		title: "a proxy that wants a user to log in",
+		fault: func(srv *authentiktest.Server) { srv.FailNext(1, http.StatusUnauthorized, "<html>", nil) },
+		do:    list,
+	},
+	{
+		title: "a page of another list, out of a cache",
+		fault: func(srv *authentiktest.Server) {
+			srv.FailNext(1, http.StatusOK, `{"pagination":{"next":0,"previous":6,"count":600,"current":7,"total_pages":7,"start_index":0,"end_index":0},"results":[]}`, nil)
+		},
+		do: func(ctx context.Context, server *cli.Server) error {
+			_, err := authentik.Collect(server.FlowsInstancesAll(ctx, nil))
+			return err
+		},
+	},
+	{
+		title: "a flow that comes while the list is read",
+		fault: func(srv *authentiktest.Server) {
+			srv.ChangeListAfterPage(1, func() { srv.AddFlow(authentik.Flow{}) })
+		},
+		do: func(ctx context.Context, server *cli.Server) error {
+			_, err := authentik.Collect(server.FlowsInstancesAll(ctx, &authentik.FlowsInstancesListOptions{PageSize: 10}))
+			return err
+		},
+	},
+	// The last one: were the fake still to hear of it, no other would notice.
+	{
+		title: "less time than an answer takes",
+		do: func(ctx context.Context, server *cli.Server) error {
+			return listWith(ctx, server, server.Token, authentik.WithTimeout(time.Nanosecond))
+		},
+	},
+}
