@@ -97,7 +97,7 @@ func idealTime(prefetch int) time.Duration {
 	return time.Duration(1+(timedPages-1+prefetch-1)/prefetch) * timedLatency
 }
 
-func timedWalk(t testing.TB, list *largeList, prefetch int) time.Duration {
+func walkAll(t testing.TB, list *largeList, prefetch int) time.Duration {
 	t.Helper()
 	start := time.Now()
 	n := 0
@@ -116,7 +116,7 @@ func TestWalkWithPrefetchTakesTheIdealTime(t *testing.T) {
 		t.Run(strconv.Itoa(prefetch), func(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
-				taken := timedWalk(t, newLargeList(t, 100*timedPages, timedLatency), prefetch)
+				taken := walkAll(t, newLargeList(t, 100*timedPages, timedLatency), prefetch)
 				assert.LessOrEqual(t, float64(taken), 1.1*float64(idealTime(prefetch)))
 			})
 		})
@@ -128,7 +128,7 @@ func BenchmarkWalk(b *testing.B) {
 	for _, prefetch := range []int{0, 2, 8} {
 		b.Run(fmt.Sprintf("prefetch=%d", prefetch), func(b *testing.B) {
 			for b.Loop() {
-				timedWalk(b, list, prefetch)
+				walkAll(b, list, prefetch)
 			}
 			b.ReportMetric(float64(b.Elapsed())/float64(b.N)/float64(idealTime(prefetch)), "×ideal")
 		})
@@ -170,6 +170,30 @@ func TestKeptFlowPinsItsOwnDataOnly(t *testing.T) { //nolint:paralleltest // mea
 	}
 	assert.Less(t, (liveHeap()-before)/len(kept), 1<<10, "bytes a flow")
 	runtime.KeepAlive(kept)
+}
+
+func TestCollectedFlowTakesAtMost1KB(t *testing.T) { //nolint:paralleltest // measures the heap
+	list := newLargeList(t, 10_000, 0)
+	ak := socketless(t, list.roundTrip)
+	before := liveHeap()
+	flows, err := authentik.Collect(ak.FlowsInstancesAll(t.Context(), nil))
+	require.NoError(t, err)
+	require.Len(t, flows, list.flows)
+	assert.LessOrEqual(t, (liveHeap()-before)/len(flows), 1<<10, "bytes a flow")
+	runtime.KeepAlive(flows)
+}
+
+// The time a flow is the same, however long the list.
+func BenchmarkTimeAFlow(b *testing.B) {
+	for _, flows := range []int{100, 1_000, 10_000, 100_000} {
+		b.Run(strconv.Itoa(flows), func(b *testing.B) {
+			list := newLargeList(b, flows, 0).prepared()
+			for b.Loop() {
+				walkAll(b, list, 0)
+			}
+			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N*flows), "ns/flow")
+		})
+	}
 }
 
 // sameAnswer is a server that answers every request with body, and that

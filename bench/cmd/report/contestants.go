@@ -111,14 +111,14 @@ func newOfficial(url string) *client {
 			if size > 0 {
 				request = request.PageSize(int32(size))
 			}
-			p, _, err := request.Execute()
+			p, _, err := request.Execute() //nolint:bodyclose // it has closed it
 			if err != nil {
 				return 0, false, err
 			}
 			return len(p.Results), p.Pagination.Next != 0, nil
 		},
 		retrieve: func(ctx context.Context, id string) error {
-			_, _, err := ak.FlowsApi.FlowsBindingsRetrieve(ctx, id).Execute()
+			_, _, err := ak.FlowsApi.FlowsBindingsRetrieve(ctx, id).Execute() //nolint:bodyclose // it has closed it
 			return err
 		},
 	}).pageByPage()
@@ -180,7 +180,7 @@ func get(ctx context.Context, url string) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	defer response.Body.Close()
+	defer response.Body.Close() //nolint:errcheck // it is read to its end
 	if response.StatusCode != http.StatusOK {
 		return nil, fmt.Errorf("GET %s: %s", url, response.Status)
 	}

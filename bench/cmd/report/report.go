@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"io"
+	"math"
 	"runtime"
 	"runtime/debug"
 	"slices"
@@ -94,28 +95,34 @@ func flowCount(n int) string {
 	}
 }
 
-// atMost and atLeast record a target.
+// atMost, atLeast and near record a target.
 func (r *report) atMost(what, unit string, limit, got float64) {
-	r.target(what, unit, "≤", limit, got, got <= limit)
+	r.target(what, "≤ "+number(limit, unit), number(got, unit), got/limit-1)
 }
 
 func (r *report) atLeast(what, unit string, limit, got float64) {
-	r.target(what, unit, "≥", limit, got, got >= limit)
+	r.target(what, "≥ "+number(limit, unit), number(got, unit), 1-got/limit)
 }
 
-func (r *report) target(what, unit, relation string, limit, got float64, met bool) {
-	number := func(x float64) string {
-		if unit == "×" {
-			return fmt.Sprintf("%.2f×", x)
-		}
-		return fmt.Sprintf("%.0f%s", x, unit)
-	}
+// near is a ratio that is 1, more or less.
+func (r *report) near(what string, most, got float64) {
+	r.target(what, fmt.Sprintf("1 ± %.2f×", most), number(got, "×"), math.Abs(got-1)-most)
+}
+
+func (r *report) target(what, limit, got string, excess float64) {
 	verdict := "met"
-	if !met {
+	if excess > 0 {
 		r.missed++
-		verdict = fmt.Sprintf("**missed by %.0f %%**", 100*max(got/limit-1, 1-got/limit))
+		verdict = fmt.Sprintf("**missed by %.1f %%**", 100*excess)
 	}
-	r.targets = append(r.targets, row{what, relation + " " + number(limit), number(got), verdict})
+	r.targets = append(r.targets, row{what, limit, got, verdict})
+}
+
+func number(x float64, unit string) string {
+	if unit == "×" {
+		return fmt.Sprintf("%.2f×", x)
+	}
+	return fmt.Sprintf("%.0f%s", x, unit)
 }
 
 func (b *bench) write(out io.Writer) error {

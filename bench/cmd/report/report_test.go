@@ -211,15 +211,19 @@ func TestReportTellsWhatIsMissedAndByHowMuch(t *testing.T) {
 	b.report.atMost("a", "×", 2, 2)
 	b.report.atMost("b", " B", 100, 150)
 	b.report.atLeast("c", "×", 4, 3)
+	b.report.near("d", 0.2, 0.75)
+	b.report.near("e", 0.2, 1.1)
 	s := b.report.section("Title", "Text.", "what", "x", "y")
 	s.compare("case", []figures{{"x", []float64{2, 1, 4}}, {"y", []float64{1, 1, 1}}}, "x")
 	var out strings.Builder
 	require.NoError(t, b.write(&out))
 	for _, line := range []string{
 		"| a | ≤ 2.00× | 2.00× | met |",
-		"| b | ≤ 100 B | 150 B | **missed by 50 %** |",
-		"| c | ≥ 4.00× | 3.00× | **missed by 25 %** |",
-		"1 of 3 met.",
+		"| b | ≤ 100 B | 150 B | **missed by 50.0 %** |",
+		"| c | ≥ 4.00× | 3.00× | **missed by 25.0 %** |",
+		"| d | 1 ± 0.20× | 0.75× | **missed by 5.0 %** |",
+		"| e | 1 ± 0.20× | 1.10× | met |",
+		"2 of 5 met.",
 		"## Title",
 		"| what | x | y |",
 		"| case | 2.00 s (1.00 s to 4.00 s) | 1.00 s (1.00 s to 1.00 s)<br>0.50× (0.25× to 1.00×) |",

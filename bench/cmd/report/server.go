@@ -202,11 +202,13 @@ func (s *server) answer(body func(*content, *http.Request, int) []byte) http.Han
 			began = time.Now()
 		}
 		key := fmt.Sprint(r.PathValue("version"), flows, isStock, r.PathValue("id"), r.URL.RawQuery)
-		made, ok := s.bodies.Load(key)
+		made, _ := s.bodies.Load(key)
+		answer, ok := made.([]byte)
 		if !ok {
-			made, _ = s.bodies.LoadOrStore(key, body(c, r, flows))
+			answer = body(c, r, flows)
+			s.bodies.Store(key, answer)
 		}
-		answer, status := made.([]byte), http.StatusOK
+		status := http.StatusOK
 		if answer == nil {
 			answer, status = []byte(`{"detail":"Not found."}`), http.StatusNotFound
 		}
