@@ -174,7 +174,7 @@ func (e *APIError) Is(target error) bool {
 	case ErrServer:
 		return e.StatusCode >= http.StatusInternalServerError
 	case ErrStarting:
-		return transport.Starting(e.StatusCode, []byte(e.Detail))
+		return transport.Starting(e.StatusCode, []byte(cmp.Or(string(e.Body), e.Detail))) // a copy may lack the body
 	}
 	return false
 }

@@ -49,6 +49,12 @@ func inBubble(test func(*testing.T)) func(*testing.T) {
 	}
 }
 
+// bubble is a subtest in virtual time.
+func bubble(t *testing.T, name string, test func(*testing.T)) {
+	t.Helper()
+	t.Run(name, inBubble(test))
+}
+
 // crowd runs n calls at once.
 func crowd(n int, call func(i int)) {
 	var all sync.WaitGroup
@@ -69,7 +75,7 @@ var concurrencyFaults = map[string]func(*testing.T){
 	"C2": func(t *testing.T) {
 		t.Parallel()
 		for name, answer := range map[string]string{"before an answer": "", "before its end": jsonHead + "Content-Length: 10\r\n\r\n{"} {
-			t.Run(name, inBubble(func(t *testing.T) {
+			bubble(t, name, func(t *testing.T) {
 				server := newPeer(func(conn net.Conn) bool {
 					sends(answer)(conn)
 					_, _ = conn.Read(make([]byte, 1)) // until it is closed
@@ -78,7 +84,7 @@ var concurrencyFaults = map[string]func(*testing.T){
 				ak := newSubject(t, "http://127.0.0.1", authentik.WithHTTPClient(server.pipe(t)))
 				assert.Nil(t, interrupted(t, ak, "context canceled: enough (1 attempt)"))
 				assert.EqualValues(t, 1, server.requests.Load())
-			}))
+			})
 		}
 	},
 	"C3": func(t *testing.T) {
@@ -87,7 +93,7 @@ var concurrencyFaults = map[string]func(*testing.T){
 			deadline   time.Duration
 			retryAfter string
 		}{"a moment": {700 * time.Millisecond, "10"}, "minutes": {10 * time.Minute, "3600"}, "to the second": {10 * time.Second, "10"}} {
-			t.Run(name, inBubble(func(t *testing.T) {
+			bubble(t, name, func(t *testing.T) {
 				ctx, cancel := context.WithTimeout(t.Context(), c.deadline)
 				defer cancel()
 				server := newScript(asking(503, c.retryAfter))
@@ -97,17 +103,17 @@ var concurrencyFaults = map[string]func(*testing.T){
 				require.NotErrorIs(t, got.err, context.DeadlineExceeded)
 				tells(t, got.err, "503 Service Unavailable: Later. (request "+requestID+", 1 attempt, no time left to wait and try again)")
 				assert.Equal(t, 1, server.requests())
-			}))
+			})
 		}
 		// An error of the network is told as it is, too.
-		t.Run("network", inBubble(func(t *testing.T) {
+		bubble(t, "network", func(t *testing.T) {
 			ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 			defer cancel()
 			got := newScript(fails(errEnough)).subject(t, authentik.WithRetry(authentik.RetryPolicy{BaseDelay: forever, MaxDelay: forever})).list(ctx, t)
 			assert.Zero(t, got.took)
 			require.ErrorIs(t, got.err, errEnough)
 			tells(t, got.err, "enough (1 attempt, no time left to wait and try again)")
-		}))
+		})
 	},
 	"C4": inBubble(func(t *testing.T) {
 		server := newScript(says(good))
@@ -126,7 +132,7 @@ var concurrencyFaults = map[string]func(*testing.T){
 	}),
 	"C5": func(t *testing.T) {
 		t.Parallel()
-		t.Run("an attempt", inBubble(func(t *testing.T) {
+		bubble(t, "an attempt", func(t *testing.T) {
 			ctx, cancel := context.WithTimeout(t.Context(), time.Hour)
 			defer cancel()
 			server := newScript(hangs)
@@ -137,7 +143,7 @@ var concurrencyFaults = map[string]func(*testing.T){
 			tells(t, got.err, "attempt timed out after 10s (2 attempts)")
 			assert.Equal(t, 20*time.Second, got.took)
 			assert.Equal(t, 2, server.requests())
-		}))
+		})
 		for name, ends := range map[string]step{
 			"the caller": hangs,
 			// A dialer that is given the deadline may see it before the context does.
@@ -147,7 +153,7 @@ var concurrencyFaults = map[string]func(*testing.T){
 				return nil, &net.OpError{Op: "dial", Err: errEnough}
 			},
 		} {
-			t.Run(name, inBubble(func(t *testing.T) {
+			bubble(t, name, func(t *testing.T) {
 				ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
 				defer cancel()
 				server := newScript(ends)
@@ -157,7 +163,7 @@ var concurrencyFaults = map[string]func(*testing.T){
 				tells(t, got.err, "context deadline exceeded (1 attempt)")
 				assert.Equal(t, 10*time.Second, got.took)
 				assert.Equal(t, 1, server.requests())
-			}))
+			})
 		}
 	},
 	"C6": func(t *testing.T) {
@@ -345,13 +351,13 @@ var concurrencyFaults = map[string]func(*testing.T){
 				"503 Service Unavailable: Later. (request " + requestID + ", %d attempts, no time left to wait and try again)",
 			},
 		} {
-			t.Run(name, inBubble(func(t *testing.T) {
+			bubble(t, name, func(t *testing.T) {
 				server := newScript(c.step)
 				got := server.subject(t, authentik.WithRetry(c.retry)).list(context.Background(), t)
 				assert.GreaterOrEqual(t, got.took, c.took[0])
 				assert.LessOrEqual(t, got.took, c.took[1])
 				tells(t, got.err, strings.ReplaceAll(c.text, "%d", strconv.Itoa(server.requests())))
-			}))
+			})
 		}
 	},
 }

@@ -273,7 +273,7 @@ var securityFaults = map[string]func(*testing.T){
 	"S12": func(t *testing.T) {
 		t.Parallel()
 		t.Run("a middleware", aMiddlewaresOwnClientDoesNotTellTheQuery)
-		t.Run("the log", inBubble(func(t *testing.T) {
+		bubble(t, "the log", func(t *testing.T) {
 			var log lines
 			server := newScript(says(reply(503, jsonType, `{"detail":"`+queryCanary+`"}`)), fails(&url.Error{Op: "Get", URL: "https://sso.example.com/?search=" + queryCanary, Err: io.EOF}), says(good))
 			ak := server.subject(t, authentik.WithLogger(log.logger()))
@@ -281,7 +281,7 @@ var securityFaults = map[string]func(*testing.T){
 			require.NoError(t, err)
 			undisclosed(t, "the log", log.String())
 			assert.Contains(t, log.String(), `query="name=REDACTED&ordering=name%2Cslug&page=2&page_size=5&search=REDACTED"`)
-		}))
+		})
 	},
 	"S13": func(t *testing.T) {
 		if base := os.Getenv("SILENT"); base != "" {
