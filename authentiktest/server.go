@@ -42,7 +42,6 @@ type Server struct {
 	requests []Request
 	misused  string // what 599 says
 	closed   bool
-	clients  []*authentik.Client
 	on       map[string]*faults // by operation
 
 	*faults // of all operations
@@ -153,28 +152,24 @@ func (s *Server) listen() {
 	s.URL = s.socket.URL
 }
 
-// Close ends the server, the requests that are under way, and the clients
-// made by [Server.Client]. Calling it again does nothing.
+// Close ends the server, the requests that are under way, and with them the
+// connections of its clients. Calling it again does nothing.
 func (s *Server) Close() {
 	s.mu.Lock()
-	closed, clients := s.closed, s.clients
-	s.closed, s.clients = true, nil
+	closed := s.closed
+	s.closed = true
 	s.mu.Unlock()
 	if closed {
 		return
 	}
 	close(s.done)
-	for _, client := range clients {
-		client.Close()
-	}
 	if s.socket != nil {
 		s.socket.Close()
 	}
 }
 
-// Client returns a client of the server with its Token, which is closed with
-// the server. An option that is refused ends the test; without a test it is a
-// panic. The client waits before it tries again, as ever: in a test that is to
+// Client returns a client of the server with its Token. An option that is
+// refused ends the test; without a test it is a panic. The client waits before it tries again, as ever: in a test that is to
 // be quick, use [RoundTripper] in a bubble of testing/synctest, or
 // authentik.WithRetry with a negative BaseDelay.
 func (s *Server) Client(opts ...authentik.ClientOption) *authentik.Client {
@@ -191,9 +186,6 @@ func (s *Server) ClientAs(token string, opts ...authentik.ClientOption) *authent
 		s.t.Helper()
 		s.t.Fatalf("authentiktest: %v", err)
 	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.clients = append(s.clients, client)
 	return client
 }
 
