@@ -197,11 +197,11 @@ func (st *store) adminVersion(q request) reply {
 		return a
 	}
 	version := object{{"version_current", st.name}, {"version_latest", st.name}}
-	if st.since("2024.4") {
+	if st.since("2024.10") {
 		version = append(version, member{"version_latest_valid", true})
 	}
 	version = append(version, member{"build_hash", ""}, member{"outdated", false})
-	if st.since("2024.4") {
+	if st.since("2024.10") {
 		version = append(version, member{"outpost_outdated", false})
 	}
 	return q.json(st.rules, readOnly, http.StatusOK, version)

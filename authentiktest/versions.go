@@ -58,7 +58,7 @@ func (v version) since(name string) bool {
 // rules are what differs between releases, apart from the fields and enum
 // values, which are in the tables of models.go. Where a server was recorded
 // (testdata/recordings) they are what it did; between two recorded releases,
-// what authentik's source says.
+// what authentik's source says, or else what the older one did.
 type rules struct {
 	version
 	name string // with its patch, as admin/version tells it
@@ -77,7 +77,7 @@ type rules struct {
 	globalPermissions bool // a permission for a whole model counts; before, only those for single objects
 	anonymousDetail   bool // without credentials, a single object is "no permission", as for a token
 	namesMissing      bool // the 404 says what was looked for
-	basicAuth         int  // what is said of a scheme other than Bearer: see authenticate
+	basicAuth         int  // what is said of a scheme other than Bearer: see store.request
 	redirectsSlash    bool // a path without its last slash is redirected; since, a 404
 
 	bindingSearch    bool // bindings can be searched
@@ -137,7 +137,7 @@ func rulesOf(name string) (r rules, err error) {
 	default:
 		r.bindingDefault = []string{"target", "order"}
 	}
-	r.charset = r.since("2024.4") && !r.since("2026.2")
+	r.charset = r.since("2024.10") && !r.since("2026.8")
 	r.poweredBy = r.since("2022.1.5")
 	r.language = r.since("2025.10")
 	return r, nil
