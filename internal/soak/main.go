@@ -37,6 +37,9 @@ import (
 	"github.com/seed-299d42e7/authentik-go/authentiktest"
 )
 
+// attempt is longer than an answer takes with all walkers asking at once.
+const attempt = 10 * time.Second
+
 func main() {
 	duration := flag.Duration("for", 20*time.Second, "how long to start walks")
 	flows := flag.Int("flows", 5000, "flows of the install")
@@ -59,7 +62,7 @@ func run(out io.Writer, duration time.Duration, flows, walkers int, faults float
 	}
 	broken := &network{server: s.server, share: faults, rand: rand.New(rand.NewPCG(seed, 0)), counts: map[string]int{}} //nolint:gosec // to be repeatable
 	front := httptest.NewServer(broken)
-	client, err := authentik.NewClient(front.URL, s.server.Token, authentik.WithTimeout(2*time.Second),
+	client, err := authentik.NewClient(front.URL, s.server.Token, authentik.WithTimeout(attempt),
 		authentik.WithRetry(authentik.RetryPolicy{MaxAttempts: 6, BaseDelay: 100 * time.Millisecond}))
 	if err != nil {
 		return err
@@ -284,6 +287,8 @@ func kind(err error) string {
 		return "429"
 	case errors.Is(err, authentik.ErrServer):
 		return "5xx"
+	case errors.Is(err, authentik.ErrAttemptTimeout):
+		return "timeout"
 	case errors.As(err, &request):
 		return "no answer"
 	default:
@@ -311,7 +316,7 @@ func (n *network) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if n.rand.Float64() < n.share {
 		fault = faults[n.rand.IntN(len(faults))]
 		if fault == "stall" && n.rand.IntN(8) != 0 {
-			fault = "drip" // a stall costs two seconds
+			fault = "drip" // a stall costs the whole of an attempt
 		}
 		n.counts[fault]++
 	}
@@ -330,7 +335,7 @@ func (n *network) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case "stall":
 		select {
 		case <-r.Context().Done():
-		case <-time.After(3 * time.Second):
+		case <-time.After(attempt + time.Second):
 		}
 	case "503", "429":
 		status, body = http.StatusServiceUnavailable, nil
