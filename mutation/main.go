@@ -38,7 +38,7 @@ import (
 
 const (
 	variable = "AUTHENTIK_MUTANT" // the number of the one that is switched on
-	timeout  = 90 * time.Second   // of a run of the tests; a mutant that hangs is caught, too
+	timeout  = 4 * time.Minute   // of a run of the tests; a mutant that hangs is caught, too
 )
 
 // packages have guards; the tests of each know it best, and the root's know all.
@@ -296,7 +296,7 @@ func report(mutants []mutant, wanted *regexp.Regexp) error {
 	if err != nil {
 		return err
 	}
-	survived := 0
+	survived, surviving := 0, map[string]bool{}
 	var problems []error
 	fmt.Print("# Mutation report\n\nMade by `cd mutation && go run . > REPORT.md`: each guard of the library, disabled, and the test that went red first.\n\n")
 	for _, m := range mutants {
@@ -304,6 +304,7 @@ func report(mutants []mutant, wanted *regexp.Regexp) error {
 			continue
 		}
 		survived++
+		surviving[m.key()] = true
 		if explained[m.key()] == "" {
 			problems = append(problems, fmt.Errorf("survives: %s", m.key()))
 		}
@@ -315,14 +316,11 @@ func report(mutants []mutant, wanted *regexp.Regexp) error {
 	for _, m := range mutants {
 		if m.killer == "" {
 			fmt.Printf("| %s: %s | %t | %s |\n", m.place, cell(m.guard), m.makes, explained[m.key()])
-		} else if explained[m.key()] != "" {
-			problems = append(problems, fmt.Errorf("explained, and yet caught: %s", m.key()))
 		}
-		delete(explained, m.key())
 	}
-	for key := range explained {
-		if wanted.MatchString(key) {
-			problems = append(problems, fmt.Errorf("explained, and not there: %s", key))
+	for key := range explained { // of several that read alike, one suffices
+		if wanted.MatchString(key) && !surviving[key] {
+			problems = append(problems, fmt.Errorf("explained, and yet it does not survive: %s", key))
 		}
 	}
 	fmt.Print("\n## Caught\n\n| guard | made | by |\n|---|---|---|\n")

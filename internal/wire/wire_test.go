@@ -120,6 +120,13 @@ func refusal(t *testing.T, document string) (e *wire.Error, at string) {
 	return e, document[e.Start:e.End]
 }
 
+func TestAMemberNeedsItsColon(t *testing.T) {
+	t.Parallel()
+	for _, document := range []string{`{"text" ""}`, `{"newer" 1,"text":""}`, `{"text":"","newer" {}}`, `{"text":"","newer":{"a" 1}}`} {
+		refusal(t, document)
+	}
+}
+
 func TestEveryKindOfFieldIsReadInAnyOrderAndSpacing(t *testing.T) {
 	t.Parallel()
 	assert.Equal(t, whole, decode(t, object(members...)))
