@@ -38,7 +38,7 @@ import (
 
 const (
 	variable = "AUTHENTIK_MUTANT" // the number of the one that is switched on
-	timeout  = 4 * time.Minute   // of a run of the tests; a mutant that hangs is caught, too
+	timeout  = 4 * time.Minute    // of a run of the tests; a mutant that hangs is caught, too
 )
 
 // packages have guards; the tests of each know it best, and the root's know all.
