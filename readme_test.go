@@ -16,6 +16,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/seed-299d42e7/authentik-go"
+	"github.com/seed-299d42e7/authentik-go/authentiktest"
 )
 
 // The Go code of the README stands in this file too, and so is compiled.
@@ -111,4 +112,18 @@ func TestREADMEsCodeRuns(t *testing.T) {
 	require.Error(t, more(t.Context(), newClientOf(t, url), uuid.New()), "there is one page only, and no binding")
 	_, err := withPrivateCA(url, canary, nil, tls.Certificate{})
 	require.Error(t, err)
+}
+
+func TestRecoveryFlowIsFound(t *testing.T) {
+	t.Parallel()
+	srv := authentiktest.NewServer(t, authentiktest.Version("2024.10"))
+	srv.AddFlow(authentik.Flow{Slug: "recovery", Designation: authentik.FlowDesignationRecovery})
+	srv.FailNext(1, http.StatusBadGateway, "", nil)
+
+	page, err := srv.Client().FlowsInstancesList(t.Context(), &authentik.FlowsInstancesListOptions{
+		Designation: authentik.FlowDesignationRecovery,
+	})
+	if err != nil || len(page.Results) != 1 {
+		t.Fatal("no recovery flow: ", err)
+	}
 }
