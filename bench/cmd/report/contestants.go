@@ -40,7 +40,7 @@ type client struct {
 func newClient(name, url string) (*client, error) {
 	switch name {
 	case ours:
-		return newOurs(url)
+		return newOurs(url, nil)
 	case official:
 		return newOfficial(url), nil
 	case plain:
@@ -50,8 +50,8 @@ func newClient(name, url string) (*client, error) {
 	}
 }
 
-func newOurs(url string, opts ...authentik.RequestOption) (*client, error) {
-	ak, err := authentik.NewClient(url, token)
+func newOurs(url string, clientOpts []authentik.ClientOption, opts ...authentik.RequestOption) (*client, error) {
+	ak, err := authentik.NewClient(url, token, clientOpts...)
 	if err != nil {
 		return nil, err
 	}
