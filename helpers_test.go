@@ -35,7 +35,10 @@ const (
 	queryCanary  = "CANARY-query-alice@example.com"   // what is searched for
 )
 
-var canaries = []string{canary, headerCanary, serverCanary, queryCanary}
+// canaries are all of them, and how each may look in an output.
+var canaries = map[string][]string{
+	canary: spelt(canary), headerCanary: spelt(headerCanary), serverCanary: spelt(serverCanary), queryCanary: spelt(queryCanary),
+}
 
 // spelt is how a secret, or enough of it, may look in an output.
 func spelt(secret string) []string {
@@ -78,9 +81,12 @@ func discreet(t testing.TB, v any, quoted ...string) {
 
 func undisclosed(t testing.TB, what, output string, quoted ...string) {
 	t.Helper()
-	for _, secret := range canaries {
-		for _, spelling := range spelt(secret) {
-			if strings.Contains(output, spelling) && !slices.Contains(quoted, secret) {
+	for secret, spellings := range canaries {
+		if slices.Contains(quoted, secret) {
+			continue
+		}
+		for _, spelling := range spellings {
+			if strings.Contains(output, spelling) {
 				assert.Fail(t, "a secret is shown", "%s: %q in %q", what, spelling, output)
 			}
 		}
