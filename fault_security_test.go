@@ -280,6 +280,10 @@ var securityFaults = map[string]func(*testing.T){
 			_, err := ak.FlowsInstancesList(t.Context(), &listOptions{Search: queryCanary, Name: queryCanary, Ordering: "name", Page: 2, PageSize: 5})
 			require.NoError(t, err)
 			undisclosed(t, "the log", log.String())
+			require.Error(t, newScript(says(reply(200, jsonType, `{"a":"`+queryCanary+`"}`))).subject(t, authentik.WithLogger(log.logger())).
+				Get(t.Context(), "a\u202eb", url.Values{"search": {queryCanary}, "a\u202eb": {"a"}}, new(struct{ A time.Time })))
+			undisclosed(t, "the log", log.String())
+			assert.NotContains(t, log.String(), "\u202e")
 			assert.Contains(t, log.String(), `query="name=REDACTED&ordering=name%2Cslug&page=2&page_size=5&search=REDACTED"`)
 		})
 	},

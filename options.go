@@ -119,9 +119,10 @@ func WithTimeout(attempt time.Duration) ClientOption {
 }
 
 // WithLogger logs each attempt at level Debug, and each retry and wait at
-// Warn. Logged are operation, method, path, status, request ID, duration, the
-// error, and the query with all values redacted but those of page, page_size
-// and ordering. nil is silence, the default.
+// Warn. Logged are operation, method, path, status, request ID, duration,
+// errors of the network, and the query with all values redacted but those of
+// page, page_size and ordering; nothing that an answer says. nil is silence,
+// the default.
 func WithLogger(logger *slog.Logger) ClientOption {
 	return func(c *clientConfig) error {
 		c.logger = logger

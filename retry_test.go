@@ -580,7 +580,15 @@ func TestTheLogHasWhatItsDocumentationSays(t *testing.T) {
 			{"level": "DEBUG", "msg": "authentik: attempt", "attempt": 2.0, "status": 200.0, "request_id": requestID, "took": 0.0},
 		}},
 		"an answer that is none": {[]step{says(reply(200, jsonType, "{}"))}, []record{
-			{"level": "DEBUG", "msg": "authentik: attempt", "attempt": 1.0, "status": 200.0, "request_id": requestID, "took": 0.0, "error": "pagination: missing"},
+			{"level": "DEBUG", "msg": "authentik: attempt", "attempt": 1.0, "status": 200.0, "request_id": requestID, "took": 0.0, "error": "unusable"},
+		}},
+		"a page that is cut": {[]step{says(reply(200, jsonType, "{")), says(good)}, []record{
+			{"level": "DEBUG", "msg": "authentik: attempt", "attempt": 1.0, "status": 200.0, "request_id": requestID, "took": 0.0, "error": "cut off"},
+			{"level": "WARN", "msg": "authentik: retry", "attempt": 1.0, "status": 200.0, "request_id": requestID, "error": "cut off"},
+			{"level": "DEBUG", "msg": "authentik: attempt", "attempt": 2.0, "status": 200.0, "request_id": requestID, "took": 0.0},
+		}},
+		"a page that is too large": {[]step{says(reply(200, jsonType, strings.Repeat(" ", 8<<20+1)))}, []record{
+			{"level": "DEBUG", "msg": "authentik: attempt", "attempt": 1.0, "status": 200.0, "request_id": requestID, "took": 0.0, "error": "response too large: more than 8388608 bytes"},
 		}},
 		"a timeout": {[]step{hangs, says(good)}, []record{
 			{"level": "DEBUG", "msg": "authentik: attempt", "attempt": 1.0, "error": "attempt timed out after 1m0s", "took": float64(time.Minute)},

@@ -2,6 +2,7 @@ package transport
 
 import (
 	"errors"
+	"io"
 	"log/slog"
 	"net/url"
 	"slices"
@@ -23,7 +24,7 @@ func (c *call) logAttempt(o outcome) {
 		a := []slog.Attr{
 			slog.String("op", c.req.Op),
 			slog.String("method", c.req.Method),
-			slog.String("path", c.req.URL.Path),
+			slog.String("path", c.req.URL.EscapedPath()),
 			slog.Int("attempt", c.result.Attempts),
 		}
 		if o.answer != nil {
@@ -33,7 +34,7 @@ func (c *call) logAttempt(o outcome) {
 			}
 		}
 		if o.err != nil {
-			a = append(a, slog.String("error", c.text(LogText(o.err))))
+			a = append(a, slog.String("error", c.errorText(o)))
 		}
 		return append(a, more...)
 	}
@@ -49,6 +50,18 @@ func (c *call) logAttempt(o outcome) {
 			message = "authentik: waiting for the server to start"
 		}
 		log.LogAttrs(c.ctx, slog.LevelWarn, message, attrs(slog.Duration("wait", c.wait))...)
+	}
+}
+
+// errorText is that of the network; what is wrong with an answer may quote it.
+func (c *call) errorText(o outcome) string {
+	switch {
+	case !o.judged, errors.Is(o.err, ErrTooLarge):
+		return c.text(LogText(o.err))
+	case errors.Is(o.err, io.ErrUnexpectedEOF):
+		return "cut off"
+	default:
+		return "unusable"
 	}
 }
 
