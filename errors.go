@@ -126,6 +126,8 @@ type ArgumentError struct {
 	Reason string
 }
 
+// Error is one line: operation, status, the server's message, request ID and
+// attempts. The message is escaped, and cut at 512 bytes.
 func (e *APIError) Error() string {
 	if e == nil { // as in a PermissionError{}
 		return "authentik: no answer"
@@ -195,6 +197,7 @@ func (e *APIError) attrs() []slog.Attr {
 	}
 }
 
+// Error is as of [APIError], with the messages of each field, sorted by name.
 func (e *ValidationError) Error() string {
 	messages := slices.Clone(e.NonFieldErrors)
 	for _, field := range slices.Sorted(maps.Keys(e.Fields)) {
@@ -222,6 +225,7 @@ func (e *ValidationError) LogValue() slog.Value {
 	return slog.GroupValue(append(attrs, slog.Any("fields", fields))...)
 }
 
+// Error is as of [APIError].
 func (e *PermissionError) Error() string { return e.APIError.Error() }
 
 // Unwrap returns the APIError.
@@ -238,6 +242,7 @@ func unwrap(e *APIError) error {
 	return e
 }
 
+// Error is one line: operation, cause, an earlier attempt's status, attempts.
 func (e *RequestError) Error() string {
 	cause := "no answer"
 	if e.Err != nil {
@@ -281,6 +286,8 @@ func (e *RequestError) LogValue() slog.Value {
 	return slog.GroupValue(attrs...)
 }
 
+// Error is one line: operation, status, media type, where it is wrong and why,
+// what is there, request ID and attempts.
 func (e *DecodeError) Error() string {
 	var b strings.Builder
 	b.WriteString("authentik: ")
@@ -322,6 +329,7 @@ func (e *DecodeError) LogValue() slog.Value {
 	)
 }
 
+// Error is one line: operation, field and reason.
 func (e *ArgumentError) Error() string {
 	return fmt.Sprintf("authentik: %s: %s: %s", e.Op, e.Field, e.Reason)
 }

@@ -1,0 +1,20 @@
+package authentik_test
+
+import (
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/seed-299d42e7/authentik-go/internal/doccheck"
+)
+
+func TestDocumentation(t *testing.T) {
+	t.Parallel()
+	// What errors and models have for fmt, errors, slog and encoding/json is in
+	// the examples of their types.
+	others := []string{"Error", "Unwrap", "Is", "LogValue", "MarshalJSON", "UnmarshalJSON", "Known"}
+	doccheck.Package(t, "github.com/seed-299d42e7/authentik-go", func(method string) bool {
+		return slices.Contains(others, method[strings.LastIndex(method, ".")+1:])
+	})
+	doccheck.Markdown(t, ".")
+}

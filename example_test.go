@@ -1,0 +1,622 @@
+package authentik_test
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"net/url"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/seed-299d42e7/authentik-go"
+	"github.com/seed-299d42e7/authentik-go/authentiktest"
+)
+
+// In these examples [authentiktest.Start] stands in for your server.
+
+func Example() {
+	srv := authentiktest.Start(authentiktest.Version("2024.10"))
+	defer srv.Close()
+
+	client, err := authentik.NewClient(srv.URL, srv.Token) // such as https://sso.example.com
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer client.Close()
+
+	for flow, err := range client.FlowsInstancesAll(context.Background(), nil) {
+		if err != nil {
+			fmt.Println(err)
+			return
+		}
+		fmt.Printf("%-19s %s\n", flow.Designation, flow.Slug)
+	}
+	// Output:
+	// authentication      default-authentication-flow
+	// stage_configuration default-authenticator-static-setup
+	// stage_configuration default-authenticator-totp-setup
+	// stage_configuration default-authenticator-webauthn-setup
+	// invalidation        default-invalidation-flow
+	// stage_configuration default-password-change
+	// authorization       default-provider-authorization-explicit-consent
+	// authorization       default-provider-authorization-implicit-consent
+	// invalidation        default-provider-invalidation-flow
+	// authentication      default-source-authentication
+	// enrollment          default-source-enrollment
+	// stage_configuration default-source-pre-authentication
+	// stage_configuration default-user-settings-flow
+	// stage_configuration initial-setup
+}
+
+// A package that uses authentik is tested with a server of its own, which has
+// what the test needs and goes wrong when it is told to. In a test,
+// authentiktest.NewServer(t) closes it. The README has a whole one.
+func Example_testing() {
+	srv := authentiktest.Start(authentiktest.Empty())
+	defer srv.Close()
+	srv.AddFlow(authentik.Flow{Slug: "lost-password", Designation: authentik.FlowDesignationRecovery})
+	srv.FailNext(1, http.StatusBadGateway, "<h1>Bad Gateway</h1>", nil)
+
+	flow, err := authentik.One(srv.Client().FlowsInstancesAll(context.Background(), &authentik.FlowsInstancesListOptions{
+		Designation: authentik.FlowDesignationRecovery,
+	}))
+	fmt.Println(flow.Slug, err)
+	for _, r := range srv.Requests() {
+		fmt.Println(r.Method, r.Path, r.Status)
+	}
+	// Output:
+	// lost-password <nil>
+	// GET /api/v3/flows/instances/ 502
+	// GET /api/v3/flows/instances/ 200
+}
+
+func ExampleNewClient() {
+	client, err := authentik.NewClient("https://sso.example.com/prefix/", "wkMmVyZ0tva2Vu",
+		authentik.WithTimeout(10*time.Second),
+		authentik.WithUserAgent("inventory/1.2"))
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer client.Close()
+	fmt.Println(client)
+
+	// What cannot work is refused, and not repeated: it may hold a secret.
+	_, err = authentik.NewClient("https://admin:hunter2@sso.example.com", "wkMmVyZ0tva2Vu")
+	fmt.Println(err)
+	// Output:
+	// authentik.Client(https://sso.example.com/prefix)
+	// authentik: NewClient: baseURL: it has a user or password in it: authentik takes a token
+}
+
+// setenv stands in for a shell's export.
+func setenv(key, value string) (restore func()) {
+	before, was := os.LookupEnv(key)
+	_ = os.Setenv(key, value)
+	return func() {
+		if was {
+			_ = os.Setenv(key, before)
+		} else {
+			_ = os.Unsetenv(key)
+		}
+	}
+}
+
+func ExampleNewClientFromEnv() {
+	defer setenv("AUTHENTIK_URL", "https://sso.example.com")()
+	defer setenv("AUTHENTIK_TOKEN", "wkMmVyZ0tva2Vu")()
+
+	client, err := authentik.NewClientFromEnv()
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer client.Close()
+	fmt.Println(client)
+	// Output: authentik.Client(https://sso.example.com)
+}
+
+func ExampleClient_Close() {
+	srv := authentiktest.Start()
+	defer srv.Close()
+	client := srv.Client()
+	client.Close() // the connections that are idle; the client goes on
+	_, err := client.ServerVersion(context.Background())
+	fmt.Println(err)
+	// Output: <nil>
+}
+
+func ExampleClient_Format() {
+	client, err := authentik.NewClient("https://sso.example.com", "wkMmVyZ0tva2Vu")
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	fmt.Printf("%v %+v %#v\n", client, client, *client)
+	// Output: authentik.Client(https://sso.example.com) authentik.Client(https://sso.example.com) authentik.Client(https://sso.example.com)
+}
+
+func ExampleClient_ServerVersion() {
+	srv := authentiktest.Start(authentiktest.Version("2025.10.0"))
+	defer srv.Close()
+	version, err := srv.Client().ServerVersion(context.Background())
+	fmt.Println(version, err)
+	// Output: 2025.10.0 <nil>
+}
+
+func ExampleClient_Get() {
+	srv := authentiktest.Start()
+	defer srv.Close()
+	client := srv.Client()
+
+	var me struct {
+		User struct{ Username string }
+	}
+	err := client.Get(context.Background(), "core/users/me/", nil, &me)
+	fmt.Println(me.User.Username, err)
+
+	// Page is the envelope of every list.
+	var stages authentik.Page[authentik.Stage]
+	err = client.Get(context.Background(), "stages/all/", url.Values{"search": {"consent"}}, &stages)
+	fmt.Println(stages.Pagination.Count, stages.Results[0].Name, err)
+	// Output:
+	// akadmin <nil>
+	// 1 default-provider-authorization-consent <nil>
+}
+
+func ExampleClient_FlowsInstancesList() {
+	srv := authentiktest.Start()
+	defer srv.Close()
+	page, err := srv.Client().FlowsInstancesList(context.Background(), &authentik.FlowsInstancesListOptions{PageSize: 5})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	p := page.Pagination
+	fmt.Printf("flows %d to %d of %d, page %d of %d\n", p.StartIndex, p.EndIndex, p.Count, p.Current, p.TotalPages)
+	fmt.Println(page.Results[0].Slug)
+	// Output:
+	// flows 1 to 5 of 14, page 1 of 3
+	// default-authentication-flow
+}
+
+func ExampleClient_FlowsInstancesList_filter() {
+	srv := authentiktest.Start()
+	defer srv.Close()
+	page, err := srv.Client().FlowsInstancesList(context.Background(), &authentik.FlowsInstancesListOptions{
+		Designation: authentik.FlowDesignationStageConfiguration,
+		Search:      "authenticator setup", // both words
+		Ordering:    "-name",
+	})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	for _, flow := range page.Results {
+		fmt.Println(flow.Slug)
+	}
+	// Output:
+	// default-authenticator-webauthn-setup
+	// default-authenticator-totp-setup
+	// default-authenticator-static-setup
+}
+
+func ExampleClient_FlowsInstancesPages() {
+	srv := authentiktest.Start()
+	defer srv.Close()
+	srv.AddFlows(200)
+	for page, err := range srv.Client().FlowsInstancesPages(context.Background(), nil) {
+		if err != nil {
+			fmt.Println(err)
+			return
+		}
+		fmt.Printf("page %d of %d: %d flows\n", page.Pagination.Current, page.Pagination.TotalPages, len(page.Results))
+	}
+	// Output:
+	// page 1 of 3: 100 flows
+	// page 2 of 3: 100 flows
+	// page 3 of 3: 14 flows
+}
+
+func ExampleClient_FlowsInstancesAll() {
+	srv := authentiktest.Start()
+	defer srv.Close()
+	srv.AddFlows(1000)
+	for flow, err := range srv.Client().FlowsInstancesAll(context.Background(), nil) {
+		if err != nil {
+			fmt.Println(err)
+			return
+		}
+		if flow.Designation == authentik.FlowDesignationEnrollment {
+			fmt.Println(flow.Slug)
+			break // sends nothing more
+		}
+	}
+	fmt.Println(len(srv.Requests()), "request")
+	// Output:
+	// brand-0003-enrollment
+	// 1 request
+}
+
+func ExampleClient_BindingsRetrieve() {
+	srv := authentiktest.Start()
+	defer srv.Close()
+	id := srv.Bindings()[0].PK // in a program: uuid.Parse("…")
+
+	binding, err := srv.Client().BindingsRetrieve(context.Background(), id)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	stage := binding.StageObj
+	fmt.Println(stage.Name, "is", stage.VerboseName)
+	for _, flow := range stage.FlowSet {
+		fmt.Println("in", flow.Slug)
+	}
+	// Output:
+	// default-provider-authorization-consent is Consent Stage
+	// in default-provider-authorization-explicit-consent
+}
+
+func ExampleCollect() {
+	srv := authentiktest.Start()
+	defer srv.Close()
+	flows, err := authentik.Collect(srv.Client().FlowsInstancesAll(context.Background(), nil))
+	fmt.Println(len(flows), err)
+	// Output: 14 <nil>
+}
+
+func ExampleOne() {
+	srv := authentiktest.Start()
+	defer srv.Close()
+	client := srv.Client()
+	for _, slug := range []string{"default-authentication-flow", "default-recovery-flow"} {
+		flow, err := authentik.One(client.FlowsInstancesAll(context.Background(), &authentik.FlowsInstancesListOptions{Slug: slug}))
+		switch {
+		case errors.Is(err, authentik.ErrNoResult):
+			fmt.Println("there is no", slug)
+		case err != nil:
+			fmt.Println(err)
+		default:
+			fmt.Println(flow.Title)
+		}
+	}
+	// Output:
+	// Welcome to authentik!
+	// there is no default-recovery-flow
+}
+
+func ExampleSnapshot() {
+	srv := authentiktest.Start()
+	defer srv.Close()
+	srv.AddFlows(200)
+	srv.ChangeListAfterPage(1, func() { srv.DeleteFlow("initial-setup") }) // somebody else does
+
+	flows, err := authentik.Snapshot(srv.Client().FlowsInstancesAll(context.Background(), nil))
+	fmt.Println(len(flows), err)
+	// Output: 213 <nil>
+}
+
+func ExampleWithPrefetch() {
+	srv := authentiktest.Start()
+	defer srv.Close()
+	srv.AddFlows(1000)
+	flows, err := authentik.Collect(srv.Client().FlowsInstancesAll(context.Background(), nil, authentik.WithPrefetch(2)))
+	fmt.Println(len(flows), err, len(srv.Requests()), "requests")
+	// Output: 1014 <nil> 11 requests
+}
+
+func ExampleAllowListChanges() {
+	srv := authentiktest.Start()
+	defer srv.Close()
+	srv.AddFlows(200)
+	srv.ChangeListAfterPage(1, func() { srv.AddFlow(authentik.Flow{Slug: "added-meanwhile"}) })
+
+	flows := srv.Client().FlowsInstancesAll(context.Background(), nil, authentik.AllowListChanges())
+	all, err := authentik.Collect(flows)
+	fmt.Println(len(all), err) // each once, but perhaps not the new one
+	// Output: 214 <nil>
+}
+
+func ExampleWithResponse() {
+	srv := authentiktest.Start()
+	defer srv.Close()
+	var r authentik.Response
+	if _, err := srv.Client().FlowsInstancesList(context.Background(), nil, authentik.WithResponse(&r)); err != nil {
+		fmt.Println(err)
+		return
+	}
+	fmt.Println(r.StatusCode, r.Attempts, len(r.RequestID), r.Header.Get("Content-Type"))
+
+	// A key that this library does not model.
+	var body struct{ Autocomplete map[string]any }
+	err := json.Unmarshal(r.Body, &body)
+	fmt.Println(body.Autocomplete, err)
+	// Output:
+	// 200 1 32 application/json
+	// map[] <nil>
+}
+
+func ExampleWithRetry() {
+	srv := authentiktest.Start()
+	defer srv.Close()
+	srv.FailNext(5, http.StatusServiceUnavailable, "", nil)
+	client := srv.Client(authentik.WithRetry(authentik.RetryPolicy{
+		MaxAttempts: 6,
+		BaseDelay:   10 * time.Millisecond,
+	}))
+
+	var r authentik.Response
+	_, err := client.ServerVersion(context.Background(), authentik.WithResponse(&r))
+	fmt.Println(r.Attempts, "attempts,", err)
+	// Output: 6 attempts, <nil>
+}
+
+func ExampleWithTimeout() {
+	srv := authentiktest.Start()
+	defer srv.Close()
+	srv.Latency(time.Minute)
+	client := srv.Client(
+		authentik.WithTimeout(10*time.Millisecond),                           // of an attempt
+		authentik.WithRetry(authentik.RetryPolicy{BaseDelay: -1}),            // none is waited
+		authentik.WithHTTPClient(&http.Client{Transport: &http.Transport{}})) // its own timeout, if it is shorter, counts too
+
+	_, err := client.ServerVersion(context.Background())
+	fmt.Println(errors.Is(err, authentik.ErrAttemptTimeout), errors.Is(err, context.DeadlineExceeded))
+	// Output: true false
+}
+
+func ExampleWithTokenFunc() {
+	srv := authentiktest.Start()
+	defer srv.Close()
+	token := srv.Token // of a vault, or of OAuth2: see examples/oauth2
+	client, err := authentik.NewClient(srv.URL, "", authentik.WithTokenFunc(
+		func(context.Context) (string, error) { return token, nil },
+	))
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer client.Close()
+
+	token = srv.RotateToken(token) // the old one is worthless now
+	_, err = client.ServerVersion(context.Background())
+	fmt.Println(err)
+	// Output: <nil>
+}
+
+// roundTripFunc is a http.RoundTripper.
+type roundTripFunc func(*http.Request) (*http.Response, error)
+
+func (f roundTripFunc) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
+
+func ExampleWithMiddleware() {
+	srv := authentiktest.Start()
+	defer srv.Close()
+	srv.FailNext(1, http.StatusBadGateway, "", nil)
+	count := func(next http.RoundTripper) http.RoundTripper {
+		return roundTripFunc(func(r *http.Request) (*http.Response, error) {
+			response, err := next.RoundTrip(r)
+			if err == nil {
+				fmt.Println(r.Method, r.URL.Path, response.StatusCode, "token seen:", r.Header.Get("Authorization") != "")
+			}
+			return response, err
+		})
+	}
+	_, err := srv.Client(authentik.WithMiddleware(count)).ServerVersion(context.Background())
+	fmt.Println(err)
+	// Output:
+	// GET /api/v3/admin/version/ 502 token seen: false
+	// GET /api/v3/admin/version/ 200 token seen: false
+	// <nil>
+}
+
+func ExampleWithLogger() {
+	srv := authentiktest.Start()
+	defer srv.Close()
+	srv.On("flows_instances_list").FailNext(1, http.StatusBadGateway, "", nil)
+	logger := slog.New(slog.NewTextHandler(os.Stdout, &slog.HandlerOptions{
+		Level: slog.LevelDebug,
+		ReplaceAttr: func(_ []string, a slog.Attr) slog.Attr { // what differs from run to run
+			switch a.Key {
+			case slog.TimeKey, "took", "wait", "request_id":
+				return slog.Attr{}
+			}
+			return a
+		},
+	}))
+
+	// A retry is a warning; what was searched for is in no record.
+	_, err := srv.Client(authentik.WithLogger(logger)).FlowsInstancesList(context.Background(),
+		&authentik.FlowsInstancesListOptions{Search: "alice", PageSize: 20})
+	fmt.Println(err)
+	// Output:
+	// level=DEBUG msg="authentik: attempt" op=FlowsInstancesList method=GET path=/api/v3/flows/instances/ attempt=1 status=502 query="page_size=20&search=REDACTED"
+	// level=WARN msg="authentik: retry" op=FlowsInstancesList method=GET path=/api/v3/flows/instances/ attempt=1 status=502
+	// level=DEBUG msg="authentik: attempt" op=FlowsInstancesList method=GET path=/api/v3/flows/instances/ attempt=2 status=200 query="page_size=20&search=REDACTED"
+	// <nil>
+}
+
+func ExampleWithUserAgent() {
+	srv := authentiktest.Start()
+	defer srv.Close()
+	if _, err := srv.Client(authentik.WithUserAgent("inventory/1.2")).ServerVersion(context.Background()); err != nil {
+		fmt.Println(err)
+	}
+	first, _, _ := strings.Cut(srv.Requests()[0].Header.Get("User-Agent"), " ")
+	fmt.Println(first)
+	// Output: inventory/1.2
+}
+
+func ExampleWithHeader() {
+	srv := authentiktest.Start()
+	defer srv.Close()
+	if _, err := srv.Client(authentik.WithHeader("X-Proxy-Key", "opensesame")).ServerVersion(context.Background()); err != nil {
+		fmt.Println(err)
+	}
+	fmt.Println(srv.Requests()[0].Header.Get("X-Proxy-Key"))
+
+	_, err := authentik.NewClient(srv.URL, srv.Token, authentik.WithHeader("Authorization", "Basic opensesame"))
+	fmt.Println(err)
+	// Output:
+	// opensesame
+	// authentik: NewClient: WithHeader: this header is not the caller's to set
+}
+
+func ExampleWithHTTPClient() {
+	srv := authentiktest.Start()
+	defer srv.Close()
+	// The transport has your private CA, client certificate or proxy: see the
+	// README.
+	transport := http.DefaultTransport.(*http.Transport).Clone()
+	client, err := authentik.NewClient(srv.URL, srv.Token, authentik.WithHTTPClient(&http.Client{Transport: transport}))
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer transport.CloseIdleConnections() // yours; Close leaves them alone
+	_, err = client.ServerVersion(context.Background())
+	fmt.Println(err)
+	// Output: <nil>
+}
+
+func ExampleWithInsecureHTTP() {
+	_, err := authentik.NewClient("http://authentik.internal:9000", "wkMmVyZ0tva2Vu")
+	fmt.Println(err)
+	_, err = authentik.NewClient("http://authentik.internal:9000", "wkMmVyZ0tva2Vu", authentik.WithInsecureHTTP())
+	fmt.Println(err)
+	// Output:
+	// authentik: NewClient: baseURL: it is http://, where everybody on the way can read the token: use https://, or WithInsecureHTTP
+	// <nil>
+}
+
+func ExampleWithMaxResponseSize() {
+	srv := authentiktest.Start()
+	defer srv.Close()
+	_, err := srv.Client(authentik.WithMaxResponseSize(1<<10)).FlowsInstancesList(context.Background(), nil)
+	fmt.Println(errors.Is(err, authentik.ErrResponseTooLarge))
+	// Output: true
+}
+
+func ExampleValidationError() {
+	srv := authentiktest.Start()
+	defer srv.Close()
+	_, err := srv.Client().FlowsInstancesList(context.Background(), &authentik.FlowsInstancesListOptions{Designation: "foo"})
+
+	var invalid *authentik.ValidationError
+	if errors.As(err, &invalid) {
+		for field, messages := range invalid.Fields {
+			fmt.Println(field, messages)
+		}
+	}
+	fmt.Println(errors.Is(err, authentik.ErrBadRequest))
+	// Output:
+	// designation [Select a valid choice. foo is not one of the available choices.]
+	// true
+}
+
+func ExamplePermissionError() {
+	srv := authentiktest.Start()
+	defer srv.Close()
+	client := srv.ClientAs(srv.AddUser()) // without any permission
+	_, err := client.FlowsInstancesList(context.Background(), nil)
+
+	var denied *authentik.PermissionError
+	if errors.As(err, &denied) {
+		fmt.Println(denied.StatusCode, denied.Detail)
+		// A bad token is a 403 as well. Any good one may ask for the version.
+		_, err := client.ServerVersion(context.Background())
+		fmt.Println("the token is good:", err == nil)
+	}
+	// Output:
+	// 403 You do not have permission to perform this action.
+	// the token is good: true
+}
+
+func ExampleAPIError() {
+	srv := authentiktest.Start()
+	defer srv.Close()
+	_, err := srv.Client().BindingsRetrieve(context.Background(), uuid.MustParse("c0ffee00-0000-4000-8000-000000000000"))
+
+	if errors.Is(err, authentik.ErrNotFound) {
+		fmt.Println("no such binding")
+	}
+	var answer *authentik.APIError
+	if errors.As(err, &answer) {
+		fmt.Println(answer.Op, answer.StatusCode, answer.Detail)
+		fmt.Println("logged by the server under a request ID:", answer.RequestID != "")
+	}
+	// Output:
+	// no such binding
+	// BindingsRetrieve 404 No FlowStageBinding matches the given query.
+	// logged by the server under a request ID: true
+}
+
+func ExampleRequestError() {
+	srv := authentiktest.Start()
+	defer srv.Close()
+	srv.Latency(time.Minute)
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Millisecond)
+	defer cancel()
+	_, err := srv.Client().ServerVersion(ctx)
+
+	var failed *authentik.RequestError
+	fmt.Println(errors.As(err, &failed), errors.Is(err, context.DeadlineExceeded))
+	// Output: true true
+}
+
+func ExampleDecodeError() {
+	srv := authentiktest.Start()
+	defer srv.Close()
+	srv.FailNext(1, http.StatusOK, `{"pagination": {"next": 0}, "results": []}`, nil)
+	_, err := srv.Client().FlowsInstancesList(context.Background(), nil)
+
+	var unusable *authentik.DecodeError
+	if errors.As(err, &unusable) {
+		fmt.Println(unusable.JSONPath, unusable.Err)
+	}
+	// Output: pagination.previous missing
+}
+
+func ExampleArgumentError() {
+	srv := authentiktest.Start()
+	defer srv.Close()
+	_, err := srv.Client().FlowsInstancesList(context.Background(), &authentik.FlowsInstancesListOptions{Ordering: "stages"})
+
+	var refused *authentik.ArgumentError
+	if errors.As(err, &refused) {
+		fmt.Printf("%s: %s\n", refused.Field, refused.Reason)
+	}
+	fmt.Println(len(srv.Requests()), "requests")
+	// Output:
+	// Ordering: by stages or policies, servers repeat some flows and omit others
+	// 0 requests
+}
+
+func ExampleFlow() {
+	var flow authentik.Flow
+	err := json.Unmarshal([]byte(`{
+		"pk": "c0ffee00-0000-4000-8000-000000000000",
+		"policybindingmodel_ptr_id": "c0ffee00-0000-4000-8000-000000000001",
+		"name": "Recovery", "slug": "recovery", "title": "Forgot?", "designation": "recovery",
+		"background": "", "stages": [], "policies": [], "cache_count": 0,
+		"export_url": "/api/v3/flows/instances/recovery/export/", "layout": "hologram"
+	}`), &flow)
+	fmt.Println(flow.Slug, err)
+	fmt.Println(flow.Layout, "is known:", flow.Layout.Known()) // a newer server's
+
+	flow.Layout = authentik.FlowLayoutStacked
+	encoded, err := json.Marshal(flow) // authentik's own shape
+	fmt.Println(string(encoded[:50]), err)
+	// Output:
+	// recovery <nil>
+	// hologram is known: false
+	// {"pk":"c0ffee00-0000-4000-8000-000000000000","poli <nil>
+}
