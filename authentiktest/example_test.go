@@ -323,6 +323,20 @@ func ExampleServer_Starting() {
 	// Output: true
 }
 
+func ExampleServer_Crashed() {
+	srv := authentiktest.RoundTripper(nil)
+	srv.Crashed(2)
+	client := srv.Client(authentik.WithRetry(authentik.RetryPolicy{MaxAttempts: 1}))
+	for range 3 {
+		_, err := client.ServerVersion(context.Background())
+		fmt.Println(err)
+	}
+	// Output:
+	// authentik: ServerVersion: 502 Bad Gateway: failed to connect to authentik backend: read unix @->/dev/shm/authentik-core.sock: read: connection reset by peer (1 attempt)
+	// authentik: ServerVersion: 502 Bad Gateway: failed to connect to authentik backend: dial unix /dev/shm/authentik-core.sock: connect: connection refused (1 attempt)
+	// <nil>
+}
+
 func ExampleServer_CutBody() {
 	srv := authentiktest.RoundTripper(nil)
 	srv.CutBody(1, 100)

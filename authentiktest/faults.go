@@ -116,9 +116,25 @@ func (f *faults) HTMLPage(n int) {
 // release and by what the client accepts.
 func (f *faults) Starting(n int) {
 	f.add("Starting", n, func(o *outcome, q request) {
-		a := f.server.store.startingAnswer(q.Header.Get("Accept") == "application/json")
-		o.status, o.header, o.body = a.status, f.server.header(a), a.body
+		f.answer(o, f.server.store.startingAnswer(acceptsExactlyJSON(q)))
 	})
+}
+
+// Crashed answers the next n requests as authentik's router does once the
+// server behind it has died: with status 502, by the release and by what the
+// client accepts, and to the first one that its connection was reset.
+func (f *faults) Crashed(n int) {
+	underWay := true
+	f.add("Crashed", n, func(o *outcome, q request) {
+		f.answer(o, f.server.store.crashedAnswer(acceptsExactlyJSON(q), underWay))
+		underWay = false
+	})
+}
+
+func acceptsExactlyJSON(q request) bool { return q.Header.Get("Accept") == "application/json" }
+
+func (f *faults) answer(o *outcome, a reply) {
+	o.status, o.header, o.body = a.status, f.server.header(a), a.body
 }
 
 // CutBody cuts the connection after that many bytes of the bodies of the next

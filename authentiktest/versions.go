@@ -1,7 +1,9 @@
 package authentiktest
 
 import (
+	"encoding/json"
 	"fmt"
+	"net/http"
 	"slices"
 	"strconv"
 	"strings"
@@ -155,36 +157,50 @@ const (
 
 // startingAnswer is what the router in front answers while the server starts,
 // to whoever accepts exactly JSON and to others.
-func (r rules) startingAnswer(json bool) reply {
-	text, status := "authentik starting", 503
-	retryAfter := ""
+func (r rules) startingAnswer(inJSON bool) reply {
 	switch {
-	case r.since("2025.10.1"):
-		retryAfter = "5"
+	case r.since("2025.10") && !r.since("2025.10.1") && inJSON: // it was forgotten to say otherwise
+		return r.routerAnswer(http.StatusOK, "authentik starting", "5", inJSON)
 	case r.since("2025.10"):
-		retryAfter = "5"
-		if json {
-			status = 200 // it was forgotten to say otherwise
-		}
+		return r.routerAnswer(http.StatusServiceUnavailable, "authentik starting", "5", inJSON)
 	case r.since("2023.10"):
-		text, status = "failed to connect to authentik backend: authentik starting", 502
+		return r.routerAnswer(http.StatusBadGateway, failedToConnect+"authentik starting", "", inJSON)
 	default:
-		text, status = "authentik starting...", 502
-		json = json && r.since("2022.12")
+		return r.routerAnswer(http.StatusBadGateway, "authentik starting...", "", inJSON)
 	}
-	a := reply{status: status, contentType: "text/plain; charset=utf-8", body: []byte(text)}
-	if json {
-		a.body = appendJSON(nil, object{{"error", text}})
+}
+
+// crashedAnswer is what it answers once the server has died: to the request
+// that was under way, and to those that come after it.
+func (r rules) crashedAnswer(inJSON, underWay bool) reply {
+	const socket = "/dev/shm/authentik-core.sock"
+	switch {
+	case !r.since("2022.12"):
+		return r.startingAnswer(inJSON)
+	case underWay:
+		return r.routerAnswer(http.StatusBadGateway, failedToConnect+"read unix @->"+socket+": read: connection reset by peer", "", inJSON)
+	default:
+		return r.routerAnswer(http.StatusBadGateway, failedToConnect+"dial unix "+socket+": connect: connection refused", "", inJSON)
+	}
+}
+
+const failedToConnect = "failed to connect to authentik backend: "
+
+// routerAnswer is a text, or in JSON the value of "error".
+func (r rules) routerAnswer(status int, text, retryAfter string, inJSON bool) reply {
+	inJSON = inJSON && r.since("2022.12")
+	a := reply{status: status, contentType: "text/plain; charset=utf-8", body: []byte(text), router: true, retryAfter: retryAfter}
+	if inJSON {
+		a.body, _ = json.Marshal(map[string]string{"error": text}) // a string has a JSON form
 		if r.since("2023.10") {
 			a.body = append(a.body, '\n')
 		}
 	}
 	if r.since("2025.10") {
 		a.contentType = "text/plain"
-		if json {
+		if inJSON {
 			a.contentType = "application/json"
 		}
 	}
-	a.router, a.retryAfter = true, retryAfter
 	return a
 }
