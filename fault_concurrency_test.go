@@ -122,7 +122,13 @@ var concurrencyFaults = map[string]func(*testing.T){
 		cancel(errEnough)
 		late, cancelLate := context.WithDeadline(t.Context(), time.Now())
 		defer cancelLate()
-		for ctx, text := range map[context.Context]string{canceled: "context canceled: enough (0 attempts)", late: "context deadline exceeded (0 attempts)"} {
+		told, cancelTold := context.WithDeadlineCause(t.Context(), time.Now(), errEnough)
+		defer cancelTold()
+		for ctx, text := range map[context.Context]string{
+			canceled: "context canceled: enough (0 attempts)",
+			late:     "context deadline exceeded (0 attempts)",
+			told:     "context deadline exceeded: enough (0 attempts)",
+		} {
 			got := ak.list(ctx, t)
 			require.ErrorIs(t, got.err, ctx.Err())
 			tells(t, got.err, text)

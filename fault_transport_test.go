@@ -483,6 +483,17 @@ var transportFaults = map[string]func(*testing.T){
 	"T21": func(t *testing.T) {
 		t.Parallel()
 		t.Run("SSH", permanent(sendsAndCloses("SSH-2.0-OpenSSH_9.6\r\n"), `net/http: HTTP/1.x transport connection broken: malformed HTTP response "SSH-2.0-OpenSSH_9.6" (1 attempt)`))
+		bubble(t, "SSH, where TLS is expected", func(t *testing.T) {
+			client := &http.Client{Transport: &http.Transport{DialContext: func(context.Context, string, string) (net.Conn, error) {
+				theirs, ours := net.Pipe()
+				go func() { _, _ = io.Copy(io.Discard, ours) }()
+				go func() { _, _ = io.WriteString(ours, "SSH-2.0-OpenSSH_9.6\r\n") }()
+				return theirs, nil
+			}}}
+			err := failsAfter(t, newSubject(t, "https://sso.example.com", authentik.WithHTTPClient(client)), 1, "tls: first record does not look like a TLS handshake (1 attempt)")
+			var record tls.RecordHeaderError
+			require.ErrorAs(t, err, &record)
+		})
 		t.Run("two lengths", permanent(sendsAndCloses("HTTP/1.1 200 OK\r\nContent-Length: 2\r\nContent-Length: 3\r\n\r\n{}"),
 			`net/http: HTTP/1.x transport connection broken: http: message cannot contain multiple Content-Length headers; got ["2" "3"] (1 attempt)`))
 	},

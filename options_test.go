@@ -568,6 +568,38 @@ func TestMiddlewareIsAroundEachAttempt(t *testing.T) {
 	tells(t, torn.list(t.Context(), t).err, "multiple Read calls return no data or error (4 attempts)")
 	assert.Equal(t, 4, both.closed)
 
+	headless := newSubject(t, "https://sso.example.com", noWaits, authentik.WithMiddleware(func(http.RoundTripper) http.RoundTripper {
+		return roundTripper(func(*http.Request) (*http.Response, error) { return &http.Response{}, io.ErrNoProgress })
+	}))
+	tells(t, headless.list(t.Context(), t).err, "multiple Read calls return no data or error (4 attempts)")
+
+	sent := &closeable{}
+	tokenless, err := authentik.NewClient("https://sso.example.com", "",
+		authentik.WithTokenFunc(func(context.Context) (string, error) { return "", io.ErrNoProgress }),
+		authentik.WithMiddleware(func(next http.RoundTripper) http.RoundTripper {
+			return roundTripper(func(req *http.Request) (*http.Response, error) {
+				req = req.Clone(req.Context())
+				req.Body = sent // a RoundTripper closes it, also if it fails
+				return next.RoundTrip(req)
+			})
+		}))
+	require.NoError(t, err)
+	_, err = tokenless.FlowsInstancesList(t.Context(), nil)
+	tells(t, err, "no token: multiple Read calls return no data or error (1 attempt)")
+	assert.Equal(t, 1, sent.closed)
+
+	gone := newSubject(t, "https://sso.example.com", authentik.WithMiddleware(func(http.RoundTripper) http.RoundTripper {
+		return roundTripper(func(*http.Request) (*http.Response, error) { return nil, context.Canceled }) // its own
+	}))
+	tells(t, gone.list(t.Context(), t).err, "context canceled (1 attempt)")
+
+	promised := newSubject(t, "https://sso.example.com", authentik.WithMiddleware(func(http.RoundTripper) http.RoundTripper {
+		return roundTripper(func(*http.Request) (*http.Response, error) {
+			return &http.Response{StatusCode: http.StatusOK, ContentLength: 2}, nil // of a body that is not there
+		})
+	}))
+	tells(t, promised.list(t.Context(), t).err, "unusable answer (200 OK): empty body (1 attempt)")
+
 	bare := newSubject(t, "https://sso.example.com", authentik.WithMiddleware(func(http.RoundTripper) http.RoundTripper {
 		return roundTripper(func(*http.Request) (*http.Response, error) {
 			return &http.Response{StatusCode: http.StatusNotFound}, nil

@@ -506,6 +506,11 @@ func TestMaxElapsedIsForCallersWithoutADeadline(t *testing.T) {
 			assert.Equal(t, c.attempts, got.response.Attempts)
 		})
 	}
+	bubble(t, "none, and an attempt has its time", func(t *testing.T) {
+		got := newScript(hangs).subject(t, authentik.WithRetry(authentik.RetryPolicy{BaseDelay: -1, MaxElapsed: -1})).list(context.Background(), t)
+		tells(t, got.err, "attempt timed out after 1m0s (2 attempts)")
+		assert.Equal(t, 2*time.Minute, got.took)
+	})
 	bubble(t, "it cuts the last attempt", func(t *testing.T) {
 		got := newScript(asking(503), hangs).subject(t, authentik.WithRetry(authentik.RetryPolicy{BaseDelay: -1, MaxElapsed: 10 * time.Second})).list(context.Background(), t)
 		tells(t, got.err, "attempt timed out after 10s; before that 503 Service Unavailable: Later. (2 attempts, no time left to wait and try again)")

@@ -44,8 +44,8 @@ func (c *call) RoundTrip(req *http.Request) (*http.Response, error) {
 	c.began, c.handled = time.Now(), false
 	c.result.Attempts++
 	timeout := c.t.timeout
-	if _, callers := c.ctx.Deadline(); !callers && !c.deadline.IsZero() {
-		timeout = min(timeout, c.deadline.Sub(c.began)) // MaxElapsed's
+	if !c.deadline.IsZero() {
+		timeout = min(timeout, c.deadline.Sub(c.began))
 	}
 	c.attempt, c.cancel = context.WithTimeoutCause(req.Context(), timeout, ErrAttemptTimeout)
 	req = req.WithContext(c.attempt)
@@ -76,7 +76,7 @@ func (c *call) RoundTrip(req *http.Request) (*http.Response, error) {
 
 // timedOut puts the attempt's timeout in the place of the error it caused.
 func (c *call) timedOut(err error) error {
-	if c.ended() == nil && context.Cause(c.attempt) == ErrAttemptTimeout { //nolint:errorlint // our own cause
+	if context.Cause(c.attempt) == ErrAttemptTimeout { //nolint:errorlint // our own cause
 		c.timeouts++
 		return fmt.Errorf("%w after %v", ErrAttemptTimeout, time.Since(c.began).Round(time.Millisecond))
 	}
@@ -210,7 +210,7 @@ func (c *call) next(o outcome) (wait time.Duration, again bool, gaveUp string) {
 		}
 	} else {
 		c.tries++
-		if c.tries >= p.MaxAttempts || errors.Is(o.err, ErrAttemptTimeout) && c.timeouts > 1 {
+		if c.tries >= p.MaxAttempts || c.timeouts > 1 {
 			return 0, false, ""
 		}
 		status := 0
@@ -243,7 +243,7 @@ func (c *call) next(o outcome) (wait time.Duration, again bool, gaveUp string) {
 func (c *call) retryable(o outcome) bool {
 	switch {
 	case c.req.Method != http.MethodGet && c.req.Method != http.MethodHead:
-		return o.answer == nil && nothingSent(o.err) && !permanent(o.err)
+		return nothingSent(o.err) && !permanent(o.err)
 	case o.judged:
 		return errors.Is(o.err, io.ErrUnexpectedEOF)
 	case o.answer != nil:

@@ -44,7 +44,7 @@ func (c *call) logAttempt(o outcome) {
 			slog.Duration("took", now.Sub(c.began)),
 		)...)
 	}
-	if c.again && log.Enabled(c.ctx, slog.LevelWarn) {
+	if c.again {
 		message := "authentik: retry"
 		if c.comingBack(o) {
 			message = "authentik: waiting for the server to start"
