@@ -64,7 +64,8 @@ func Example_testing() {
 	srv.AddFlow(authentik.Flow{Slug: "lost-password", Designation: authentik.FlowDesignationRecovery})
 	srv.FailNext(1, http.StatusBadGateway, "<h1>Bad Gateway</h1>", nil)
 
-	flow, err := authentik.One(srv.Client().FlowsInstancesAll(context.Background(), &authentik.FlowsInstancesListOptions{
+	client := srv.Client(authentik.WithRetry(authentik.RetryPolicy{BaseDelay: -1})) // it tries again at once
+	flow, err := authentik.One(client.FlowsInstancesAll(context.Background(), &authentik.FlowsInstancesListOptions{
 		Designation: authentik.FlowDesignationRecovery,
 	}))
 	fmt.Println(flow.Slug, err)
@@ -350,7 +351,7 @@ func ExampleWithRetry() {
 	srv.FailNext(5, http.StatusServiceUnavailable, "", nil)
 	client := srv.Client(authentik.WithRetry(authentik.RetryPolicy{
 		MaxAttempts: 6,
-		BaseDelay:   10 * time.Millisecond,
+		BaseDelay:   time.Millisecond,
 	}))
 
 	var r authentik.Response
@@ -410,7 +411,10 @@ func ExampleWithMiddleware() {
 			return response, err
 		})
 	}
-	_, err := srv.Client(authentik.WithMiddleware(count)).ServerVersion(context.Background())
+	_, err := srv.Client(
+		authentik.WithMiddleware(count),
+		authentik.WithRetry(authentik.RetryPolicy{BaseDelay: -1}), // at once
+	).ServerVersion(context.Background())
 	fmt.Println(err)
 	// Output:
 	// GET /api/v3/admin/version/ 502 token seen: false
@@ -434,8 +438,10 @@ func ExampleWithLogger() {
 	}))
 
 	// A retry is a warning; what was searched for is in no record.
-	_, err := srv.Client(authentik.WithLogger(logger)).FlowsInstancesList(context.Background(),
-		&authentik.FlowsInstancesListOptions{Search: "alice", PageSize: 20})
+	client := srv.Client(
+		authentik.WithLogger(logger),
+		authentik.WithRetry(authentik.RetryPolicy{BaseDelay: -1})) // at once
+	_, err := client.FlowsInstancesList(context.Background(), &authentik.FlowsInstancesListOptions{Search: "alice", PageSize: 20})
 	fmt.Println(err)
 	// Output:
 	// level=DEBUG msg="authentik: attempt" op=FlowsInstancesList method=GET path=/api/v3/flows/instances/ attempt=1 status=502 query="page_size=20&search=REDACTED"
