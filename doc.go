@@ -2,6 +2,10 @@
 // open-source identity provider: it lists flows, walks them, and reads the
 // bindings that tie stages to them, on every release from 2021.12 to 2026.8.
 //
+//	go get github.com/seed-299d42e7/authentik-go
+//
+// A quick start, with an API token of a user who may view flows:
+//
 //	client, err := authentik.NewClient("https://sso.example.com", token)
 //	if err != nil {
 //		return err
@@ -55,6 +59,24 @@
 // type, a duplicate key, a key in the wrong case, invalid UTF-8, or anything
 // that is not the object asked for is a [*DecodeError] with the path to it,
 // never a zero value. What is decoded keeps nothing else of the response alive.
+//
+// # Versions
+//
+// The same code works with every release: what an older server does not have
+// is the zero value, and the doc comment of each field and enum value says
+// since when it is there. What servers do otherwise, such as the size of a
+// page, is said where it matters. All of it was seen on real servers, or is in
+// the schema of the release.
+//
+// # Testing
+//
+// Package [github.com/seed-299d42e7/authentik-go/authentiktest] is a fake
+// authentik of any of these releases, with the flows of a fresh install and
+// with faults on demand:
+//
+//	srv := authentiktest.NewServer(t, authentiktest.Version("2024.10"))
+//	srv.FailNext(1, http.StatusBadGateway, "", nil)
+//	client := srv.Client()
 //
 // # Retries
 //
