@@ -186,8 +186,8 @@ func loopback(host string) bool {
 	if strings.EqualFold(host, "localhost") {
 		return true
 	}
-	ip, err := netip.ParseAddr(host)
-	return err == nil && ip.Unmap().IsLoopback()
+	ip, _ := netip.ParseAddr(host) // of a name there is none, which is no loopback
+	return ip.Unmap().IsLoopback()
 }
 
 // checkPath refuses an escaped path, without a slash at its ends, that a

@@ -7,7 +7,8 @@
 // returns. Of a || b each side is made false, of a && b each side true. All
 // mutants are in one build, switched on by an environment variable, so that
 // each costs a run of the tests and no compilation. The rows of the fault
-// matrix run first, then all other tests.
+// matrix run first, then all other tests. Rules of the fake server are changed,
+// too: see fake.go.
 //
 // It exits with 1 if a mutant survives that survivors.txt does not explain, or
 // if that explains one that does not survive.
@@ -38,11 +39,15 @@ import (
 
 const (
 	variable = "AUTHENTIK_MUTANT" // the number of the one that is switched on
-	timeout  = 4 * time.Minute    // of a run of the tests; a mutant that hangs is caught, too
+	none     = -1                 // no mutant's number
+	timeout  = 2 * time.Minute    // of a run of the tests; a mutant that hangs is caught, too
 )
 
 // packages have guards; the tests of each know it best, and the root's know all.
 var packages = []string{"internal/wire", "internal/transport", "."}
+
+// first is the test of a package that is to go red, if it does.
+var first = map[string]string{".": "^TestFault$", fakePackage: "^TestReplay$"}
 
 // mutant is a guard, or one side of it, that can be switched off.
 type mutant struct {
@@ -91,7 +96,7 @@ func run(only string, workers int) error {
 		if err := build.Run(); err != nil {
 			return fmt.Errorf("build of %s: %w", pkg, err)
 		}
-		if killer := try(root, dir, pkg, -1); killer != "" {
+		if killer := try(root, dir, pkg, none); killer != "" {
 			return fmt.Errorf("%s is red without a mutant: %s", pkg, killer)
 		}
 	}
@@ -114,7 +119,11 @@ func run(only string, workers int) error {
 	}
 	close(next)
 	wait.Wait()
-	return report(mutants, wanted)
+	rules, err := tryRules(root, dir, wanted)
+	if err != nil {
+		return err
+	}
+	return errors.Join(report(mutants, wanted), reportRules(rules))
 }
 
 func binary(dir, pkg string) string {
@@ -167,12 +176,17 @@ func instrument(root, dir string) ([]mutant, string, error) {
 		}
 		replace[filepath.Join(root, pkg, "mutation_switch.go")] = switches
 	}
+	overlay := filepath.Join(dir, "overlay.json")
+	return mutants, overlay, writeOverlay(overlay, replace)
+}
+
+// writeOverlay writes what go build's -overlay reads.
+func writeOverlay(file string, replace map[string]string) error {
 	text, err := json.Marshal(map[string]any{"Replace": replace})
 	if err != nil {
-		return nil, "", err
+		return err
 	}
-	overlay := filepath.Join(dir, "overlay.json")
-	return mutants, overlay, os.WriteFile(overlay, text, 0o600)
+	return os.WriteFile(file, text, 0o600)
 }
 
 // guards puts a switch at each guard of a file, and lists them.
@@ -253,13 +267,13 @@ var failed = regexp.MustCompile(`(?m)^\s*--- FAIL: (\S+)`)
 // try runs the tests of a package with a mutant switched on, and returns the
 // one that went red first.
 func try(root, dir, pkg string, id int) string {
-	rows := [][]string{{"-test.run", "^TestFault$"}, {"-test.skip", "^TestFault$"}}
-	if pkg != "." {
-		rows = [][]string{nil}
+	runs := [][]string{nil}
+	if test := first[pkg]; test != "" {
+		runs = [][]string{{"-test.run", test}, {"-test.skip", test}}
 	}
-	for _, row := range rows {
+	for _, which := range runs {
 		ctx, cancel := context.WithTimeout(context.Background(), timeout)
-		command := exec.CommandContext(ctx, binary(dir, pkg), append([]string{"-test.failfast", "-test.timeout", (timeout - 10*time.Second).String()}, row...)...)
+		command := exec.CommandContext(ctx, binary(dir, pkg), append([]string{"-test.failfast", "-test.timeout", (timeout - 10*time.Second).String()}, which...)...)
 		command.Dir = filepath.Join(root, pkg)
 		command.Env = append(os.Environ(), variable+"="+strconv.Itoa(id))
 		output, err := command.CombinedOutput()

@@ -13,7 +13,7 @@ func OneLine(s string, limit int) string {
 	for len(s) > 0 {
 		r, size := utf8.DecodeRuneInString(s)
 		piece := s[:size]
-		if r == utf8.RuneError && size == 1 || !strconv.IsPrint(r) {
+		if r == utf8.RuneError || !strconv.IsPrint(r) {
 			quoted := strconv.Quote(piece)
 			piece = quoted[1 : len(quoted)-1]
 		}
