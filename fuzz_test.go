@@ -31,7 +31,8 @@ func FuzzDecodeBinding(f *testing.F) {
 
 // fuzzDecode decodes as the client does. What it accepts, encoding/json
 // accepts, with equal values; it survives being encoded and decoded, and it
-// does not refer to the input. What it refuses leaves nothing behind.
+// does not refer to the input. What it refuses leaves nothing behind. Either
+// takes no more memory than a few times the input.
 func fuzzDecode[T any](f *testing.F, target string) {
 	for _, exchanges := range recordings(f) {
 		for _, e := range exchanges {
@@ -57,7 +58,9 @@ func fuzzDecode[T any](f *testing.F, target string) {
 	}
 	f.Fuzz(func(t *testing.T, data []byte) {
 		input, got := bytes.Clone(data), new(T)
-		err := any(got).(json.Unmarshaler).UnmarshalJSON(input)
+		var err error
+		spent := allocated(func() { err = any(got).(json.Unmarshaler).UnmarshalJSON(input) })
+		assert.Less(t, spent, int64(8*len(data)+64<<10))
 		clear(input)
 		if err != nil {
 			var decodeError *authentik.DecodeError
@@ -76,7 +79,8 @@ func fuzzDecode[T any](f *testing.F, target string) {
 
 // FuzzErrorBody: whatever a server says with an error status, there is an
 // error of the status' type and no value; its text is one line of bounded
-// length; the token is in no part of it; and the body is kept, but for that.
+// length; the token is in no part of it; the body is kept, but for that; and
+// all of it takes bounded memory.
 func FuzzErrorBody(f *testing.F) {
 	for _, exchanges := range recordings(f) {
 		for _, e := range exchanges {
@@ -99,7 +103,10 @@ func FuzzErrorBody(f *testing.F) {
 				Body: io.NopCloser(bytes.NewReader(body)), ContentLength: -1,
 			}, nil
 		}, authentik.WithRetry(authentik.RetryPolicy{MaxAttempts: 1}))
-		page, err := ak.FlowsInstancesList(t.Context(), nil)
+		var page *authentik.Page[authentik.Flow]
+		var err error
+		spent := allocated(func() { page, err = ak.FlowsInstancesList(t.Context(), nil) })
+		assert.Less(t, spent, int64(200*min(len(body), 64<<10)+256<<10)) // encoding/json makes maps and slices of it
 		require.Nil(t, page)
 		var api *authentik.APIError
 		require.ErrorAs(t, err, &api)
