@@ -339,7 +339,7 @@ func ExampleServer_Crashed() {
 
 func ExampleServer_CutBody() {
 	srv := authentiktest.RoundTripper(nil)
-	srv.CutBody(1, 100)
+	srv.CutBody(100)
 	_, err := srv.Client(quick).FlowsInstancesList(context.Background(), nil)
 	fmt.Println(err, len(srv.Requests()), "requests")
 	// Output: <nil> 2 requests
@@ -347,7 +347,7 @@ func ExampleServer_CutBody() {
 
 func ExampleServer_Reset() {
 	srv := authentiktest.RoundTripper(nil)
-	srv.Reset(1)
+	srv.Reset()
 	_, err := srv.Client(quick).FlowsInstancesList(context.Background(), nil)
 	fmt.Println(err, len(srv.Requests()), "requests")
 	// Output: <nil> 2 requests

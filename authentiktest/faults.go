@@ -137,15 +137,15 @@ func (f *faults) answer(o *outcome, a reply) {
 	o.status, o.header, o.body = a.status, f.server.header(a), a.body
 }
 
-// CutBody cuts the connection after that many bytes of the bodies of the next
-// n answers; of a shorter body the last byte is missing.
-func (f *faults) CutBody(n, after int) {
-	f.add("CutBody", n, func(o *outcome, _ request) { o.cut = max(0, min(after, len(o.body)-1)) })
+// CutBody cuts the connection after that many bytes of the body of the next
+// answer; of a shorter body the last byte is missing.
+func (f *faults) CutBody(after int) {
+	f.add("CutBody", 1, func(o *outcome, _ request) { o.cut = max(0, min(after, len(o.body)-1)) })
 }
 
-// Reset resets the connections of the next n requests: there is no answer.
-func (f *faults) Reset(n int) {
-	f.add("Reset", n, func(o *outcome, _ request) { o.status = 0 })
+// Reset resets the connection of the next request: there is no answer.
+func (f *faults) Reset() {
+	f.add("Reset", 1, func(o *outcome, _ request) { o.status = 0 })
 }
 
 // Latency lets every answer wait, until it is set again: zero is none. With

@@ -84,21 +84,21 @@ func TestFaults(t *testing.T) {
 			},
 		},
 		"CutBody": {
-			func(srv *authentiktest.Server) { srv.CutBody(2, 9) },
+			func(srv *authentiktest.Server) { srv.CutBody(9); srv.CutBody(9) },
 			func(t *testing.T, _ authentik.Response, err error) {
 				t.Helper()
 				assert.ErrorIs(t, err, io.ErrUnexpectedEOF)
 			},
 		},
 		"CutBody of more than there is": {
-			func(srv *authentiktest.Server) { srv.CutBody(2, 1<<20) },
+			func(srv *authentiktest.Server) { srv.CutBody(1 << 20); srv.CutBody(1 << 20) },
 			func(t *testing.T, _ authentik.Response, err error) {
 				t.Helper()
 				assert.ErrorIs(t, err, io.ErrUnexpectedEOF)
 			},
 		},
 		"Reset": {
-			func(srv *authentiktest.Server) { srv.Reset(2) },
+			func(srv *authentiktest.Server) { srv.Reset(); srv.Reset() },
 			func(t *testing.T, r authentik.Response, err error) {
 				t.Helper()
 				assert.ErrorIs(t, err, syscall.ECONNRESET)
@@ -240,12 +240,12 @@ func TestChangeListAfterPage(t *testing.T) {
 func TestMisuseOfFaults(t *testing.T) {
 	t.Parallel()
 	for name, misuse := range map[string]func(srv *authentiktest.Server){
-		"no request":        func(srv *authentiktest.Server) { srv.Reset(0) },
+		"no request":        func(srv *authentiktest.Server) { srv.HTMLPage(0) },
 		"no status":         func(srv *authentiktest.Server) { srv.FailNext(1, 42, "", nil) },
 		"no page":           func(srv *authentiktest.Server) { srv.ChangeListAfterPage(0, func() {}) },
 		"no change":         func(srv *authentiktest.Server) { srv.ChangeListAfterPage(1, nil) },
-		"no operation":      func(srv *authentiktest.Server) { srv.On("flows_instances").Reset(1) },
-		"one it cannot do":  func(srv *authentiktest.Server) { srv.On("flows_instances_diagram_retrieve").Reset(1) },
+		"no operation":      func(srv *authentiktest.Server) { srv.On("flows_instances").Reset() },
+		"one it cannot do":  func(srv *authentiktest.Server) { srv.On("flows_instances_diagram_retrieve").Reset() },
 		"no such flow":      func(srv *authentiktest.Server) { srv.DeleteFlow("nope") },
 		"an update of none": func(srv *authentiktest.Server) { srv.UpdateFlow("nope", func(*authentik.Flow) {}) },
 		"an unsound update": func(srv *authentiktest.Server) {

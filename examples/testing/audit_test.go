@@ -73,7 +73,7 @@ func TestOpenFlowsWhenThingsGoWrong(t *testing.T) {
 		srv.Latency(10 * time.Second)
 		srv.Starting(3)
 		srv.FailNext(1, http.StatusServiceUnavailable, "", http.Header{"Retry-After": {"20"}})
-		srv.CutBody(1, 1000)
+		srv.CutBody(1000)
 
 		start := time.Now()
 		open, err := audit.OpenFlows(t.Context(), srv.Client())
