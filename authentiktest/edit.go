@@ -14,9 +14,11 @@ import (
 
 // edit runs f on the store, alone, and tells misuse.
 func (s *Server) edit(f func(*store) error) {
-	s.mu.Lock()
-	err := f(s.store)
-	s.mu.Unlock()
+	err := func() error {
+		s.mu.Lock()
+		defer s.mu.Unlock() // also if the test's own function ends the test
+		return f(s.store)
+	}()
 	if err != nil {
 		s.t.Helper()
 		s.misuse("%v", err)

@@ -136,6 +136,21 @@ func TestMisuse(t *testing.T) {
 	}
 }
 
+// A test that ends within UpdateFlow must not hang in Close.
+func TestAnUpdateThatPanicsLeavesTheServerUsable(t *testing.T) {
+	t.Parallel()
+	srv := authentiktest.RoundTripper(t)
+	assert.Panics(t, func() {
+		srv.UpdateFlow("initial-setup", func(flow *authentik.Flow) {
+			flow.Title = "half done"
+			panic("enough")
+		})
+	})
+	for _, flow := range srv.Flows() {
+		assert.NotEqual(t, "half done", flow.Title)
+	}
+}
+
 func TestWhatTheFakeDoesNotKnow(t *testing.T) {
 	t.Parallel()
 	srv := authentiktest.RoundTripper(t)
