@@ -64,7 +64,7 @@ func TestOneClientIn64Hands(t *testing.T) {
 		defer ak.Close()
 
 		crowd(64, func(hand int) {
-			random := rand.New(rand.NewPCG(uint64(hand), 64)) //nolint:gosec // to be repeatable
+			random := rand.New(rand.NewPCG(uint64(hand), 64))
 			for range 6 {
 				ctx, cancel := context.WithCancelCause(t.Context())
 				ended := random.IntN(3) // of three calls one is not left in peace

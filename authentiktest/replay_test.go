@@ -128,6 +128,9 @@ func load(t *testing.T, srv *authentiktest.Server, ids map[string]recorded.Excha
 			Results []authentik.Flow
 			Target  uuid.UUID
 		}
+		if ids[id].ID == "" {
+			continue // internal/record makes none of what needs more than a fresh install
+		}
 		raw := ids[id].Response.Body()
 		require.NoError(t, json.Unmarshal(raw, &body))
 		if body.Target != uuid.Nil {

@@ -191,10 +191,14 @@ func (r rules) routerAnswer(status int, text, retryAfter string, inJSON bool) re
 	inJSON = inJSON && r.since("2022.12")
 	a := reply{status: status, contentType: "text/plain; charset=utf-8", body: []byte(text), router: true, retryAfter: retryAfter}
 	if inJSON {
-		a.body, _ = json.Marshal(map[string]string{"error": text}) // a string has a JSON form
-		if r.since("2023.10") {
-			a.body = append(a.body, '\n')
+		body, err := json.Marshal(map[string]string{"error": text})
+		if err != nil {
+			panic(err) // a string has a JSON form
 		}
+		if r.since("2023.10") {
+			body = append(body, '\n')
+		}
+		a.body = body
 	}
 	if r.since("2025.10") {
 		a.contentType = "text/plain"

@@ -163,7 +163,7 @@ func Markdown(t *testing.T, root string) {
 			if to != "" {
 				found = filepath.Join(filepath.Dir(file), filepath.FromSlash(path.Clean(to)))
 			}
-			if _, err := os.Stat(found); err != nil {
+			if _, err := os.Stat(found); err != nil { //nolint:gosec // of this project
 				t.Errorf("%s: %s leads nowhere", file, target)
 			} else if fragment != "" && !hasHeading(t, found, fragment) {
 				t.Errorf("%s: %s: there is no such heading", file, target)

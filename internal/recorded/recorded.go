@@ -49,7 +49,7 @@ type Response struct {
 	Status     int         `json:"status"`
 	Headers    [][2]string `json:"headers"`
 	Text       string      `json:"body"`
-	BodyBase64 string      `json:"body_base64"` // in the place of Text, of what is no text
+	BodyBase64 string      `json:"body_base64,omitempty"` // in the place of Text, of what is no text
 }
 
 // Header returns the first header of that name.
@@ -94,8 +94,16 @@ func Load(fsys fs.FS, file string) ([]Exchange, error) {
 		return nil, err
 	}
 	defer f.Close() //nolint:errcheck // it was only read
-	var all []Exchange
-	lines := bufio.NewReader(f)
+	all, err := Read(f)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", file, err)
+	}
+	return all, nil
+}
+
+// Read reads exchanges, one a line.
+func Read(r io.Reader) (all []Exchange, err error) {
+	lines := bufio.NewReader(r)
 	for {
 		line, err := lines.ReadBytes('\n')
 		if err == io.EOF {
@@ -106,7 +114,7 @@ func Load(fsys fs.FS, file string) ([]Exchange, error) {
 		}
 		var e Exchange
 		if err := json.Unmarshal(line, &e); err != nil {
-			return nil, fmt.Errorf("%s, line %d: %w", file, len(all)+1, err)
+			return nil, fmt.Errorf("line %d: %w", len(all)+1, err)
 		}
 		all = append(all, e)
 	}
