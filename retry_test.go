@@ -351,6 +351,13 @@ func TestAServerThatSaysThatItIsComingBackIsWaitedFor(t *testing.T) {
 			assert.GreaterOrEqual(t, waits[0], time.Second)
 			assert.LessOrEqual(t, waits[29], 2*time.Second)
 			assert.Greater(t, waits[29]-waits[0], 500*time.Millisecond, "jitter; but once in 30 millions")
+
+			got = newScript(says(reply(a.status, a.media, a.body))).subject(t, authentik.WithRetry(authentik.RetryPolicy{MaxAttempts: 1})).list(t.Context(), t)
+			require.ErrorIs(t, got.err, authentik.ErrStarting)
+			var api *authentik.APIError
+			require.ErrorAs(t, got.err, &api)
+			assert.Regexp(t, "^(authentik starting|failed to connect to authentik backend: )", api.Detail, "whatever it is called")
+			assert.Contains(t, got.err.Error(), api.Detail)
 		})
 	}
 	for name, a := range map[string]answer{
