@@ -190,7 +190,10 @@ func TestWhatIsAskedForIsWaitedForAndATenthMoreAtMost(t *testing.T) {
 // times is a step n times.
 func times(n int, do step) []step { return slices.Repeat([]step{do}, n) }
 
-var errRefused = &net.OpError{Op: "dial", Net: "tcp", Err: os.NewSyscallError("connect", syscall.ECONNREFUSED)}
+var (
+	errRefused          = &net.OpError{Op: "dial", Net: "tcp", Err: os.NewSyscallError("connect", syscall.ECONNREFUSED)}
+	errRefusedByWindows = &net.OpError{Op: "dial", Net: "tcp", Err: os.NewSyscallError("connectex", syscall.Errno(10061))}
+)
 
 func TestMaxAttempts(t *testing.T) {
 	t.Parallel()
@@ -459,6 +462,9 @@ func TestStartupWait(t *testing.T) {
 	}{
 		"refused, and never an answer": {[]step{fails(errRefused)}, authentik.RetryPolicy{}, exactlyN(4), jittered(3), "dial tcp: connect: connection refused (4 attempts)"},
 		"refused after an answer":      {[]step{says(good), fails(errRefused)}, authentik.RetryPolicy{}, [2]int{31, 60}, aMinute, "dial tcp: connect: connection refused (%d attempts, still starting after 1m0s)"},
+		"refused after an answer, as Windows says it": {
+			[]step{says(good), fails(errRefusedByWindows)}, authentik.RetryPolicy{}, [2]int{31, 60}, aMinute, "dial tcp: connectex: " + syscall.Errno(10061).Error() + " (%d attempts, still starting after 1m0s)",
+		},
 		"refused after an error": {
 			[]step{asking(404), fails(errRefused)}, authentik.RetryPolicy{StartupWait: 5 * time.Second}, [2]int{3, 5}, within(3*time.Second, 5*time.Second), "dial tcp: connect: connection refused (%d attempts, still starting after 5s)",
 		},

@@ -73,4 +73,10 @@ func nothingSent(err error) bool {
 	return errors.As(err, &op) && (op.Op == "dial" || op.Op == "proxyconnect")
 }
 
-func refused(err error) bool { return errors.Is(err, syscall.ECONNREFUSED) }
+func refused(err error) bool {
+	return errors.Is(err, syscall.ECONNREFUSED) || errors.Is(err, wsaECONNREFUSED)
+}
+
+// wsaECONNREFUSED is Windows's, where syscall.ECONNREFUSED is a number that no
+// call returns.
+const wsaECONNREFUSED = syscall.Errno(10061)
