@@ -46,17 +46,17 @@ func main() {
 	}
 }
 
-// more is what a fresh install does not answer, or what does not only read.
-var more = regexp.MustCompile(`^(walk|starting|crash|execute|executor)_|_(created|without_stages)$|_(after|renamed)_`)
+// beyond is what a fresh install does not answer, or what does not only read.
+var beyond = regexp.MustCompile(`^(walk|starting|crash|execute|executor)_|_(created|without_stages)$|_(after|renamed)_`)
 
 func run(ctx context.Context, out, log io.Writer, like string, getenv func(string) string) error {
-	var exchanges []recorded.Exchange
 	file, err := os.Open(like) //nolint:gosec // it is named by whoever runs this
 	if err != nil {
 		return err
 	}
 	defer file.Close() //nolint:errcheck // it was only read
-	if exchanges, err = recorded.Read(file); err != nil {
+	exchanges, err := recorded.Read(file)
+	if err != nil {
 		return fmt.Errorf("%s: %w", like, err)
 	}
 	r, err := newRecorder(ctx, getenv, exchanges)
@@ -195,7 +195,7 @@ func (r *recorder) again(ctx context.Context, e *recorded.Exchange) (reason stri
 	user := e.Request.As()
 	token, known := r.tokens[user]
 	switch {
-	case more.MatchString(e.ID):
+	case beyond.MatchString(e.ID):
 		return "it needs more than a fresh install", nil
 	case id != "" && !strings.HasPrefix(id, "00000000") && target == e.Request.Target:
 		return "there is no such object", nil
