@@ -316,10 +316,10 @@ func WithResponse(r *Response) RequestOption {
 // make each slower. For 1,000 flows in pages of 100, bench/RESULTS.md has, as
 // multiples of the walk without it:
 //
-//	n                          1     2     4     8    16
-//	two requests at a time  1.00  0.60  0.60  0.60  0.60
-//	    one request         1.00  1.00  1.99  2.00  2.50
-//	any number at a time    1.00  0.60  0.40  0.30  0.20
+//	n                       1     2     4     8     16
+//	two requests at a time  1.0   0.6   0.6   0.6   0.6
+//	    one request         1.0   1.0   2.0   2.0   2.5
+//	any number at a time    1.0   0.6   0.4   0.3   0.2
 //
 // So 2 is for a stock server, more for one with more workers, and 1 only for a
 // caller that is slow between two pages. Real stock servers became 1.0 to 1.9
