@@ -79,4 +79,4 @@ func refused(err error) bool {
 
 // wsaECONNREFUSED is Windows's, where syscall.ECONNREFUSED is a number that no
 // call returns.
-const wsaECONNREFUSED = syscall.Errno(10061)
+const wsaECONNREFUSED = syscall.Errno(10061) //nolint:errname // what Windows calls it
