@@ -1,0 +1,6 @@
+//go:build !race
+
+package authentik_test
+
+// raced says that the race detector is on, which allocates, too.
+const raced = false
