@@ -393,7 +393,8 @@ func ExampleWithTokenFunc() {
 	// Output: <nil>
 }
 
-// roundTripFunc is a http.RoundTripper.
+// roundTripFunc is an http.RoundTripper. It stands in this file so that the
+// example is whole where it is shown.
 type roundTripFunc func(*http.Request) (*http.Response, error)
 
 func (f roundTripFunc) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }

@@ -83,6 +83,15 @@ func TestFaults(t *testing.T) {
 				assert.Equal(t, "5", r.Header.Get("Retry-After"))
 			},
 		},
+		"Crashed": {
+			func(srv *authentiktest.Server) { srv.Crashed(2) },
+			func(t *testing.T, r authentik.Response, err error) {
+				t.Helper()
+				assert.ErrorIs(t, err, authentik.ErrStarting)
+				assert.Equal(t, 502, r.StatusCode)
+				assert.Empty(t, r.RequestID, "the router's, which has none")
+			},
+		},
 		"CutBody": {
 			func(srv *authentiktest.Server) { srv.CutBody(9); srv.CutBody(9) },
 			func(t *testing.T, _ authentik.Response, err error) {
@@ -126,6 +135,18 @@ func TestFaults(t *testing.T) {
 				assert.NoError(t, err, "nothing is left of it")
 			})
 		}
+	}
+}
+
+// Before 2022.12 the router says the same of a server that died as of one that
+// starts.
+func TestCrashedOfAnOldRelease(t *testing.T) {
+	t.Parallel()
+	srv := authentiktest.RoundTripper(t, authentiktest.Version("2021.12"))
+	srv.Crashed(2)
+	for range 2 {
+		_, err := once(srv).ServerVersion(t.Context())
+		assert.EqualError(t, err, "authentik: ServerVersion: 502 Bad Gateway: authentik starting... (1 attempt)")
 	}
 }
 

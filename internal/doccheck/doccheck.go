@@ -19,8 +19,8 @@ import (
 	"testing"
 )
 
-// Package checks the package in the working directory: every exported name has
-// a doc comment, every function and method an example whose output is checked,
+// Package checks the package in the working directory: every exported
+// function, type, method and group of values has a doc comment, every function and method an example whose output is checked,
 // and what stands in brackets in a doc comment is a link. A method that exempt
 // returns true for ("Type.Method") needs no example of its own.
 func Package(t *testing.T, importPath string, exempt func(method string) bool) {
@@ -56,8 +56,12 @@ func Package(t *testing.T, importPath string, exempt func(method string) bool) {
 			check(name, m.Doc, m.Examples, !exempt(name))
 		}
 	}
-	for _, values := range slices.Concat(p.Consts, p.Vars) {
-		p.links(t, strings.Join(values.Names, ", "), values.Doc)
+	values := slices.Concat(p.Consts, p.Vars)
+	for _, typ := range p.Types {
+		values = slices.Concat(values, typ.Consts, typ.Vars)
+	}
+	for _, group := range values {
+		check(strings.Join(group.Names, ", "), group.Doc, nil, false)
 	}
 	t.Logf("%d examples", examples)
 }
@@ -137,6 +141,7 @@ var (
 	link    = regexp.MustCompile(`\]\(([^)\s]+)\)`)
 	fenced  = regexp.MustCompile("(?ms)^```.*?^```$")
 	heading = regexp.MustCompile(`(?m)^#+ +(.*)$`)
+	dropped = regexp.MustCompile(`[^\p{L}\p{N} _-]`) // from a heading, to make its anchor
 )
 
 // Markdown checks the links of all Markdown files below a directory to files
@@ -189,7 +194,7 @@ func hasHeading(t *testing.T, file, anchor string) bool {
 		t.Fatal(err)
 	}
 	return slices.ContainsFunc(heading.FindAllSubmatch(fenced.ReplaceAll(text, nil), -1), func(match [][]byte) bool {
-		words := regexp.MustCompile(`[^\p{L}\p{N} _-]`).ReplaceAll(bytes.ToLower(match[1]), nil)
+		words := dropped.ReplaceAll(bytes.ToLower(match[1]), nil)
 		return strings.ReplaceAll(string(words), " ", "-") == anchor
 	})
 }

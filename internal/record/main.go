@@ -98,7 +98,7 @@ type recorder struct {
 func newRecorder(ctx context.Context, getenv func(string) string, exchanges []recorded.Exchange) (*recorder, error) {
 	r := &recorder{
 		root:   strings.TrimSuffix(strings.TrimRight(getenv("AUTHENTIK_URL"), "/"), "/api/v3"),
-		tokens: map[string]string{"admin": getenv("AUTHENTIK_TOKEN"), "bogus": "bogus"},
+		tokens: map[string]string{"admin": getenv("AUTHENTIK_TOKEN")},
 		client: &http.Client{
 			Transport:     &http.Transport{Proxy: http.ProxyFromEnvironment, DisableCompression: true}, // as it is sent
 			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
@@ -124,6 +124,7 @@ func newRecorder(ctx context.Context, getenv func(string) string, exchanges []re
 		secrets = append(secrets, token, placeholder(user))
 	}
 	r.secrets = strings.NewReplacer(secrets...)
+	r.tokens["bogus"] = "bogus" // no secret, and a word that an answer may have
 
 	theirs, err := recordedNames(exchanges)
 	if err != nil {
@@ -185,6 +186,9 @@ func recordedNames(exchanges []recorded.Exchange) (map[string]string, error) {
 	})
 }
 
+// maxBody is far above the longest answer of a fresh install.
+const maxBody = 16 << 20
+
 var identifier = regexp.MustCompile(`(?i)[0-9a-f]{8}-?[0-9a-f]{4}-?[0-9a-f]{4}-?[0-9a-f]{4}-?[0-9a-f]{12}`)
 
 // again makes a request of an exchange anew, and puts the answer into it; or
@@ -214,9 +218,12 @@ func (r *recorder) again(ctx context.Context, e *recorded.Exchange) (reason stri
 		return "", err
 	}
 	defer response.Body.Close() //nolint:errcheck // it is read to its end
-	body, err := io.ReadAll(io.LimitReader(response.Body, 16<<20))
+	body, err := io.ReadAll(io.LimitReader(response.Body, maxBody+1))
 	if err != nil {
 		return "", err
+	}
+	if len(body) > maxBody {
+		return "", fmt.Errorf("the answer is larger than %d bytes", maxBody)
 	}
 	e.Version, e.Request.Target, e.Note = r.version, target, ""
 	e.Response = recorded.Response{Status: response.StatusCode}

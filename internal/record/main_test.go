@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"io"
 	"net/http"
+	"net/http/httptest"
 	"slices"
 	"strings"
 	"testing"
@@ -78,6 +79,39 @@ func TestRecord(t *testing.T) {
 	for _, r := range srv.Requests() {
 		assert.Equal(t, http.MethodGet, r.Method, "it only reads")
 	}
+}
+
+// What a server echoes of a token is not written, nor what it puts into a
+// cookie; an answer that is too large to be written whole is an error.
+func TestRecordWritesNoSecretAndNoHalfAnswer(t *testing.T) {
+	t.Parallel()
+	srv := authentiktest.NewServer(t)
+	large := false
+	front := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Set-Cookie", "authentik_session=hush; Path=/")
+		w.Header().Set("X-Echo", r.Header.Get("Authorization"))
+		if r.URL.Path == "/api/v3/flows/instances/nope/" {
+			_, _ = io.WriteString(w, `{"echo":"`+r.Header.Get("Authorization")+`"}`)
+			if large {
+				_, _ = w.Write(make([]byte, maxBody))
+			}
+			return
+		}
+		srv.ServeHTTP(w, r)
+	}))
+	t.Cleanup(front.Close)
+	env := map[string]string{"AUTHENTIK_URL": front.URL, "AUTHENTIK_TOKEN": srv.Token}
+	var out bytes.Buffer
+	require.NoError(t, run(t.Context(), &out, io.Discard, like, func(key string) string { return env[key] }))
+	assert.NotContains(t, out.String(), srv.Token)
+	assert.NotContains(t, out.String(), "hush")
+	assert.Contains(t, out.String(), `["Set-Cookie","authentik_session=<cookie>"]`)
+	assert.Contains(t, out.String(), `["X-Echo","Bearer <admin-token>"]`)
+	assert.Contains(t, out.String(), `{\"echo\":\"Bearer <admin-token>\"}`)
+
+	large = true
+	err := run(t.Context(), io.Discard, io.Discard, like, func(key string) string { return env[key] })
+	require.EqualError(t, err, "retrieve_unknown: the answer is larger than 16777216 bytes")
 }
 
 // An object that the server does not have is left out, not asked for by an
