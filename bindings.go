@@ -3,7 +3,6 @@ package authentik
 import (
 	"context"
 	"errors"
-	"slices"
 
 	"github.com/google/uuid"
 
@@ -46,39 +45,6 @@ func (b *FlowStageBinding) UnmarshalJSON(data []byte) error {
 
 func (*FlowStageBinding) fields() *wire.Object[FlowStageBinding] { return bindingFields }
 
-// Stage is one step of a flow, without what is particular to its kind.
-type Stage struct {
-	PK                uuid.UUID `json:"pk"`
-	Name              string    `json:"name"`
-	Component         string    `json:"component"`                // the admin interface's form of its kind; "" for none
-	VerboseName       string    `json:"verbose_name"`             // its kind, translated
-	VerboseNamePlural string    `json:"verbose_name_plural"`      // likewise
-	MetaModelName     string    `json:"meta_model_name,omitzero"` // its kind, such as authentik_stages_identification.identificationstage; since 2021.12
-	FlowSet           []FlowSet `json:"flow_set"`                 // the flows that use it; nil if none
-}
-
-var stageFields = wire.NewObject(
-	wire.UUID("pk", wire.Required, func(s *Stage) *uuid.UUID { return &s.PK }),
-	wire.String("name", wire.Required, func(s *Stage) *string { return &s.Name }),
-	wire.String("component", wire.Required, func(s *Stage) *string { return &s.Component }),
-	wire.String("verbose_name", wire.Required, func(s *Stage) *string { return &s.VerboseName }),
-	wire.String("verbose_name_plural", wire.Required, func(s *Stage) *string { return &s.VerboseNamePlural }),
-	wire.String("meta_model_name", wire.Since("2021.12"), func(s *Stage) *string { return &s.MetaModelName }),
-	wire.List("flow_set", wire.Optional, flowSetFields, nil, func(s *Stage) *[]FlowSet { return &s.FlowSet }),
-)
-
-// UnmarshalJSON is as of [Flow].
-func (s *Stage) UnmarshalJSON(data []byte) error { return unmarshal(data, stageFields, s) }
-
-// MarshalJSON writes authentik's JSON.
-func (s Stage) MarshalJSON() ([]byte, error) {
-	type plain Stage
-	s.FlowSet = list(s.FlowSet)
-	return marshal(plain(s))
-}
-
-func (*Stage) fields() *wire.Object[Stage] { return stageFields }
-
 // BindingsRetrieve returns a binding with its stage: GET
 // /flows/bindings/{fsb_uuid}/.
 //
@@ -108,26 +74,4 @@ func (c *Client) BindingsRetrieve(ctx context.Context, id uuid.UUID, opts ...Req
 		}
 		return b, err
 	})
-}
-
-// InvalidResponseAction is what a flow does when a stage is answered wrongly. A newer server may have values
-// that this library does not know: see Known.
-type InvalidResponseAction string
-
-// The values of InvalidResponseAction.
-const (
-	InvalidResponseActionRetry              InvalidResponseAction = "retry"                // in every release; the default
-	InvalidResponseActionRestart            InvalidResponseAction = "restart"              // in every release
-	InvalidResponseActionRestartWithContext InvalidResponseAction = "restart_with_context" // in every release
-)
-
-var invalidResponseActions = []string{
-	string(InvalidResponseActionRetry),
-	string(InvalidResponseActionRestart),
-	string(InvalidResponseActionRestartWithContext),
-}
-
-// Known reports whether it is one of the constants.
-func (i InvalidResponseAction) Known() bool {
-	return slices.Contains(invalidResponseActions, string(i))
 }

@@ -257,7 +257,7 @@ func TestConstantsAreNamedAfterTheirValuesAndSaySinceWhen(t *testing.T) {
 // inspectModels shows the nodes of the files that have models.
 func inspectModels(t testing.TB, visit func(ast.Node)) {
 	t.Helper()
-	for _, file := range []string{"flows.go", "bindings.go"} {
+	for _, file := range []string{"flows.go", "bindings.go", "stages.go", "enums.go"} {
 		parsed, err := parser.ParseFile(token.NewFileSet(), file, nil, parser.ParseComments)
 		require.NoError(t, err)
 		ast.Inspect(parsed, func(n ast.Node) bool {

@@ -1,3 +1,3 @@
 module github.com/seed-299d42e7/authentik-go/mutation
 
-go 1.25.0
+go 1.26.0

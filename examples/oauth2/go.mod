@@ -2,7 +2,7 @@
 // golang.org/x/oauth2 with it.
 module github.com/seed-299d42e7/authentik-go/examples/oauth2
 
-go 1.25.0
+go 1.26.0
 
 // The library as it is beside this example. A go.work in the repository would
 // do the same, and would also mix this dependency into the library's tests.

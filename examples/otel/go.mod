@@ -2,7 +2,7 @@
 // OpenTelemetry's dependencies with it.
 module github.com/seed-299d42e7/authentik-go/examples/otel
 
-go 1.25.0
+go 1.26.0
 
 // The library as it is beside this example. A go.work in the repository would
 // do the same, and would also mix these dependencies into the library's tests.

@@ -1,0 +1,87 @@
+package authentik
+
+import (
+	"errors"
+	"net/netip"
+	"net/url"
+	"strconv"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+)
+
+// parseBaseURL returns the URL of the API. Its errors do not repeat the input,
+// which may hold a password.
+func parseBaseURL(raw string, insecure bool) (*url.URL, error) {
+	u, err := url.Parse(raw)
+	if err != nil { // the error quotes the input
+		return nil, errors.New("it is not a URL such as https://sso.example.com")
+	}
+	switch {
+	case raw == "":
+		return nil, errors.New("it is empty")
+	case u.Scheme != "https" && u.Scheme != "http":
+		return nil, errors.New("it does not begin with https://")
+	case u.User != nil:
+		return nil, errors.New("it has a user or password in it: authentik takes a token")
+	case u.Hostname() == "":
+		return nil, errors.New("it has no host")
+	case u.RawQuery != "" || u.ForceQuery || strings.Contains(raw, "#"):
+		return nil, errors.New("it has a query or fragment: give the server's root")
+	}
+	if _, port, ok := strings.Cut(u.Host[strings.LastIndexByte(u.Host, ']')+1:], ":"); ok {
+		if n, err := strconv.ParseUint(port, 10, 16); err != nil || n == 0 {
+			return nil, errors.New("its port is not one of 1 to 65535")
+		}
+	}
+	if u.Scheme == "http" && !insecure && !loopback(u.Hostname()) {
+		return nil, errors.New("it is http://, where everybody on the way can read the token: use https://, or WithInsecureHTTP")
+	}
+	path := strings.TrimRight(u.EscapedPath(), "/")
+	path = strings.TrimRight(strings.TrimSuffix(path, strings.TrimSuffix(apiPath, "/")), "/")
+	if path != "" {
+		path = strings.TrimPrefix(path, "/")
+		if err := checkPath(path); err != nil {
+			return nil, err
+		}
+		path = "/" + path
+	}
+	if strings.Contains(path+"/", apiPath) {
+		return nil, errors.New("it goes on after /api/v3: give the server's root")
+	}
+	return withPath(url.URL{Scheme: u.Scheme, Host: u.Host}, path+apiPath), nil
+}
+
+func loopback(host string) bool {
+	if strings.EqualFold(host, "localhost") {
+		return true
+	}
+	ip, _ := netip.ParseAddr(host) // of a name there is none, which is no loopback
+	return ip.Unmap().IsLoopback()
+}
+
+// checkPath refuses an escaped path, without a slash at its ends, that a
+// server or a proxy might read as another one.
+func checkPath(path string) error {
+	for segment := range strings.SplitSeq(path, "/") {
+		text, err := url.PathUnescape(segment)
+		switch {
+		case err != nil:
+			return errors.New("its path has a malformed % escape")
+		case text == "":
+			return errors.New("its path has an empty segment")
+		case text == "." || text == ".." || strings.ContainsAny(text, `/\`):
+			return errors.New(`its path has a segment that is "." or "..", or has a slash in it`)
+		case strings.ContainsFunc(text, unicode.IsControl) || !utf8.ValidString(text):
+			return errors.New("its path has a control character or is not UTF-8")
+		}
+	}
+	return nil
+}
+
+// withPath sets an escaped path that checkPath has passed.
+func withPath(u url.URL, escaped string) *url.URL {
+	u.Path, _ = url.PathUnescape(escaped) // checked
+	u.RawPath = escaped                   // url.URL ignores it where Path says the same
+	return &u
+}

@@ -1,0 +1,193 @@
+package authentik
+
+import (
+	"bytes"
+	"cmp"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"mime"
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+
+	"github.com/seed-299d42e7/authentik-go/internal/transport"
+	"github.com/seed-299d42e7/authentik-go/internal/wire"
+)
+
+// target is what a request asked, as its errors tell it.
+type target struct {
+	op, method, path string
+	page             int // of a walk; 0 is none
+}
+
+// note is what else there is to say of a result, in an error's trailer.
+func (t target) note(r transport.Result) string {
+	switch {
+	case t.page == 0:
+		return r.GaveUp
+	case r.GaveUp == "":
+		return fmt.Sprintf("page %d", t.page)
+	default:
+		return fmt.Sprintf("page %d, %s", t.page, r.GaveUp)
+	}
+}
+
+// newAPIError makes the error of an answer: an APIError, or the kind of it
+// that belongs to the status.
+func newAPIError(t target, a *transport.Answer, r transport.Result, blot func(string) string) (*APIError, error) {
+	body := blot(string(a.Body))
+	e := &APIError{
+		Op: t.op, Method: t.method, Path: t.path,
+		StatusCode: a.StatusCode, RequestID: blot(a.Header.Get(transport.RequestIDHeader)),
+		RetryAfter: a.RetryAfter, Attempts: r.Attempts, Body: []byte(body[:min(len(body), transport.MaxErrorBody)]), note: t.note(r),
+	}
+	said := serverWords{blot: blot}
+	mediaType, _, _ := mime.ParseMediaType(blot(a.Header.Get("Content-Type")))
+	var value any
+	switch {
+	case json.Unmarshal([]byte(body), &value) == nil: // whatever it is called: routers call it text/plain
+		said.read(value)
+	case a.Starting, (mediaType == "text/plain" || mediaType == "") && len(body) <= maxMessage:
+		said.detail = strings.TrimSpace(body)
+	case body != "" && !jsonType(mediaType): // JSON that is cut is the API's all the same
+		e.contentType = cmp.Or(mediaType, "something else")
+	}
+	e.Detail, e.Code = said.detail, said.code
+	switch a.StatusCode {
+	case http.StatusBadRequest:
+		return e, &ValidationError{APIError: e, Fields: said.fields, NonFieldErrors: said.nonField}
+	case http.StatusUnauthorized, http.StatusForbidden:
+		return e, &PermissionError{e}
+	}
+	e.Detail = cmp.Or(e.Detail, strings.Join(said.nonField, "; ")) // a bare array or string, as of a proxy
+	if location := a.Header.Get("Location"); a.StatusCode/100 == 3 && location != "" {
+		e.Detail = "redirected to " + blot(origin(location)) + "; no redirect is followed: is the base URL right?"
+	}
+	return e, e
+}
+
+// quiet replaces an error in whose text the server repeats a secret, such as a
+// malformed header, or what UnmarshalJSON of a caller's type says of a value.
+// Nothing can then be left of it to unwrap.
+func quiet(err error, blot func(string) string) error {
+	if text := err.Error(); blot(text) != text {
+		return errors.New(blot(text))
+	}
+	return err
+}
+
+// origin is what may be told of a Location: no user, query or fragment.
+func origin(location string) string {
+	u, err := url.Parse(location)
+	if err != nil {
+		return "a malformed URL"
+	}
+	return (&url.URL{Scheme: u.Scheme, Host: u.Host, Path: u.Path}).String()
+}
+
+// serverWords is what an error's JSON body says.
+type serverWords struct {
+	blot         func(string) string
+	detail, code string
+	fields       map[string][]string
+	nonField     []string
+}
+
+func (w *serverWords) read(value any) {
+	object, ok := value.(map[string]any)
+	if !ok {
+		w.flatten("", value, 0)
+		return
+	}
+	text := func(key string) string {
+		s, ok := object[key].(string)
+		if ok {
+			delete(object, key) // a list under that name would be a field's
+		}
+		return w.blot(s)
+	}
+	detail, err := text("detail"), text("error")
+	w.detail, w.code = cmp.Or(detail, err), text("code")
+	if messages, ok := object["non_field_errors"]; ok {
+		delete(object, "non_field_errors")
+		w.flatten("", messages, 0)
+	}
+	w.flatten("", object, 0)
+}
+
+// maxNesting bounds what is flattened: nested serializers go two or three
+// levels deep, and a body of brackets 64 thousand.
+const maxNesting = 16
+
+// flatten collects messages by the path of their field.
+func (w *serverWords) flatten(path string, value any, depth int) {
+	if depth > maxNesting {
+		return
+	}
+	switch value := value.(type) {
+	case string:
+		if path == "" {
+			w.nonField = append(w.nonField, w.blot(value))
+			return
+		}
+		if w.fields == nil {
+			w.fields = map[string][]string{}
+		}
+		w.fields[path] = append(w.fields[path], w.blot(value))
+	case []any:
+		for i, element := range value {
+			if _, ok := element.(string); ok {
+				w.flatten(path, element, depth+1)
+			} else {
+				w.flatten(path+"["+strconv.Itoa(i)+"]", element, depth+1)
+			}
+		}
+	case map[string]any:
+		for key, element := range value {
+			if key = w.blot(key); path != "" {
+				key = path + "." + key
+			}
+			w.flatten(key, element, depth+1)
+		}
+	}
+}
+
+// maxExcerpt is what a DecodeError repeats of a body.
+const maxExcerpt = 200
+
+// newDecodeError is for an answer that is not what was asked for.
+func newDecodeError(t target, a *transport.Answer, r transport.Result, blot func(string) string) *DecodeError {
+	e := &DecodeError{
+		Op: t.op, Method: t.method, Path: t.path, StatusCode: a.StatusCode, Attempts: r.Attempts,
+		RequestID:   blot(a.Header.Get(transport.RequestIDHeader)),
+		ContentType: blot(a.Header.Get("Content-Type")),
+		Err:         r.Err,
+		note:        t.note(r),
+	}
+	e.locate(r.Err, a.Body, blot)
+	e.Err = quiet(e.Err, blot)
+	if errors.Is(r.Err, ErrResponseTooLarge) {
+		e.Err = fmt.Errorf("%w: ask for a smaller PageSize, or raise WithMaxResponseSize", r.Err)
+	}
+	return e
+}
+
+// locate fills in where in body err is, and what is there. Of a body that is
+// JSON only that is shown: the rest is somebody's data.
+func (e *DecodeError) locate(err error, body []byte, blot func(string) string) {
+	trimmed := bytes.TrimLeft(body, " \t\r\n")
+	object := bytes.HasPrefix(trimmed, []byte("{")) || bytes.HasPrefix(trimmed, []byte("["))
+	var in *wire.Error
+	if errors.As(err, &in) {
+		e.JSONPath, e.Err = transport.OneLine(blot(in.Path), maxExcerpt), in.Err
+		if object {
+			body = body[in.Start:in.End]
+		}
+	} else if object {
+		body = nil
+	}
+	// Blotted before it is cut: a token cut in two would not be found.
+	e.Excerpt = transport.OneLine(blot(string(body)), maxExcerpt)
+}
