@@ -18,22 +18,18 @@ import (
 //
 // https://api.goauthentik.io/reference/admin-version-retrieve/
 func (c *Client) ServerVersion(ctx context.Context, opts ...RequestOption) (string, error) {
-	r := request{op: "ServerVersion", path: "admin/version/"}
-	v, err := get(ctx, c, r, newRequestConfig(opts).reset(), func(body []byte) (*version, error) {
-		v, err := decode(versionFields)(body)
-		if err == nil && v.Current == "" {
-			err = &wire.Error{Path: "version_current", Err: errors.New("empty")}
+	v, err := call(ctx, c, get("ServerVersion", "admin/version/"), opts, object(func(v *version) error {
+		if v.Current == "" {
+			return &wire.Error{Path: "version_current", Err: errors.New("empty")}
 		}
-		return v, err
-	})
+		return nil
+	}))
 	if err != nil {
 		return "", err
 	}
 	return v.Current, nil
 }
 
-type version struct{ Current string }
-
-var versionFields = wire.NewObject(
-	wire.String("version_current", wire.Required, func(v *version) *string { return &v.Current }),
-)
+type version struct {
+	Current string `json:"version_current"`
+}

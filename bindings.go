@@ -9,41 +9,28 @@ import (
 	"github.com/seed-299d42e7/authentik-go/internal/wire"
 )
 
-// FlowStageBinding ties a [Stage] to a [Flow], at a place in its order.
+// FlowStageBinding ties a [Stage] to a [Flow] at a place in its order.
 //
 // https://api.goauthentik.io/reference/flows-bindings-retrieve/
 type FlowStageBinding struct {
-	PK                      uuid.UUID             `json:"pk"`
-	PolicyBindingModelPtrID uuid.UUID             `json:"policybindingmodel_ptr_id"`
-	Target                  uuid.UUID             `json:"target"` // the flow's PK
-	Stage                   uuid.UUID             `json:"stage"`  // the stage's PK
-	StageObj                Stage                 `json:"stage_obj"`
-	EvaluateOnPlan          bool                  `json:"evaluate_on_plan"`     // evaluate its policies when the flow is planned
-	ReEvaluatePolicies      bool                  `json:"re_evaluate_policies"` // and when the stage is reached
-	Order                   int                   `json:"order"`                // ascending; two stages of a flow may have the same
-	PolicyEngineMode        PolicyEngineMode      `json:"policy_engine_mode"`
-	InvalidResponseAction   InvalidResponseAction `json:"invalid_response_action"`
+	PK                      uuid.UUID `json:"pk"`
+	PolicyBindingModelPtrID uuid.UUID `json:"policybindingmodel_ptr_id"`
+	// Target is the PK of the flow.
+	Target uuid.UUID `json:"target"`
+	// Stage is the PK of the stage.
+	Stage    uuid.UUID `json:"stage"`
+	StageObj Stage     `json:"stage_obj"`
+	// EvaluateOnPlan makes authentik evaluate the binding's policies when it
+	// plans the flow.
+	EvaluateOnPlan bool `json:"evaluate_on_plan" optional:"schema"`
+	// ReEvaluatePolicies makes authentik evaluate the binding's policies when
+	// the flow reaches the stage.
+	ReEvaluatePolicies bool `json:"re_evaluate_policies" optional:"schema"`
+	// Order is ascending. Two stages of a flow may have the same.
+	Order                 int                   `json:"order"`
+	PolicyEngineMode      PolicyEngineMode      `json:"policy_engine_mode" optional:"schema"`
+	InvalidResponseAction InvalidResponseAction `json:"invalid_response_action" optional:"schema"`
 }
-
-var bindingFields = wire.NewObject(
-	wire.UUID("pk", wire.Required, func(b *FlowStageBinding) *uuid.UUID { return &b.PK }),
-	wire.UUID("policybindingmodel_ptr_id", wire.Required, func(b *FlowStageBinding) *uuid.UUID { return &b.PolicyBindingModelPtrID }),
-	wire.UUID("target", wire.Required, func(b *FlowStageBinding) *uuid.UUID { return &b.Target }),
-	wire.UUID("stage", wire.Required, func(b *FlowStageBinding) *uuid.UUID { return &b.Stage }),
-	wire.Nested("stage_obj", wire.Required, stageFields, func(b *FlowStageBinding) *Stage { return &b.StageObj }),
-	wire.Bool("evaluate_on_plan", wire.Optional, func(b *FlowStageBinding) *bool { return &b.EvaluateOnPlan }),
-	wire.Bool("re_evaluate_policies", wire.Optional, func(b *FlowStageBinding) *bool { return &b.ReEvaluatePolicies }),
-	wire.Int("order", wire.Required, func(b *FlowStageBinding) *int { return &b.Order }),
-	wire.Enum("policy_engine_mode", wire.Optional, policyEngineModes, func(b *FlowStageBinding) *string { return (*string)(&b.PolicyEngineMode) }),
-	wire.Enum("invalid_response_action", wire.Optional, invalidResponseActions, func(b *FlowStageBinding) *string { return (*string)(&b.InvalidResponseAction) }),
-)
-
-// UnmarshalJSON is as of [Flow].
-func (b *FlowStageBinding) UnmarshalJSON(data []byte) error {
-	return unmarshal(data, bindingFields, b)
-}
-
-func (*FlowStageBinding) fields() *wire.Object[FlowStageBinding] { return bindingFields }
 
 // BindingsRetrieve returns a binding with its stage: GET
 // /flows/bindings/{fsb_uuid}/.
@@ -62,16 +49,14 @@ func (*FlowStageBinding) fields() *wire.Object[FlowStageBinding] { return bindin
 //
 // https://api.goauthentik.io/reference/flows-bindings-retrieve/
 func (c *Client) BindingsRetrieve(ctx context.Context, id uuid.UUID, opts ...RequestOption) (*FlowStageBinding, error) {
-	r := request{op: "BindingsRetrieve", path: "flows/bindings/" + id.String() + "/"}
-	cfg := newRequestConfig(opts).reset()
-	if id == uuid.Nil {
-		return nil, &ArgumentError{r.op, "id", "it is uuid.Nil"}
+	o := get("BindingsRetrieve", "flows/bindings/%s/", arg("id", id.String()))
+	return call(ctx, c, o, opts, object(func(b *FlowStageBinding) error { return samePK(b.PK, id) }))
+}
+
+// samePK rejects an object other than the requested one.
+func samePK(got, want uuid.UUID) error {
+	if got != want {
+		return &wire.Error{Path: "pk", Err: errors.New("response is for a different object")}
 	}
-	return get(ctx, c, r, cfg, func(body []byte) (*FlowStageBinding, error) {
-		b, err := decode(bindingFields)(body)
-		if err == nil && b.PK != id {
-			err = &wire.Error{Path: "pk", Err: errors.New("response is for a different object")}
-		}
-		return b, err
-	})
+	return nil
 }

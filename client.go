@@ -23,9 +23,7 @@ const apiPath = "/api/v3/"
 // Client asks one authentik server. Make it with [NewClient]; it is safe for
 // concurrent use, and one for the whole program is best, because calls then
 // share connections. Printing it shows the server's URL and no secret.
-type Client struct{ c *client }
-
-type client struct {
+type Client struct {
 	base      url.URL // with the path of the API
 	transport *transport.Transport
 	// closeIdle is of the http.Transport we made, if we did: a closure, because
@@ -84,7 +82,7 @@ func newClient(urlName, tokenName, baseURL, token string, opts []ClientOption) (
 		cfg.tokenFunc = func(context.Context) (string, error) { return token, nil }
 	}
 
-	c := &client{base: *base}
+	c := &Client{base: *base}
 	send := http.DefaultTransport
 	switch {
 	case cfg.httpClient == nil:
@@ -112,7 +110,7 @@ func newClient(urlName, tokenName, baseURL, token string, opts []ClientOption) (
 	if err != nil {
 		return nil, refuse("WithMiddleware", err.Error())
 	}
-	return &Client{c}, nil
+	return c, nil
 }
 
 // newHTTPTransport is net/http's default one with tighter limits, and with
@@ -135,16 +133,16 @@ func newHTTPTransport() *http.Transport {
 // one of [WithHTTPClient] is its owner's. Calls under way and later ones still
 // work; Close may be called again.
 func (c *Client) Close() {
-	if c != nil && c.c != nil && c.c.closeIdle != nil {
-		c.c.closeIdle()
+	if c != nil && c.closeIdle != nil {
+		c.closeIdle()
 	}
 }
 
 // Format prints the server's URL, whatever the verb.
 func (c Client) Format(f fmt.State, _ rune) {
-	if c.c == nil {
+	if c.transport == nil {
 		_, _ = io.WriteString(f, "authentik.Client(not made by NewClient)")
 		return
 	}
-	_, _ = io.WriteString(f, "authentik.Client("+strings.TrimSuffix(c.c.base.String(), apiPath)+")")
+	_, _ = io.WriteString(f, "authentik.Client("+strings.TrimSuffix(c.base.String(), apiPath)+")")
 }

@@ -19,7 +19,6 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/seed-299d42e7/authentik-go"
-	"github.com/seed-299d42e7/authentik-go/internal/wire"
 )
 
 // release is a release's OpenAPI schema.
@@ -97,8 +96,8 @@ func (r release) model(name string) *schema {
 
 // Schemas up to 2025 were cut from the main branch: some have what the release
 // of that name did not yet have.
-var earlyInSchemas = map[string]wire.Presence{
-	"Flow.authentication": wire.Since("2022.12"), // in the schema of 2022.11
+var earlyInSchemas = map[string]string{
+	"Flow.authentication": "since 2022.12", // in the schema of 2022.11
 }
 
 // Properties that no model has, and why.
@@ -109,11 +108,46 @@ var omitted = map[string]string{
 	"PaginatedFlowList.autocomplete": "always {} for flows",
 }
 
-func TestTablesSayWhatSchemasSay(t *testing.T) {
+// models are the structs of the package, by the names that schemas give them.
+var models = map[string]reflect.Type{
+	"Flow":              reflect.TypeFor[authentik.Flow](),
+	"FlowSet":           reflect.TypeFor[authentik.FlowSet](),
+	"FlowStageBinding":  reflect.TypeFor[authentik.FlowStageBinding](),
+	"Stage":             reflect.TypeFor[authentik.Stage](),
+	"ThemedUrls":        reflect.TypeFor[authentik.ThemedURLs](),
+	"Pagination":        reflect.TypeFor[authentik.Pagination](),
+	"PaginatedFlowList": reflect.TypeFor[authentik.Page[authentik.Flow]](),
+}
+
+// enums are the types of which the values are constants.
+var enums = []reflect.Type{
+	reflect.TypeFor[authentik.FlowDesignation](),
+	reflect.TypeFor[authentik.FlowLayout](),
+	reflect.TypeFor[authentik.FlowDeniedAction](),
+	reflect.TypeFor[authentik.FlowAuthentication](),
+	reflect.TypeFor[authentik.PolicyEngineMode](),
+	reflect.TypeFor[authentik.InvalidResponseAction](),
+}
+
+// presence is what the tags of a field say: required, optional, since a
+// release or until one.
+func presence(f reflect.StructField) string {
+	for _, tag := range []string{"since", "until"} {
+		if release, ok := f.Tag.Lookup(tag); ok {
+			return tag + " " + release
+		}
+	}
+	if _, ok := f.Tag.Lookup("optional"); ok {
+		return "optional"
+	}
+	return "required"
+}
+
+func TestModels_TagsAgreeWithSchemas(t *testing.T) {
 	t.Parallel()
 	all := releases(t)
-	for name, table := range authentik.Tables() {
-		want := map[string]wire.Presence{}
+	for name, model := range models {
+		want := map[string]string{}
 		for _, newest := range all {
 			for property := range newest.model(name).Properties {
 				var has, requires []string
@@ -128,13 +162,13 @@ func TestTablesSayWhatSchemasSay(t *testing.T) {
 				}
 				switch {
 				case len(requires) == len(all):
-					want[property] = wire.Required
+					want[property] = "required"
 				case len(has) == len(all):
-					want[property] = wire.Optional
+					want[property] = "optional"
 				case has[len(has)-1] == all[len(all)-1].name:
-					want[property] = wire.Since(has[0])
+					want[property] = "since " + has[0]
 				default:
-					want[property] = wire.Until(has[len(has)-1])
+					want[property] = "until " + has[len(has)-1]
 				}
 			}
 		}
@@ -144,9 +178,12 @@ func TestTablesSayWhatSchemasSay(t *testing.T) {
 				want[property] = early
 			}
 		}
-		got := map[string]wire.Presence{}
-		for _, line := range table.Lines {
-			got[line.Name] = line.When
+		got := map[string]string{}
+		for f := range model.Fields() {
+			key, omitzero := jsonKey(f)
+			got[key] = presence(f)
+			list := f.Type.Kind() == reflect.Slice // nil would become null
+			assert.Equal(t, omitzero, got[key] != "required" && (got[key] != "optional" || list), "%s.%s", name, key)
 		}
 		for place := range omitted {
 			if model, property, _ := strings.Cut(place, "."); model == name {
@@ -160,8 +197,7 @@ func TestTablesSayWhatSchemasSay(t *testing.T) {
 
 // enumType is the type of a field, if it is one of the enums.
 func enumType(f reflect.StructField) (reflect.Type, bool) {
-	_, ok := authentik.Enums()[f.Type.Name()]
-	return f.Type, ok
+	return f.Type, slices.Contains(enums, f.Type)
 }
 
 // enumValues are the values of each enum, each with the first release that has it.
@@ -169,9 +205,9 @@ func enumValues(t testing.TB) map[reflect.Type]map[string]string {
 	t.Helper()
 	all := map[reflect.Type]map[string]string{}
 	for _, r := range releases(t) {
-		for name, table := range authentik.Tables() {
-			for i := range table.Type.NumField() {
-				field := table.Type.Field(i)
+		for name, model := range models {
+			for i := range model.NumField() {
+				field := model.Field(i)
 				key, _ := jsonKey(field)
 				property := r.resolve(r.model(name).Properties[key])
 				enum, ok := enumType(field)
@@ -193,10 +229,10 @@ func enumValues(t testing.TB) map[reflect.Type]map[string]string {
 	return all
 }
 
-func TestEveryEnumValueOfEveryReleaseIsKnownAndNoOther(t *testing.T) {
+func TestEnums_KnowTheValuesOfEveryRelease(t *testing.T) {
 	t.Parallel()
 	seen := enumValues(t)
-	require.Len(t, seen, len(authentik.Enums()))
+	require.Len(t, seen, len(enums))
 	known := func(enum reflect.Type, value string) bool {
 		return reflect.ValueOf(value).Convert(enum).Interface().(interface{ Known() bool }).Known()
 	}
@@ -205,7 +241,6 @@ func TestEveryEnumValueOfEveryReleaseIsKnownAndNoOther(t *testing.T) {
 			assert.True(t, known(enum, value), "%s %q", enum, value)
 			assert.False(t, known(enum, strings.ToUpper(value)), "%s %q", enum, value)
 		}
-		assert.Len(t, authentik.Enums()[enum.Name()], len(values), enum)
 		assert.False(t, known(enum, "made_up"), enum)
 		assert.False(t, known(enum, ""), enum)
 	}
@@ -220,7 +255,7 @@ var earlyValues = map[string]string{
 	"FlowAuthenticationRequireOutpost":         "2024.2",
 }
 
-func TestConstantsAreNamedAfterTheirValuesAndSaySinceWhen(t *testing.T) {
+func TestEnums_ConstantsAgreeWithSchemas(t *testing.T) {
 	t.Parallel()
 	firstRelease := releases(t)[0].name
 	want := map[string]string{}
@@ -236,7 +271,7 @@ func TestConstantsAreNamedAfterTheirValuesAndSaySinceWhen(t *testing.T) {
 			}
 			want[name] = value + ", since " + since
 			if since == firstRelease {
-				want[name] = value + ", in every release"
+				want[name] = value + ", "
 			}
 		}
 	}
@@ -264,33 +299,6 @@ func inspectModels(t testing.TB, visit func(ast.Node)) {
 			visit(n)
 			return true
 		})
-	}
-}
-
-func TestFieldsOfSomeReleasesSayOfWhich(t *testing.T) {
-	t.Parallel()
-	comments := map[string]string{}
-	inspectModels(t, func(n ast.Node) {
-		spec, ok := n.(*ast.TypeSpec)
-		if !ok {
-			return
-		}
-		if fields, ok := spec.Type.(*ast.StructType); ok {
-			for _, f := range fields.Fields.List {
-				comments[spec.Name.Name+"."+f.Names[0].Name] = f.Comment.Text()
-			}
-		}
-	})
-	for name, table := range authentik.Tables() {
-		if name == "ThemedUrls" {
-			continue // all of it is of some releases, as Flow says
-		}
-		for i, line := range table.Lines {
-			if release := string(line.When); strings.Contains(release, "20") {
-				place := table.Type.Name() + "." + table.Type.Field(i).Name
-				assert.Contains(t, comments[place], strings.Replace(release, "until", "up to", 1), place)
-			}
-		}
 	}
 }
 
@@ -351,7 +359,7 @@ func (v *variant) page(r release) map[string]any {
 
 // Whatever a release may send by its schema decodes, and nothing that the
 // models have is lost.
-func TestInstancesOfEverySchemaDecode(t *testing.T) {
+func TestModels_DecodeInstancesOfEverySchema(t *testing.T) {
 	t.Parallel()
 	for _, r := range releases(t) {
 		for name, v := range map[string]variant{

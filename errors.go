@@ -54,7 +54,6 @@ type APIError struct {
 	StatusCode int           // as sent
 	RequestID  string        // X-authentik-id: the server logs it as request_id; "" from a proxy
 	Detail     string        // the server's message: "detail", else "error", else a bare text or list of texts
-	Code       string        // declared in authentik's schema, never seen
 	RetryAfter time.Duration // as sent; 0 if it was not
 	Attempts   int           // requests made
 	Body       []byte        `json:"-"` // at most 64 KiB, without the token

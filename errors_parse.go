@@ -34,6 +34,32 @@ func (t target) note(r transport.Result) string {
 	}
 }
 
+// outcome turns a result into an error, if it is one, and fills in response.
+func (c *Client) outcome(t target, r transport.Result, response *Response) error {
+	var err error
+	var answer *APIError
+	if a := r.Answer; a != nil && !a.OK() {
+		answer, err = newAPIError(t, a, r, c.transport.Blot)
+	}
+	switch {
+	case r.Judged:
+		err = newDecodeError(t, r.Answer, r, c.transport.Blot)
+	case r.Err != nil:
+		err = &RequestError{t.op, t.method, t.path, r.Attempts, quiet(r.Err, c.transport.Blot), answer, t.note(r)}
+	}
+	if response != nil {
+		*response = Response{Attempts: r.Attempts}
+		if a := r.Answer; a != nil {
+			response.StatusCode, response.Header, response.Body = a.StatusCode, a.Header, a.Body
+			response.RequestID = a.Header.Get(transport.RequestIDHeader)
+		}
+		if answer != nil {
+			response.Body = bytes.Clone(answer.Body)
+		}
+	}
+	return err
+}
+
 // newAPIError makes the error of an answer: an APIError, or the kind of it
 // that belongs to the status.
 func newAPIError(t target, a *transport.Answer, r transport.Result, blot func(string) string) (*APIError, error) {
@@ -54,7 +80,7 @@ func newAPIError(t target, a *transport.Answer, r transport.Result, blot func(st
 	case body != "" && !jsonType(mediaType): // JSON that is cut is the API's all the same
 		e.contentType = cmp.Or(mediaType, "something else")
 	}
-	e.Detail, e.Code = said.detail, said.code
+	e.Detail = said.detail
 	switch a.StatusCode {
 	case http.StatusBadRequest:
 		return e, &ValidationError{APIError: e, Fields: said.fields, NonFieldErrors: said.nonField}
@@ -89,10 +115,10 @@ func origin(location string) string {
 
 // serverWords is what an error's JSON body says.
 type serverWords struct {
-	blot         func(string) string
-	detail, code string
-	fields       map[string][]string
-	nonField     []string
+	blot     func(string) string
+	detail   string
+	fields   map[string][]string
+	nonField []string
 }
 
 func (w *serverWords) read(value any) {
@@ -109,7 +135,8 @@ func (w *serverWords) read(value any) {
 		return w.blot(s)
 	}
 	detail, err := text("detail"), text("error")
-	w.detail, w.code = cmp.Or(detail, err), text("code")
+	w.detail = cmp.Or(detail, err)
+	_ = text("code") // declared in the schema; no server sends it
 	if messages, ok := object["non_field_errors"]; ok {
 		delete(object, "non_field_errors")
 		w.flatten("", messages, 0)
@@ -190,4 +217,10 @@ func (e *DecodeError) locate(err error, body []byte, blot func(string) string) {
 	}
 	// Blotted before it is cut: a token cut in two would not be found.
 	e.Excerpt = transport.OneLine(blot(string(body)), maxExcerpt)
+}
+
+func jsonType(contentType string) bool {
+	mediaType, _, _ := strings.Cut(contentType, ";")
+	mediaType = strings.ToLower(strings.TrimSpace(mediaType))
+	return mediaType == "application/json" || strings.HasSuffix(mediaType, "+json")
 }

@@ -595,7 +595,7 @@ func ExampleDecodeError() {
 func ExampleArgumentError() {
 	srv := authentiktest.Start()
 	defer srv.Close()
-	_, err := srv.Client().FlowsInstancesList(context.Background(), &authentik.FlowsInstancesListOptions{Ordering: "stages"})
+	_, err := srv.Client().FlowsInstancesList(context.Background(), &authentik.FlowsInstancesListOptions{Search: " "})
 
 	var refused *authentik.ArgumentError
 	if errors.As(err, &refused) {
@@ -603,7 +603,7 @@ func ExampleArgumentError() {
 	}
 	fmt.Println(len(srv.Requests()), "requests")
 	// Output:
-	// Ordering: by stages or policies, servers repeat some flows and omit others
+	// Search: must not be blank (authentik would ignore the filter and list everything)
 	// 0 requests
 }
 

@@ -255,7 +255,7 @@ var securityFaults = map[string]func(*testing.T){
 			server := newScript(says(good))
 			_, err := server.subject(t).BindingsRetrieve(t.Context(), uuid.Nil)
 			exactly[*authentik.ArgumentError](t, err)
-			assert.EqualError(t, err, "authentik: BindingsRetrieve: id: it is uuid.Nil")
+			assert.EqualError(t, err, "authentik: BindingsRetrieve: id: must not be empty")
 			assert.Zero(t, server.requests())
 		})
 	},

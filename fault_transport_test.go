@@ -329,7 +329,7 @@ var transportFaults = map[string]func(*testing.T){
 	// HTTP does not tell these two; JSON does.
 	"T6": func(t *testing.T) {
 		t.Parallel()
-		const text = "unusable answer (200 OK, application/json): results[1]: unexpected EOF (4 attempts)"
+		const text = "unusable answer (200 OK, application/json): results[1].export_url: unexpected EOF (4 attempts)"
 		t.Run("bytes", retried(sendsAndCloses(jsonHead+"Connection: close\r\n\r\n"+listReader.good[:len(listReader.good)-3]), text, io.ErrUnexpectedEOF))
 		t.Run("everywhere", aCutBodyIsAskedForAgain)
 	},

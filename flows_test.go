@@ -140,19 +140,21 @@ func TestOrderingIsMadeTotal(t *testing.T) {
 func TestWhatServersWouldMisunderstandIsNotSent(t *testing.T) {
 	t.Parallel()
 	const (
-		blank   = "it is blank: servers ignore it, and list every flow"
-		notUTF8 = "it is not UTF-8"
-		joins   = "by stages or policies, servers repeat some flows and omit others"
-		unknown = "it has a field that flows are not ordered by: servers ignore it"
+		blank   = "must not be blank (authentik would ignore the filter and list everything)"
+		notUTF8 = "must be valid UTF-8"
 	)
+	cannot := func(field string) string {
+		return `cannot order by "` + field + `"; use pk, policybindingmodel_ptr_id, name, slug, title, designation, ` +
+			`policy_engine_mode, compatibility_mode, layout, denied_action, authentication, background`
+	}
 	server := &flowServer{list: unchanging("a")}
 	ak := newClient(t, server)
 	for _, tc := range []struct {
 		opts          listOptions
 		field, reason string
 	}{
-		{listOptions{Page: -1}, "Page", "it is negative"},
-		{listOptions{PageSize: -1}, "PageSize", "it is negative"},
+		{listOptions{Page: -1}, "Page", "must not be negative"},
+		{listOptions{PageSize: -1}, "PageSize", "must not be negative"},
 		{listOptions{Name: " "}, "Name", blank},
 		{listOptions{Slug: "\t\n"}, "Slug", blank},
 		{listOptions{Search: " , ,"}, "Search", blank},
@@ -165,19 +167,19 @@ func TestWhatServersWouldMisunderstandIsNotSent(t *testing.T) {
 		{listOptions{Search: "\xed\xa0\x80"}, "Search", notUTF8},
 		{listOptions{Designation: "\xff"}, "Designation", notUTF8},
 		{listOptions{DeniedAction: "\xff"}, "DeniedAction", notUTF8},
-		{listOptions{Ordering: "stages"}, "Ordering", joins},
-		{listOptions{Ordering: "name,-policies"}, "Ordering", joins},
-		{listOptions{Ordering: "flow_uuid"}, "Ordering", unknown},
-		{listOptions{Ordering: "background_url"}, "Ordering", unknown},
-		{listOptions{Ordering: "cache_count"}, "Ordering", unknown},
-		{listOptions{Ordering: "Name"}, "Ordering", unknown},
-		{listOptions{Ordering: "--slug"}, "Ordering", unknown},
-		{listOptions{Ordering: "- slug"}, "Ordering", unknown},
-		{listOptions{Ordering: "+slug"}, "Ordering", unknown},
-		{listOptions{Ordering: "-"}, "Ordering", unknown},
-		{listOptions{Ordering: " "}, "Ordering", unknown},
-		{listOptions{Ordering: "slug,"}, "Ordering", unknown},
-		{listOptions{Ordering: "slug name"}, "Ordering", unknown},
+		{listOptions{Ordering: "stages"}, "Ordering", cannot("stages")},
+		{listOptions{Ordering: "name,-policies"}, "Ordering", cannot("-policies")},
+		{listOptions{Ordering: "flow_uuid"}, "Ordering", cannot("flow_uuid")},
+		{listOptions{Ordering: "background_url"}, "Ordering", cannot("background_url")},
+		{listOptions{Ordering: "cache_count"}, "Ordering", cannot("cache_count")},
+		{listOptions{Ordering: "Name"}, "Ordering", cannot("Name")},
+		{listOptions{Ordering: "--slug"}, "Ordering", cannot("--slug")},
+		{listOptions{Ordering: "- slug"}, "Ordering", cannot("- slug")},
+		{listOptions{Ordering: "+slug"}, "Ordering", cannot("+slug")},
+		{listOptions{Ordering: "-"}, "Ordering", cannot("-")},
+		{listOptions{Ordering: " "}, "Ordering", cannot("")},
+		{listOptions{Ordering: "slug,"}, "Ordering", cannot("")},
+		{listOptions{Ordering: "slug name"}, "Ordering", cannot("slug name")},
 	} {
 		for op, list := range flowLists {
 			err := list(t.Context(), ak, &tc.opts)
@@ -230,6 +232,6 @@ func TestBindingIsAskedForByItsUUID(t *testing.T) {
 	_, err = ak.BindingsRetrieve(t.Context(), uuid.Nil)
 	var argument *authentik.ArgumentError
 	require.ErrorAs(t, err, &argument)
-	assert.Equal(t, authentik.ArgumentError{Op: "BindingsRetrieve", Field: "id", Reason: "it is uuid.Nil"}, *argument)
+	assert.Equal(t, authentik.ArgumentError{Op: "BindingsRetrieve", Field: "id", Reason: "must not be empty"}, *argument)
 	assert.Equal(t, []string{"GET /sub/path/api/v3/flows/bindings/a58a38a0-14b6-4a2a-a4fc-7c6b1e3c9c5d/"}, asked)
 }

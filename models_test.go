@@ -16,6 +16,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/seed-299d42e7/authentik-go"
+	"github.com/seed-299d42e7/authentik-go/internal/wire"
 )
 
 // rawJSON is a document as encoding/json reads it, with exact numbers.
@@ -65,7 +66,7 @@ func differences(path string, raw any, v reflect.Value) (all []string) {
 		return all
 	case reflect.Slice:
 		list, ok := raw.([]any)
-		if !ok || len(list) != v.Len() || (len(list) == 0) != v.IsNil() {
+		if !ok || len(list) != v.Len() || v.IsNil() {
 			return differ(false)
 		}
 		for i := range list {
@@ -123,11 +124,11 @@ func unmodelled(raw any, t reflect.Type) any {
 func roundTrip[T any](t testing.TB, data []byte) []byte {
 	t.Helper()
 	var first, second T
-	require.NoError(t, json.Unmarshal(data, &first))
+	require.NoError(t, wire.Decode(data, &first))
 	require.Empty(t, differences("", rawJSON(t, data), reflect.ValueOf(first)))
 	encoded, err := json.Marshal(first)
 	require.NoError(t, err)
-	require.NoError(t, json.Unmarshal(encoded, &second))
+	require.NoError(t, wire.Decode(encoded, &second))
 	require.Equal(t, first, second)
 	return encoded
 }
@@ -236,7 +237,8 @@ func filled(v reflect.Value) {
 	}
 }
 
-func TestUnmarshalOverwritesAllOfTheValueOrNothing(t *testing.T) {
+// Get decodes a type of this package as strictly as the method that returns it.
+func TestClientGet_OverwritesAllOfAModelOrNothing(t *testing.T) {
 	t.Parallel()
 	for _, test := range []struct {
 		value           any
@@ -246,7 +248,7 @@ func TestUnmarshalOverwritesAllOfTheValueOrNothing(t *testing.T) {
 		{new(authentik.Flow), minimalFlow, strings.Replace(minimalFlow, `"name":"n"`, `"name":null`, 1), "name"},
 		{new(authentik.FlowSet), minimalSet, strings.Replace(minimalSet, `"/e"`, `1`, 1), "export_url"},
 		{new(authentik.ThemedURLs), `{}`, `{"light":"l","dark":2}`, "dark"},
-		{new(authentik.Stage), minimalStage, `{"flow_set":[` + minimalSet + `,{}]}`, "flow_set[1].pk"},
+		{new(authentik.Stage), minimalStage, strings.Replace(minimalStage, `"component"`, `"flow_set":[`+minimalSet+`,{}],"component"`, 1), "flow_set[1].pk"},
 		{new(authentik.FlowStageBinding), minimalBinding, strings.Replace(minimalBinding, `-3`, `0.5`, 1), "order"},
 		{new(authentik.Pagination), `{"next":0,"previous":0,"count":0,"current":0,"total_pages":0,"start_index":0,"end_index":0}`, `{"next":1}`, "previous"},
 		{new(authentik.Page[authentik.Flow]), minimalPage(0, `[]`), minimalPage(1, `[`+minimalFlow+`,null]`), "results[1]"},
@@ -257,15 +259,18 @@ func TestUnmarshalOverwritesAllOfTheValueOrNothing(t *testing.T) {
 		value := reflect.ValueOf(test.value).Elem()
 		t.Run(value.Type().String(), func(t *testing.T) {
 			t.Parallel()
+			get := func(body string, out any) error {
+				return newClient(t, &stub{body: body}).Get(t.Context(), "any/", nil, out)
+			}
 			fresh := reflect.New(value.Type())
-			require.NoError(t, json.Unmarshal([]byte(test.document), fresh.Interface()))
+			require.NoError(t, get(test.document, fresh.Interface()))
 			require.Empty(t, differences("", rawJSON(t, []byte(test.document)), fresh.Elem()))
 
 			filled(value)
 			before := reflect.New(value.Type()).Elem()
 			filled(before)
 			for _, broken := range []string{test.broken, `null`, `[]`, `"x"`} {
-				err := json.Unmarshal([]byte(broken), test.value)
+				err := get(broken, test.value)
 				var decodeError *authentik.DecodeError
 				require.ErrorAs(t, err, &decodeError)
 				if broken == test.broken {
@@ -275,22 +280,13 @@ func TestUnmarshalOverwritesAllOfTheValueOrNothing(t *testing.T) {
 				}
 				require.Equal(t, before.Interface(), value.Interface())
 			}
-			require.NoError(t, json.Unmarshal([]byte(test.document), test.value))
+			require.NoError(t, get(test.document, test.value))
 			require.Equal(t, fresh.Elem().Interface(), value.Interface())
 		})
 	}
 }
 
-func TestUnmarshalsErrorSaysWhatIsWrong(t *testing.T) {
-	t.Parallel()
-	var page authentik.Page[authentik.Flow]
-	err := json.Unmarshal([]byte(minimalPage(1, `[`+strings.Replace(minimalFlow, `"recovery"`, `{"a":1}`, 1)+`]`)), &page)
-	assert.EqualError(t, err, `authentik: unusable answer: results[0].designation: an object, want a string: {"a":1}`)
-	// Called directly, it sees what encoding/json would have refused before.
-	assert.EqualError(t, page.UnmarshalJSON([]byte(`{"results":[`)), `authentik: unusable answer: results[0]: unexpected EOF`)
-}
-
-func TestModelsUnmarshalInsideOtherTypes(t *testing.T) {
+func TestModels_UnmarshalInsideOtherTypes(t *testing.T) {
 	t.Parallel()
 	var v struct {
 		Flows  []authentik.Flow
@@ -305,61 +301,41 @@ func TestModelsUnmarshalInsideOtherTypes(t *testing.T) {
 	assert.Nil(t, v.None)
 }
 
-// U+2028 and U+2029 are escaped by encoding/json whatever it is told.
-func TestMarshalLeavesHTMLEscapesToTheEncoder(t *testing.T) {
-	t.Parallel()
-	const name = `<b>&"é`
-	flow := authentik.Flow{Name: name}
-	stage := authentik.Stage{Name: name, FlowSet: []authentik.FlowSet{{Name: name}}}
-	for _, v := range []any{
-		flow, &flow, stage,
-		authentik.FlowStageBinding{StageObj: stage},
-		authentik.ThemedURLs{Dark: name},
-		authentik.Page[authentik.Flow]{Results: []authentik.Flow{flow}},
-		[]authentik.Page[string]{{Results: []string{name}}},
-	} {
-		var plain bytes.Buffer
-		encoder := json.NewEncoder(&plain)
-		encoder.SetEscapeHTML(false)
-		require.NoError(t, encoder.Encode(v))
-		assert.Contains(t, plain.String(), `"<b>&\"é"`, "%T", v)
-		assert.NotContains(t, plain.String(), `\u00`, "%T", v)
-
-		escaped, err := json.Marshal(v)
-		require.NoError(t, err)
-		assert.Contains(t, string(escaped), `"\u003cb\u003e\u0026\"é"`, "%T", v)
-		assert.NotContains(t, string(escaped), `<`, "%T", v)
-	}
-}
-
-func TestAPageOfAnyOtherTypeIsReadByEncodingJSON(t *testing.T) {
+// Items of any other type are read by encoding/json, and other lists may count
+// what a policy hides.
+func TestClientGet_ReadsAPageOfAnyType(t *testing.T) {
 	t.Parallel()
 	type group struct {
 		Name string            `json:"name"`
 		Sub  struct{ N []int } `json:"sub"`
 		Flow *authentik.Flow   `json:"flow"`
 	}
-	var page authentik.Page[group]
-	require.NoError(t, json.Unmarshal([]byte(minimalPage(2, `[{"name":"é","flow":`+minimalFlow+`,"new":1},{"sub":{"n":[1]}}]`)), &page))
-	assert.Equal(t, 2, page.Pagination.Count)
+	get := func(body string) (page authentik.Page[group], err error) {
+		err = newClient(t, &stub{body: body}).Get(t.Context(), "any/", nil, &page)
+		return page, err
+	}
+	page, err := get(minimalPage(7, `[{"name":"é","flow":`+minimalFlow+`,"new":1},{"sub":{"n":[1]}}]`))
+	require.NoError(t, err)
+	assert.Equal(t, 7, page.Pagination.Count)
 	assert.Equal(t, "é", page.Results[0].Name)
 	assert.Equal(t, "recovery", string(page.Results[0].Flow.Designation))
 	assert.Equal(t, []int{1}, page.Results[1].Sub.N)
-	encoded, err := json.Marshal(authentik.Page[group]{})
-	require.NoError(t, err)
-	assert.Contains(t, string(encoded), `"results":[]`)
 
 	for document, path := range map[string]string{
-		minimalPage(2, `[{},{"sub":{"n":[1,"2"]}}]`):                   "results[1].sub.N",
-		minimalPage(1, `[{"flow":{}}]`):                                "results[0]",
-		minimalPage(2, `[{},`):                                         "results[1]",
-		minimalPage(1, `null`):                                         "results",
-		minimalPage(0, `[{}]`):                                         "pagination.count",
-		strings.Replace(minimalPage(1, `[{}]`), `"next"`, `"Next"`, 1): "pagination.Next",
+		minimalPage(2, `[{},{"sub":{"n":[1,"2"]}}]`):                                      "results[1].sub.",
+		minimalPage(1, `[{"flow":[]}]`):                                                   "results[0].flow",
+		strings.TrimSuffix(minimalPage(2, `[{},`), "}"):                                   "results[0]",
+		minimalPage(1, `null`):                                                            "results",
+		strings.Replace(minimalPage(1, `[{}]`), `"next"`, `"Next"`, 1):                    "pagination.Next",
 		strings.Replace(minimalPage(1, `[{}]`), `"results"`, `"results":[],"results"`, 1): "results",
 	} {
+		_, err := get(document)
 		var decodeError *authentik.DecodeError
-		require.ErrorAs(t, new(authentik.Page[group]).UnmarshalJSON([]byte(document)), &decodeError, document)
-		assert.Equal(t, path, decodeError.JSONPath, document)
+		require.ErrorAs(t, err, &decodeError, document)
+		if strings.HasSuffix(path, ".") { // the rest is encoding/json's, and differs by release of Go
+			assert.True(t, strings.HasPrefix(decodeError.JSONPath, path), decodeError.JSONPath)
+		} else {
+			assert.Equal(t, path, decodeError.JSONPath, document)
+		}
 	}
 }

@@ -272,6 +272,9 @@ type requestConfig struct {
 }
 
 func newRequestConfig(opts []RequestOption) requestConfig {
+	if len(opts) == 0 {
+		return requestConfig{} // without an allocation
+	}
 	var c requestConfig
 	for _, opt := range opts {
 		if opt != nil {

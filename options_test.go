@@ -453,10 +453,10 @@ func TestGetWritesOutOnlyIfAllIsWell(t *testing.T) {
 	for body, want := range map[string]string{
 		`{"username":"after","groups":[2,3]}`: "",
 		`{}`:                                  "", // encoding/json has no required keys, but what was there is gone
-		`{"username":"after","groups":["x"]}`: "unusable answer (200 OK, application/json): Groups: string, want int",
-		`null`:                                "unusable answer (200 OK, application/json): null, want a value: null",
-		` `:                                   "unusable answer (200 OK, application/json): empty body",
-		`{"username":"after"}x`:               `unusable answer (200 OK, application/json): data after the end of the JSON value: x`,
+		`{"username":"after","groups":["x"]}`: `unusable answer \(200 OK, application/json\): (?i:groups)(\.0)?: string, want int`,
+		`null`:                                `unusable answer \(200 OK, application/json\): null, want a value: null`,
+		` `:                                   `unusable answer \(200 OK, application/json\): empty body`,
+		`{"username":"after"}x`:               `unusable answer \(200 OK, application/json\): data after the end of the JSON value: x`,
 		`{"username":"a","username":"b"}`:     "",
 	} {
 		out := before()
@@ -468,7 +468,7 @@ func TestGetWritesOutOnlyIfAllIsWell(t *testing.T) {
 			assert.Equal(t, fresh, *out)
 			continue
 		}
-		assert.ErrorContains(t, err, "authentik: Get: "+want)
+		assert.Regexp(t, "^authentik: Get: "+want, err.Error())
 		assert.Equal(t, before(), out)
 	}
 
@@ -481,7 +481,7 @@ func TestGetWritesOutOnlyIfAllIsWell(t *testing.T) {
 	for _, out := range []any{user{}, "a", (*user)(nil), map[string]any{}, []int{}} {
 		err := ak.Get(t.Context(), "a", nil, out)
 		exactly[*authentik.ArgumentError](t, err)
-		assert.EqualError(t, err, "authentik: Get: out: it is not a pointer to a value")
+		assert.EqualError(t, err, "authentik: Get: out: must be a pointer to a value")
 	}
 
 	// Without an out nothing is decoded; an error is still one.

@@ -2,10 +2,12 @@ package authentik
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"iter"
 	"maps"
+	"reflect"
 	"strconv"
 
 	"github.com/google/uuid"
@@ -16,56 +18,26 @@ import (
 // Page is one page of a list.
 type Page[T any] struct {
 	Pagination Pagination `json:"pagination"`
-	Results    []T        `json:"results"` // nil if there are none
+	Results    []T        `json:"results"`
 }
 
-// Pagination tells where a page is in its list, as the server sent it.
+// Pagination is the place of a page in its list, as the server sent it.
 type Pagination struct {
-	Next       int `json:"next"`        // the number of the next page, 0 if there is none
-	Previous   int `json:"previous"`    // of the previous page, 0 if there is none
-	Count      int `json:"count"`       // items on all pages
-	Current    int `json:"current"`     // the number of this page, from 1
-	TotalPages int `json:"total_pages"` // 1 for an empty list
-	StartIndex int `json:"start_index"` // of the first item here, from 1; 0 for an empty list
-	EndIndex   int `json:"end_index"`   // of the last item here; 0 for an empty list
-}
-
-var paginationFields = wire.NewObject(
-	wire.Count("next", wire.Required, func(p *Pagination) *int { return &p.Next }),
-	wire.Count("previous", wire.Required, func(p *Pagination) *int { return &p.Previous }),
-	wire.Count("count", wire.Required, func(p *Pagination) *int { return &p.Count }),
-	wire.Count("current", wire.Required, func(p *Pagination) *int { return &p.Current }),
-	wire.Count("total_pages", wire.Required, func(p *Pagination) *int { return &p.TotalPages }),
-	wire.Count("start_index", wire.Required, func(p *Pagination) *int { return &p.StartIndex }),
-	wire.Count("end_index", wire.Required, func(p *Pagination) *int { return &p.EndIndex }),
-)
-
-// UnmarshalJSON is as of [Flow].
-func (p *Pagination) UnmarshalJSON(data []byte) error { return unmarshal(data, paginationFields, p) }
-
-func pageFields[T any](results wire.Field[Page[T]]) *wire.Object[Page[T]] {
-	return wire.NewObject(
-		wire.Nested("pagination", wire.Required, paginationFields, func(p *Page[T]) *Pagination { return &p.Pagination }),
-		results,
-	)
-}
-
-func resultsOf[T any](element *wire.Object[T]) wire.Field[Page[T]] {
-	return wire.List("results", wire.Required, element,
-		func(p *Page[T]) int { return p.Pagination.EndIndex - p.Pagination.StartIndex + 1 },
-		func(p *Page[T]) *[]T { return &p.Results })
-}
-
-// decodePage decodes a page of what has a table.
-func decodePage[T any](element *wire.Object[T]) func([]byte) (*Page[T], error) {
-	fields := pageFields(resultsOf(element))
-	return func(body []byte) (*Page[T], error) {
-		p, err := decode(fields)(body)
-		if err == nil {
-			err = p.check()
-		}
-		return p, err
-	}
+	// Next is the number of the next page, 0 if there is none.
+	Next int `json:"next"`
+	// Previous is the number of the previous page, 0 if there is none.
+	Previous int `json:"previous"`
+	// Count is the number of items on all pages.
+	Count int `json:"count"`
+	// Current is the number of this page, from 1.
+	Current int `json:"current"`
+	// TotalPages is 1 for an empty list.
+	TotalPages int `json:"total_pages"`
+	// StartIndex is the index of the first item of this page, from 1, and 0
+	// for an empty list.
+	StartIndex int `json:"start_index"`
+	// EndIndex is the index of the last item of this page, 0 for an empty list.
+	EndIndex int `json:"end_index"`
 }
 
 // check refuses numbers that contradict the results.
@@ -73,6 +45,22 @@ func (p *Page[T]) check() error {
 	n, rows := p.Pagination, len(p.Results)
 	wrong := func(field, reason string) error {
 		return &wire.Error{Path: "pagination." + field, Err: errors.New(reason)}
+	}
+	for _, number := range []struct {
+		field string
+		value int
+	}{
+		{"next", n.Next},
+		{"previous", n.Previous},
+		{"count", n.Count},
+		{"current", n.Current},
+		{"total_pages", n.TotalPages},
+		{"start_index", n.StartIndex},
+		{"end_index", n.EndIndex},
+	} {
+		if number.value < 0 {
+			return wrong(number.field, "negative")
+		}
 	}
 	switch {
 	case n.Count < rows:
@@ -85,29 +73,25 @@ func (p *Page[T]) check() error {
 	return nil
 }
 
-// UnmarshalJSON reads a page of [Flow], [FlowStageBinding] or [Stage] as the
-// client does, and one of any other type with encoding/json.
-func (p *Page[T]) UnmarshalJSON(data []byte) error {
-	results := wire.Values("results", wire.Required, func(p *Page[T]) *[]T { return &p.Results })
-	if modelled, ok := any(new(T)).(interface{ fields() *wire.Object[T] }); ok {
-		results = resultsOf(modelled.fields())
+// decode decodes a page whose items are of any type.
+func (p *Page[T]) decode(body []byte) error {
+	if modeled(reflect.TypeFor[T]()) {
+		if err := wire.Decode(body, p); err != nil {
+			return err
+		}
+		return p.check()
 	}
-	var fresh Page[T]
-	if err := unmarshal(data, pageFields(results), &fresh); err != nil {
+	var raw Page[json.RawMessage]
+	if err := wire.Decode(body, &raw); err != nil {
 		return err
 	}
-	if err := fresh.check(); err != nil {
-		return undecodable(data, err)
+	*p = Page[T]{raw.Pagination, make([]T, len(raw.Results))}
+	for i := range raw.Results {
+		if err := unmarshal(raw.Results[i], &p.Results[i]); err != nil {
+			return below("results["+strconv.Itoa(i)+"]", err)
+		}
 	}
-	*p = fresh
 	return nil
-}
-
-// MarshalJSON writes authentik's JSON.
-func (p Page[T]) MarshalJSON() ([]byte, error) {
-	type plain Page[T]
-	p.Results = list(p.Results)
-	return marshal(plain(p))
 }
 
 // follows refuses a page that is not the one asked for, or whose next page is
@@ -132,26 +116,45 @@ func (p *Page[T]) follows(number int) error {
 // much as a page of 20, and no release gives more without being told to.
 const walkPageSize = "100"
 
-// walk is a list to be read page by page. Its contract is FlowsInstancesAll's.
+// list is a list of the API: where it is, and what identifies its items.
+type list[T any] struct {
+	path string
+	key  func(*T) uuid.UUID
+}
+
+// one requests one page.
+func (l list[T]) one(ctx context.Context, c *Client, q *query, opts []RequestOption) (*Page[T], error) {
+	return call(ctx, c, q.operation(l.path), opts, page[T]())
+}
+
+// pages returns an iterator over the pages.
+func (l list[T]) pages(ctx context.Context, c *Client, q *query, opts []RequestOption) iter.Seq2[*Page[T], error] {
+	w := walk[T]{list: l, client: c, request: q.operation(l.path), first: max(q.page, 1), config: newRequestConfig(opts)}
+	if w.config.prefetch < 0 {
+		w.request = w.request.refuse("WithPrefetch", "must not be negative")
+	}
+	return w.pages(ctx)
+}
+
+// all returns an iterator over the items.
+func (l list[T]) all(ctx context.Context, c *Client, q *query, opts []RequestOption) iter.Seq2[T, error] {
+	return items(l.pages(ctx, c, q, opts))
+}
+
+// walk is the state of an iterator. The contract is that of FlowsInstancesAll.
 type walk[T any] struct {
+	list[T]
 	client  *Client
-	request request
-	refused error // of an argument; yielded at the first step
-	first   int   // the page to start at; 0 is 1
+	request operation
+	first   int // the page to start at
 	config  requestConfig
-	decode  func([]byte) (*Page[T], error)
-	key     func(*T) uuid.UUID
 }
 
 func (w walk[T]) pages(ctx context.Context) iter.Seq2[*Page[T], error] {
-	w.first = max(w.first, 1)
-	if w.config.prefetch < 0 {
-		w.refused = &ArgumentError{w.request.op, "WithPrefetch", "it is negative"}
-	}
 	return func(yield func(*Page[T], error) bool) {
 		w.config.reset()
-		if w.refused != nil {
-			yield(nil, w.refused)
+		if w.request.err != nil {
+			yield(nil, w.request.err)
 			return
 		}
 		ahead := w.newLookahead(ctx)
@@ -177,7 +180,7 @@ func (w walk[T]) pages(ctx context.Context) iter.Seq2[*Page[T], error] {
 			repeats := dropRepeats(page, seen.keys, w.key)
 			change, stuck := seen.add(page.Pagination, len(page.Results), repeats, w.first == 1)
 			if stuck {
-				yield(nil, fmt.Errorf("authentik: %s: %w: page %d has nothing new, and yet a next one", w.request.op, ErrPaginationStuck, number))
+				yield(nil, fmt.Errorf("authentik: %s: %w: page %d has nothing new, and yet a next one", w.request.name, ErrPaginationStuck, number))
 				return
 			}
 			stop := change != "" && !w.config.allowListChanges
@@ -199,7 +202,7 @@ func (w walk[T]) pages(ctx context.Context) iter.Seq2[*Page[T], error] {
 }
 
 func (w walk[T]) changed(format string, args ...any) error {
-	return fmt.Errorf("authentik: %s: %w: "+format, append([]any{w.request.op, ErrListChanged}, args...)...)
+	return fmt.Errorf("authentik: %s: %w: "+format, append([]any{w.request.name, ErrListChanged}, args...)...)
 }
 
 // dropRepeats takes out of a page what an earlier one had, and returns how
@@ -215,9 +218,7 @@ func dropRepeats[T any](p *Page[T], seen map[uuid.UUID]struct{}, key func(*T) uu
 	}
 	repeats := len(p.Results) - len(fresh)
 	clear(p.Results[len(fresh):])
-	if p.Results = fresh; len(fresh) == 0 {
-		p.Results = nil
-	}
+	p.Results = fresh
 	return repeats
 }
 
@@ -283,13 +284,9 @@ func (w walk[T]) fetch(ctx context.Context, number int) *fetched[T] {
 	if r.query.Get("page_size") == "" {
 		r.query.Set("page_size", walkPageSize)
 	}
-	f.page, f.err = get(ctx, w.client, r, requestConfig{response: &f.response}, func(body []byte) (*Page[T], error) {
-		p, err := w.decode(body)
-		if err == nil {
-			err = p.follows(number)
-		}
-		return p, err
-	})
+	f.page, f.err = callWith(ctx, w.client, r, requestConfig{response: &f.response}, page(func(p *Page[T]) error {
+		return p.follows(number)
+	}))
 	if w.config.response == nil {
 		f.response.Body = nil // half of what a page holds while it waits for its turn
 	}

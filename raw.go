@@ -2,12 +2,17 @@ package authentik
 
 import (
 	"bytes"
+	"cmp"
 	"context"
+	"encoding/json"
 	"errors"
+	"fmt"
+	"net/http"
 	"net/url"
 	"reflect"
 	"strings"
 
+	"github.com/seed-299d42e7/authentik-go/internal/transport"
 	"github.com/seed-299d42e7/authentik-go/internal/wire"
 )
 
@@ -31,22 +36,24 @@ import (
 //
 // https://api.goauthentik.io/reference/
 func (c *Client) Get(ctx context.Context, path string, query url.Values, out any, opts ...RequestOption) error {
-	r := request{op: "Get", query: query, anyBody: out == nil}
-	cfg := newRequestConfig(opts).reset()
-	path, err := cleanPath(path)
-	if err != nil {
-		return &ArgumentError{r.op, "path", err.Error()}
+	o := get("Get", "")
+	o.query = query
+	var err error
+	if o.path, err = cleanPath(path); err != nil {
+		o = o.refuse("path", err.Error())
 	}
 	target := reflect.ValueOf(out)
 	if out != nil && (target.Kind() != reflect.Pointer || target.IsNil()) {
-		return &ArgumentError{r.op, "out", "it is not a pointer to a value"}
+		o = o.refuse("out", "must be a pointer to a value")
 	}
-	r.path = path
-	_, err = get(ctx, c, r, cfg, func(body []byte) (*struct{}, error) {
+	_, err = call(ctx, c, o, opts, func(a *transport.Answer) (none struct{}, err error) {
 		if out == nil {
-			return nil, nil //nolint:nilnil // nothing is decoded
+			return none, nil
 		}
-		return nil, decodeInto(body, target)
+		if err = cmp.Or(status(a, http.StatusOK), isJSON(a)); err == nil {
+			err = decodeInto(a.Body, target)
+		}
+		return none, err
 	})
 	return err
 }
@@ -71,24 +78,55 @@ func cleanPath(path string) (string, error) {
 	return withPath(url.URL{}, path).EscapedPath() + "/", nil
 }
 
-// decodeInto decodes into a new value and then sets target to it: what fails
-// half-way leaves nothing behind.
+// decodeInto decodes into a new value and then sets target to it: an error
+// leaves nothing behind.
 func decodeInto(body []byte, target reflect.Value) error {
-	if err := wire.Check(body); err != nil {
-		return err
-	}
-	kind := target.Elem().Kind()
-	if bytes.Equal(bytes.TrimSpace(body), []byte("null")) && kind != reflect.Pointer && kind != reflect.Interface {
-		return errors.New("null, want a value") // encoding/json would leave the zero value
-	}
 	fresh := reflect.New(target.Type().Elem())
-	if err := wire.Unmarshal(body, fresh.Interface()); err != nil {
-		var ours *DecodeError // a model's or a Page's: it knows the path
-		if errors.As(err, &ours) {
-			return &wire.Error{Path: ours.JSONPath, Err: ours.Err}
-		}
+	if err := decodeAny(body, fresh.Interface()); err != nil {
 		return err
 	}
 	target.Elem().Set(fresh.Elem())
 	return nil
+}
+
+// decodeAny decodes a type of this package as strictly as the method that
+// returns it, and any other with encoding/json.
+func decodeAny(body []byte, out any) error {
+	kind := reflect.TypeOf(out).Elem()
+	if page, ok := out.(interface{ decode(body []byte) error }); ok {
+		return page.decode(body)
+	}
+	if modeled(kind) {
+		return wire.Decode(body, out)
+	}
+	if err := wire.Check(body); err != nil {
+		return err
+	}
+	if bytes.Equal(bytes.TrimSpace(body), []byte("null")) && kind.Kind() != reflect.Pointer && kind.Kind() != reflect.Interface {
+		return errors.New("null, want a value") // encoding/json would leave the zero value
+	}
+	return unmarshal(body, out)
+}
+
+// modeled reports whether a type is one of this package's structs.
+func modeled(t reflect.Type) bool {
+	return t.Kind() == reflect.Struct && t.PkgPath() == reflect.TypeFor[Flow]().PkgPath()
+}
+
+// unmarshal is json.Unmarshal with the path that encoding/json reports.
+func unmarshal(data []byte, v any) error {
+	err := json.Unmarshal(data, v)
+	// A wrapped one is another decoder's, with a path from elsewhere.
+	if typed, ok := err.(*json.UnmarshalTypeError); ok { //nolint:errorlint // see above
+		return &wire.Error{Path: typed.Field, Err: fmt.Errorf("%s, want %s", typed.Value, typed.Type)}
+	}
+	return err
+}
+
+// below returns an error about a part of the value at path.
+func below(path string, err error) error {
+	if in, ok := errors.AsType[*wire.Error](err); ok {
+		return &wire.Error{Path: strings.TrimSuffix(path+"."+in.Path, "."), Err: in.Err}
+	}
+	return &wire.Error{Path: path, Err: err}
 }

@@ -462,7 +462,7 @@ func requireErrorOf(t *testing.T, answer recorded.Response, err error, op, path 
 func exported(e *authentik.APIError) authentik.APIError {
 	return authentik.APIError{
 		Op: e.Op, Method: e.Method, Path: e.Path, StatusCode: e.StatusCode, RequestID: e.RequestID,
-		Detail: e.Detail, Code: e.Code, RetryAfter: e.RetryAfter, Attempts: e.Attempts, Body: e.Body,
+		Detail: e.Detail, RetryAfter: e.RetryAfter, Attempts: e.Attempts, Body: e.Body,
 	}
 }
 

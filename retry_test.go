@@ -544,7 +544,7 @@ func TestTheLastAnswerIsTold(t *testing.T) {
 		"a success after a failure":        {[]step{asking(502), says(good)}, 200, ""},
 		"a cut page and then no answer":    {[]step{cut, fails(io.EOF)}, 0, "EOF (4 attempts)"},
 		"a failure and then no answer":     {[]step{asking(502), fails(io.EOF)}, 502, "EOF; before that 502 Bad Gateway: Later. (4 attempts)"},
-		"a failure and then a cut page":    {[]step{asking(502), cut}, 200, "unusable answer (200 OK, application/json): pagination: unexpected EOF (request " + requestID + ", 4 attempts)"},
+		"a failure and then a cut page":    {[]step{asking(502), cut}, 200, "unusable answer (200 OK, application/json): pagination.start_index: unexpected EOF (request " + requestID + ", 4 attempts)"},
 		"a cut page and then a failure":    {[]step{cut, asking(404)}, 404, "404 Not Found: Later. (request " + requestID + ", 2 attempts)"},
 		"a cut page, and then a small one": {[]step{cut, says(reply(200, jsonType, "{}"))}, 200, "unusable answer (200 OK, application/json): pagination: missing (request " + requestID + ", 2 attempts)"},
 	} {

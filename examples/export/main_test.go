@@ -105,7 +105,7 @@ func TestDifferencesAreToldByFlowAndField(t *testing.T) {
 	earlier[0].Slug = "the-old-slug"
 	earlier[0].Title = "a <b>\u202e\n"
 	earlier[0].CompatibilityMode = !now[0].CompatibilityMode
-	earlier[0].Stages = nil
+	earlier[0].Stages = []uuid.UUID{}
 	earlier[1].Layout = "" // as of a release that has none
 	gone := authentik.Flow{PK: uuid.New(), Slug: "a-flow-that-is-gone"}
 	earlier[2] = gone

@@ -146,10 +146,10 @@ func TestRefusedArgumentsExitWith2(t *testing.T) {
 		args []string
 		want string
 	}{
-		"page size":         {[]string{"-page-size", "-1"}, "authentik: FlowsInstancesPages: PageSize: it is negative\n"},
-		"prefetch":          {[]string{"-prefetch", "-1"}, "authentik: FlowsInstancesPages: WithPrefetch: it is negative\n"},
-		"ordering":          {[]string{"-ordering", "stages"}, "authentik: FlowsInstancesPages: Ordering: by stages or policies, servers repeat some flows and omit others\n"},
-		"search":            {[]string{"-search", " , "}, "authentik: FlowsInstancesPages: Search: it is blank: servers ignore it, and list every flow\n"},
+		"page size":         {[]string{"-page-size", "-1"}, "authentik: FlowsInstancesPages: PageSize: must not be negative\n"},
+		"prefetch":          {[]string{"-prefetch", "-1"}, "authentik: FlowsInstancesPages: WithPrefetch: must not be negative\n"},
+		"ordering":          {[]string{"-ordering", "stages"}, "authentik: FlowsInstancesPages: Ordering: cannot order by \"stages\"; use pk, policybindingmodel_ptr_id, name, slug, title, designation, policy_engine_mode, compatibility_mode, layout, denied_action, authentication, background\n"},
+		"search":            {[]string{"-search", " , "}, "authentik: FlowsInstancesPages: Search: must not be blank (authentik would ignore the filter and list everything)\n"},
 		"no number":         {[]string{"-page-size", "many"}, `wrong arguments: invalid value "many" for flag -page-size: parse error` + "\n"},
 		"an unknown flag":   {[]string{"-slug", "x"}, "wrong arguments: flag provided but not defined: -slug\n"},
 		"an argument":       {[]string{"x"}, "wrong arguments: 1 of them, besides flags at most 0\n"},

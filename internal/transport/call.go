@@ -50,6 +50,9 @@ func (c *call) RoundTrip(req *http.Request) (*http.Response, error) {
 	c.attempt, c.cancel = context.WithTimeoutCause(req.Context(), timeout, ErrAttemptTimeout)
 	req = req.WithContext(c.attempt)
 	req.Header = c.t.header() // set here, http.Client does not copy it once more
+	if c.req.ContentType != "" {
+		req.Header.Set("Content-Type", c.req.ContentType)
+	}
 	resp, err := c.t.chain.RoundTrip(req)
 	if err == nil && resp == nil {
 		err = errors.New("a RoundTripper returned neither a response nor an error")
@@ -131,7 +134,7 @@ func (c *call) handle(resp *http.Response) error {
 		}
 		c.settle(o)
 	default:
-		err = c.req.Judge(a)
+		err = c.req.Decode(a)
 		c.settle(outcome{answer: a, err: err, judged: err != nil})
 	}
 	return nil
@@ -242,7 +245,7 @@ func (c *call) next(o outcome) (wait time.Duration, again bool, gaveUp string) {
 // retryable reports whether trying again could help and does no harm.
 func (c *call) retryable(o outcome) bool {
 	switch {
-	case c.req.Method != http.MethodGet && c.req.Method != http.MethodHead:
+	case !c.req.Repeatable:
 		return nothingSent(o.err) && !permanent(o.err)
 	case o.judged:
 		return errors.Is(o.err, io.ErrUnexpectedEOF)

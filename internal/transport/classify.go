@@ -16,7 +16,7 @@ import (
 // middleware's, with all that is around it: it prints the query. What a token
 // function returns is its own business.
 func bare(err error) error {
-	for {
+	for err != nil {
 		var token *tokenError
 		if errors.As(err, &token) {
 			return token
@@ -27,6 +27,7 @@ func bare(err error) error {
 		}
 		err = u.Err
 	}
+	return nil
 }
 
 // permanent reports whether an attempt's error will come again every time.

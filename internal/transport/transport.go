@@ -85,12 +85,17 @@ func (t *Transport) Blot(text string) string { return t.blot(text) }
 
 // Request is one operation.
 type Request struct {
-	Op     string
-	Method string
-	URL    url.URL
-	// Judge reads a 2xx; its error ends the call. An error that Is
-	// io.ErrUnexpectedEOF is a cut body, and tried again.
-	Judge func(*Answer) error
+	Op          string
+	Method      string
+	URL         url.URL
+	ContentType string
+	Body        []byte
+	// Repeatable requests are retried although the server may have executed
+	// them.
+	Repeatable bool
+	// Decode reads a 2xx; its error ends the call. An error that Is
+	// io.ErrUnexpectedEOF is a body that was cut off, and is retried.
+	Decode func(*Answer) error
 }
 
 // Answer is a response, read to its end (or, if it is an error's, to 64 KiB).
@@ -131,7 +136,10 @@ func (t *Transport) Do(ctx context.Context, req Request) Result {
 		Method: req.Method, URL: &c.req.URL, Host: req.URL.Host, Header: http.Header{},
 		Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
 	}).WithContext(ctx))
-	if err != nil { // FromRequest fails on a body only
+	if err == nil && req.Body != nil {
+		err = r.SetBody(req.Body)
+	}
+	if err != nil { // of a reader; bytes do not fail
 		c.result.Err = err
 		return c.result
 	}

@@ -62,8 +62,8 @@ func TestOnlyWhatIsReadIsSentAgain(t *testing.T) {
 				})
 				require.NoError(t, err)
 				result := tr.Do(t.Context(), transport.Request{
-					Op: "Op", Method: method, URL: url.URL{Scheme: "https", Host: "sso.example.com"},
-					Judge: func(*transport.Answer) error { return errors.New("no answer is good") },
+					Op: "Op", Method: method, Repeatable: method == http.MethodGet || method == http.MethodHead, URL: url.URL{Scheme: "https", Host: "sso.example.com"},
+					Decode: func(*transport.Answer) error { return errors.New("no answer is good") },
 				})
 				assert.Equal(t, want, attempts)
 				assert.Equal(t, want, result.Attempts)

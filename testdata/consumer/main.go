@@ -5,7 +5,6 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"iter"
@@ -55,12 +54,6 @@ type api interface {
 
 var _ api = (*authentik.Client)(nil)
 
-// What the types can do.
-type model interface {
-	json.Marshaler
-	json.Unmarshaler
-}
-
 type answer interface {
 	error
 	slog.LogValuer
@@ -69,8 +62,6 @@ type answer interface {
 }
 
 var (
-	_ = []model{&authentik.Flow{}, &authentik.Page[authentik.Flow]{}, &authentik.Stage{}}
-	_ = []json.Unmarshaler{&authentik.FlowStageBinding{}, &authentik.FlowSet{}, &authentik.ThemedURLs{}, &authentik.Pagination{}}
 	_ = []answer{&authentik.ValidationError{}, &authentik.PermissionError{}}
 	_ = []interface {
 		error
@@ -118,7 +109,7 @@ var (
 	}
 	_ = authentik.Response{StatusCode: 0, Header: http.Header{}, RequestID: "", Attempts: 0, Body: []byte{}}
 	_ = authentik.APIError{
-		Op: "", Method: "", Path: "", StatusCode: 0, RequestID: "", Detail: "", Code: "", RetryAfter: time.Duration(0), Attempts: 0, Body: []byte{},
+		Op: "", Method: "", Path: "", StatusCode: 0, RequestID: "", Detail: "", RetryAfter: time.Duration(0), Attempts: 0, Body: []byte{},
 	}
 	_ = authentik.ValidationError{APIError: &authentik.APIError{}, Fields: map[string][]string{}, NonFieldErrors: []string{}}
 	_ = authentik.PermissionError{APIError: &authentik.APIError{}}

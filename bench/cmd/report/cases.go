@@ -19,6 +19,7 @@ import (
 	"time"
 
 	"github.com/seed-299d42e7/authentik-go"
+	"github.com/seed-299d42e7/authentik-go/internal/wire"
 )
 
 // plan is how much is measured.
@@ -131,7 +132,7 @@ func (b *bench) decode(context.Context) error {
 	const valid = "json.Valid"
 	t := b.report.section("Decode a page",
 		"The bytes are in memory. The ratio is to `json.Valid` on the same bytes, which builds nothing. "+
-			"This library is called as `Page[Flow].UnmarshalJSON`, which makes its table of fields anew each time (the client has it already).", "page", valid, ours, official, plain)
+			"This library decodes as its client does.", "page", valid, ours, official, plain)
 	for _, version := range b.versions {
 		for _, flows := range b.pageSizes {
 			body := b.page(version, flows)
@@ -240,7 +241,7 @@ func liveHeap(name string, page []byte) (float64, error) {
 		switch name {
 		case ours:
 			p := new(authentik.Page[authentik.Flow])
-			err = p.UnmarshalJSON(page)
+			err = wire.Decode(page, p)
 			kept[i] = p
 		case official:
 			p := new(officialPage)

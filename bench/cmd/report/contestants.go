@@ -13,6 +13,7 @@ import (
 	api "goauthentik.io/api/v3"
 
 	"github.com/seed-299d42e7/authentik-go"
+	"github.com/seed-299d42e7/authentik-go/internal/wire"
 )
 
 const token = "benchmark-token"
@@ -193,7 +194,7 @@ func decoder(name string) func(body []byte) (int, error) {
 	case ours:
 		return func(body []byte) (int, error) {
 			var p authentik.Page[authentik.Flow]
-			err := p.UnmarshalJSON(body) // not json.Unmarshal, which would scan it first; nor does the client
+			err := wire.Decode(body, p) // as the client does
 			return len(p.Results), err
 		}
 	case official:
