@@ -12,7 +12,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"github.com/seed-299d42e7/authentik-go/internal/recorded"
+	recorded "github.com/seed-299d42e7/authentik-go/internal/testkit/recording"
 	"github.com/seed-299d42e7/authentik-go/internal/transport"
 )
 

@@ -22,7 +22,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/seed-299d42e7/authentik-go"
-	"github.com/seed-299d42e7/authentik-go/internal/recorded"
+	recorded "github.com/seed-299d42e7/authentik-go/internal/testkit/recording"
 )
 
 // canary is the token of every test: no error, log or print may show it.

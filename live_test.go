@@ -22,7 +22,7 @@ import (
 
 	"github.com/seed-299d42e7/authentik-go"
 	"github.com/seed-299d42e7/authentik-go/authentiktest"
-	"github.com/seed-299d42e7/authentik-go/internal/recorded"
+	recorded "github.com/seed-299d42e7/authentik-go/internal/testkit/recording"
 )
 
 func TestLive(t *testing.T) { //nolint:tparallel // somebody's server is asked one thing at a time

@@ -23,7 +23,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/seed-299d42e7/authentik-go"
-	"github.com/seed-299d42e7/authentik-go/internal/recorded"
+	recorded "github.com/seed-299d42e7/authentik-go/internal/testkit/recording"
 )
 
 // forever is 292 years; the chance that a random part of it is ten minutes is

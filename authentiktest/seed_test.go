@@ -14,7 +14,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"github.com/seed-299d42e7/authentik-go/internal/recorded"
+	recorded "github.com/seed-299d42e7/authentik-go/internal/testkit/recording"
 )
 
 var update = flag.Bool("update", false, "write seed.json anew from the recordings")

@@ -31,7 +31,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/seed-299d42e7/authentik-go"
-	"github.com/seed-299d42e7/authentik-go/internal/recorded"
+	"github.com/seed-299d42e7/authentik-go/internal/testkit/recording"
 )
 
 func main() {
@@ -55,7 +55,7 @@ func run(ctx context.Context, out, log io.Writer, like string, getenv func(strin
 		return err
 	}
 	defer file.Close() //nolint:errcheck // it was only read
-	exchanges, err := recorded.Read(file)
+	exchanges, err := recording.Read(file)
 	if err != nil {
 		return fmt.Errorf("%s: %w", like, err)
 	}
@@ -95,7 +95,7 @@ type recorder struct {
 	client  *http.Client
 }
 
-func newRecorder(ctx context.Context, getenv func(string) string, exchanges []recorded.Exchange) (*recorder, error) {
+func newRecorder(ctx context.Context, getenv func(string) string, exchanges []recording.Exchange) (*recorder, error) {
 	r := &recorder{
 		root:   strings.TrimSuffix(strings.TrimRight(getenv("AUTHENTIK_URL"), "/"), "/api/v3"),
 		tokens: map[string]string{"admin": getenv("AUTHENTIK_TOKEN")},
@@ -175,10 +175,10 @@ func names(list func(path string, into any) error) (map[string]string, error) {
 	return ids, nil
 }
 
-func recordedNames(exchanges []recorded.Exchange) (map[string]string, error) {
+func recordedNames(exchanges []recording.Exchange) (map[string]string, error) {
 	lists := map[string]string{"flows/instances/": "list_page_size_100", "stages/all/": "stages_all_list", "flows/bindings/": "bindings_list"}
 	return names(func(path string, into any) error {
-		i := slices.IndexFunc(exchanges, func(e recorded.Exchange) bool { return e.ID == lists[path] })
+		i := slices.IndexFunc(exchanges, func(e recording.Exchange) bool { return e.ID == lists[path] })
 		if i < 0 {
 			return fmt.Errorf("it has no %s", lists[path])
 		}
@@ -193,7 +193,7 @@ var identifier = regexp.MustCompile(`(?i)[0-9a-f]{8}-?[0-9a-f]{4}-?[0-9a-f]{4}-?
 
 // again makes a request of an exchange anew, and puts the answer into it; or
 // says why not.
-func (r *recorder) again(ctx context.Context, e *recorded.Exchange) (reason string, err error) {
+func (r *recorder) again(ctx context.Context, e *recording.Exchange) (reason string, err error) {
 	target := r.ids.Replace(e.Request.Target)
 	id := identifier.FindString(target)
 	user := e.Request.As()
@@ -226,7 +226,7 @@ func (r *recorder) again(ctx context.Context, e *recorded.Exchange) (reason stri
 		return "", fmt.Errorf("the answer is larger than %d bytes", maxBody)
 	}
 	e.Version, e.Request.Target, e.Note = r.version, target, ""
-	e.Response = recorded.Response{Status: response.StatusCode}
+	e.Response = recording.Response{Status: response.StatusCode}
 	for _, key := range slices.Sorted(maps.Keys(response.Header)) {
 		for _, value := range response.Header[key] {
 			if name, _, ok := strings.Cut(value, "="); ok && key == "Set-Cookie" {

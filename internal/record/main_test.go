@@ -14,7 +14,7 @@ import (
 
 	"github.com/seed-299d42e7/authentik-go"
 	"github.com/seed-299d42e7/authentik-go/authentiktest"
-	"github.com/seed-299d42e7/authentik-go/internal/recorded"
+	"github.com/seed-299d42e7/authentik-go/internal/testkit/recording"
 )
 
 const like = "../../testdata/recordings/2026.8.0-rc1.jsonl"
@@ -34,10 +34,10 @@ func TestRecord(t *testing.T) {
 			assert.NotContains(t, out.String(), value)
 		}
 	}
-	exchanges, err := recorded.Read(&out)
+	exchanges, err := recording.Read(&out)
 	require.NoError(t, err)
-	of := func(id string) recorded.Exchange {
-		i := slices.IndexFunc(exchanges, func(e recorded.Exchange) bool { return e.ID == id })
+	of := func(id string) recording.Exchange {
+		i := slices.IndexFunc(exchanges, func(e recording.Exchange) bool { return e.ID == id })
 		require.GreaterOrEqual(t, i, 0, id)
 		return exchanges[i]
 	}
@@ -73,7 +73,7 @@ func TestRecord(t *testing.T) {
 	for id, reason := range map[string]string{
 		"list_as_limited": "no AUTHENTIK_TOKEN_LIMITED", "walk_100_p1": "more than a fresh install", "executor_get": "more than a fresh install",
 	} {
-		assert.False(t, slices.ContainsFunc(exchanges, func(e recorded.Exchange) bool { return e.ID == id }))
+		assert.False(t, slices.ContainsFunc(exchanges, func(e recording.Exchange) bool { return e.ID == id }))
 		assert.Regexp(t, "(?m)^left out: "+id+": .*"+reason, log.String())
 	}
 	for _, r := range srv.Requests() {

@@ -16,7 +16,7 @@ import (
 
 	"github.com/google/uuid"
 
-	"github.com/seed-299d42e7/authentik-go/internal/recorded"
+	"github.com/seed-299d42e7/authentik-go/internal/testkit/recording"
 )
 
 // The two shapes of an answer that differ: up to 2025.10, and since.
@@ -96,7 +96,7 @@ func newServer(recordings string) (*server, error) {
 }
 
 func load(recordings, version string) (*content, error) {
-	exchanges, err := recorded.Load(os.DirFS(recordings), version+".jsonl")
+	exchanges, err := recording.Load(os.DirFS(recordings), version+".jsonl")
 	if err != nil {
 		return nil, err
 	}

@@ -1,6 +1,6 @@
-// Package recorded reads what real servers answered (testdata/recordings) and
+// Package recording reads what real servers answered (testdata/recordings) and
 // serves it again, for tests.
-package recorded
+package recording
 
 import (
 	"bufio"
