@@ -5,7 +5,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/seed-299d42e7/authentik-go/internal/doccheck"
+	"github.com/seed-299d42e7/authentik-go/internal/testkit/doccheck"
 )
 
 func TestDocumentation(t *testing.T) {

@@ -12,7 +12,7 @@ import (
 
 	"github.com/seed-299d42e7/authentik-go"
 	"github.com/seed-299d42e7/authentik-go/authentiktest"
-	"github.com/seed-299d42e7/authentik-go/internal/doccheck"
+	"github.com/seed-299d42e7/authentik-go/internal/testkit/doccheck"
 )
 
 // kinds are the ways to have a server.
