@@ -129,7 +129,7 @@ func load(t *testing.T, srv *authentiktest.Server, ids map[string]recorded.Excha
 			Target  uuid.UUID
 		}
 		if ids[id].ID == "" {
-			continue // internal/record makes none of what needs more than a fresh install
+			continue // internal/cmd/record makes none of what needs more than a fresh install
 		}
 		raw := ids[id].Response.Body()
 		require.NoError(t, json.Unmarshal(raw, &body))

@@ -2,7 +2,7 @@
 // over one client and a network that fails in every way, and checks each list
 // that it gets:
 //
-//	go run ./internal/soak -for 10m
+//	go run ./internal/cmd/soak -for 10m
 //
 // A walk must deliver exactly the flows that the server had, in order, or end
 // with an error that says why it did not: ErrListChanged if the list changed

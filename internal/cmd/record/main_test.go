@@ -17,7 +17,7 @@ import (
 	"github.com/seed-299d42e7/authentik-go/internal/testkit/recording"
 )
 
-const like = "../../testdata/recordings/2026.8.0-rc1.jsonl"
+const like = "../../../testdata/recordings/2026.8.0-rc1.jsonl"
 
 // A server of another release, with other identifiers, is asked the same.
 func TestRecord(t *testing.T) {

@@ -1,7 +1,7 @@
 // Command record asks an authentik what another one was asked before, and
 // writes the exchanges as testdata/recordings has them:
 //
-//	AUTHENTIK_URL=… AUTHENTIK_TOKEN=… go run ./internal/record >testdata/recordings/2026.11.0.jsonl
+//	AUTHENTIK_URL=… AUTHENTIK_TOKEN=… go run ./internal/cmd/record >testdata/recordings/2026.11.0.jsonl
 //
 // It only reads, and leaves out what needs more than a fresh install: objects
 // that were created, walks of many flows, a server that starts or dies, and
