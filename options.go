@@ -316,8 +316,8 @@ func WithResponse(r *Response) RequestOption {
 // default; a negative n is refused.
 //
 // A stock authentik answers about two lists at a time, and more in flight only
-// make each slower. For 1,000 flows in pages of 100, bench/RESULTS.md has, as
-// multiples of the walk without it:
+// make each slower. For 1,000 flows in pages of 100, tools/bench/RESULTS.md
+// has, as multiples of the walk without it:
 //
 //	n                       1     2     4     8     16
 //	two requests at a time  1.0   0.6   0.6   0.6   0.6

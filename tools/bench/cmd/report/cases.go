@@ -535,7 +535,7 @@ func (b *bench) build(ctx context.Context) error {
 	}
 	programs := []struct{ name, dir string }{{ours, "authentik"}, {official, "official"}, {"net/http", "nethttp"}}
 	t := b.report.section("Build",
-		"A program of ten lines that lists flows (`bench/programs`), with an empty build cache: the standard library is compiled too. CPU time is of all processes of the build.",
+		"A program of ten lines that lists flows (`tools/bench/programs`), with an empty build cache: the standard library is compiled too. CPU time is of all processes of the build.",
 		"", ours, official, "net/http")
 	wall, cpu, size := row{"time"}, row{"CPU time"}, row{"size of the program"}
 	for _, program := range programs {

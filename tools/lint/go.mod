@@ -1,4 +1,4 @@
-module github.com/seed-299d42e7/authentik-go/tools
+module github.com/seed-299d42e7/authentik-go/tools/lint
 
 go 1.26.0
 

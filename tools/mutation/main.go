@@ -1,7 +1,7 @@
 // Command mutation disables each guard of the library, one at a time, and
 // tells which test goes red:
 //
-//	cd mutation && go run . > REPORT.md
+//	cd tools/mutation && go run . > REPORT.md
 //
 // A guard is a condition of an if, of a case without a tag, or that a function
 // returns. Of a || b each side is made false, of a && b each side true. All
@@ -76,7 +76,7 @@ func run(only string, workers int) error {
 	if err != nil {
 		return err
 	}
-	root, err := filepath.Abs("..")
+	root, err := filepath.Abs("../..")
 	if err != nil {
 		return err
 	}
@@ -312,7 +312,7 @@ func report(mutants []mutant, wanted *regexp.Regexp) error {
 	}
 	survived, surviving := 0, map[string]bool{}
 	var problems []error
-	fmt.Print("# Mutation report\n\nMade by `cd mutation && go run . > REPORT.md`: each guard of the library, disabled, and the test that went red first.\n\n")
+	fmt.Print("# Mutation report\n\nMade by `cd tools/mutation && go run . > REPORT.md`: each guard of the library, disabled, and the test that went red first.\n\n")
 	for _, m := range mutants {
 		if m.killer != "" {
 			continue

@@ -1,4 +1,4 @@
-module github.com/seed-299d42e7/authentik-go/bench
+module github.com/seed-299d42e7/authentik-go/tools/bench
 
 go 1.26.0
 
@@ -21,4 +21,4 @@ require (
 	google.golang.org/protobuf v1.25.0 // indirect
 )
 
-replace github.com/seed-299d42e7/authentik-go => ../
+replace github.com/seed-299d42e7/authentik-go => ../../

@@ -129,7 +129,7 @@ func (b *bench) write(out io.Writer) error {
 	var text strings.Builder
 	p := func(format string, args ...any) { fmt.Fprintf(&text, format+"\n", args...) }
 	p("# Side by side\n")
-	p("`go run ./cmd/report` in `bench/` wrote this file, in %.0f s.\n", b.report.took.Seconds())
+	p("`go run ./cmd/report` in `tools/bench/` wrote this file, in %.0f s.\n", b.report.took.Seconds())
 	p("Machine: %d cores, %s/%s, %s. Versions: %s.\n", runtime.NumCPU(), runtime.GOOS, runtime.GOARCH, runtime.Version(), strings.Join(modules(), ", "))
 	p("The server is another process, over loopback HTTP. It sends what real servers (%s) were recorded to send, multiplied to as many flows as are needed, each with its own pk and slug. ", strings.Join(versions, ", "))
 	p("The contestants take short turns; figures are medians over the turns, a ratio is the median of the ratios within each turn, and the smallest and largest of the turns are in parentheses.\n")

@@ -21,7 +21,7 @@ import (
 
 func testServer(t *testing.T) *server {
 	t.Helper()
-	s, err := newServer("../../../testdata/recordings")
+	s, err := newServer("../../../../testdata/recordings")
 	require.NoError(t, err)
 	return s
 }
@@ -148,7 +148,7 @@ func TestServeEndsWithItsStandardInput(t *testing.T) {
 	in, closeIn := io.Pipe()
 	out, writeOut := io.Pipe()
 	ended := make(chan error, 1)
-	go func() { ended <- serve("../../../testdata/recordings", in, writeOut) }()
+	go func() { ended <- serve("../../../../testdata/recordings", in, writeOut) }()
 	url := make([]byte, 100)
 	n, err := out.Read(url)
 	require.NoError(t, err)

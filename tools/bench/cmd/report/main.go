@@ -27,7 +27,7 @@ func main() {
 func run() error {
 	quick := flag.Bool("quick", false, "measure less, and print it")
 	out := flag.String("o", "RESULTS.md", "the file to write, unless -quick")
-	recordings := flag.String("recordings", "../testdata/recordings", "the directory of the recordings")
+	recordings := flag.String("recordings", "../../testdata/recordings", "the directory of the recordings")
 	flag.Parse()
 	if flag.Arg(0) == "serve" {
 		return serve(*recordings, os.Stdin, os.Stdout)
