@@ -18,11 +18,11 @@ import (
 	"github.com/seed-299d42e7/authentik-go"
 )
 
-// Of MIGRATION.md's pairs of code blocks the second ones stand in this file
+// Of docs/MIGRATION.md's pairs of code blocks the second ones stand in this file
 // too, and so are compiled.
 func TestMigrationGuidesCodeCompiles(t *testing.T) {
 	t.Parallel()
-	guide, err := os.ReadFile("MIGRATION.md")
+	guide, err := os.ReadFile("docs/MIGRATION.md")
 	require.NoError(t, err)
 	here, err := os.ReadFile("migration_test.go")
 	require.NoError(t, err)
