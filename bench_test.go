@@ -34,7 +34,7 @@ type largeList struct {
 func newLargeList(t testing.TB, flows int, latency time.Duration) *largeList {
 	t.Helper()
 	var page struct{ Results []json.RawMessage }
-	require.NoError(t, json.Unmarshal(recording(t, "2026.8.0-rc1", "walk_100_p1").Response.Body(), &page))
+	require.NoError(t, json.Unmarshal(recordingNamed(t, "2026.8.0-rc1", "walk_100_p1").Response.Body(), &page))
 	var flow struct{ PK string }
 	require.NoError(t, json.Unmarshal(page.Results[0], &flow))
 	l := &largeList{flow: string(page.Results[0]), pk: flow.PK, flows: flows, latency: latency}
@@ -256,7 +256,7 @@ func allocations(t *testing.T, body []byte, call func(*authentik.Client) error) 
 
 func TestBindingsRetrieve_TakesAtMost45AllocationsMoreThanABareGET(t *testing.T) { //nolint:paralleltest // counts allocations
 	for _, version := range []string{"2024.10.0", "2026.8.0-rc1"} {
-		body := recording(t, version, "binding_retrieve_0").Response.Body()
+		body := recordingNamed(t, version, "binding_retrieve_0").Response.Body()
 		var binding struct{ PK uuid.UUID }
 		require.NoError(t, json.Unmarshal(body, &binding))
 		library, bare := allocations(t, body, func(ak *authentik.Client) error {
@@ -269,7 +269,7 @@ func TestBindingsRetrieve_TakesAtMost45AllocationsMoreThanABareGET(t *testing.T)
 
 func TestFlowsInstancesList_TakesAtMost220Allocations(t *testing.T) { //nolint:paralleltest // counts allocations
 	for _, version := range []string{"2024.10.0", "2026.8.0-rc1"} {
-		library, _ := allocations(t, recording(t, version, "walk_100_p1").Response.Body(), func(ak *authentik.Client) error {
+		library, _ := allocations(t, recordingNamed(t, version, "walk_100_p1").Response.Body(), func(ak *authentik.Client) error {
 			page, err := ak.FlowsInstancesList(t.Context(), &authentik.FlowsInstancesListOptions{Page: 1, PageSize: 100})
 			assert.Len(t, page.Results, 100)
 			return err

@@ -20,47 +20,17 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/seed-299d42e7/authentik-go"
-	recorded "github.com/seed-299d42e7/authentik-go/internal/testkit/recording"
+	"github.com/seed-299d42e7/authentik-go/internal/testkit"
+	"github.com/seed-299d42e7/authentik-go/internal/testkit/recording"
 )
-
-const (
-	requestID = "0123456789abcdef0123456789abcdef"
-	jsonType  = "application/json"
-	htmlType  = "text/html; charset=utf-8"
-	textType  = "text/plain; charset=utf-8"
-)
-
-// answer is one of authentik's backend; more are pairs of further headers.
-func reply(status int, contentType, body string, more ...string) recorded.Response {
-	a := recorded.Response{Status: status, Text: body, Headers: [][2]string{{"X-authentik-id", requestID}}}
-	if contentType != "" {
-		more = append(more, "Content-Type", contentType)
-	}
-	for i := 0; i < len(more); i += 2 {
-		a.Headers = append(a.Headers, [2]string{more[i], more[i+1]})
-	}
-	return a
-}
 
 // listError is what FlowsInstancesList makes of an answer.
 func listError(t *testing.T, h http.Handler, opts ...authentik.ClientOption) error {
 	t.Helper()
-	page, err := newClient(t, h, opts...).FlowsInstancesList(t.Context(), nil)
+	page, err := testkit.NewClient(t, h, opts...).FlowsInstancesList(t.Context(), nil)
 	require.Error(t, err)
 	assert.Nil(t, page)
 	return err
-}
-
-// raw answers with bytes, whatever net/http thinks of them.
-func raw(bytes string) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
-		conn, _, err := w.(http.Hijacker).Hijack()
-		if err != nil {
-			panic(err)
-		}
-		_, _ = io.WriteString(conn, bytes)
-		_ = conn.Close()
-	})
 }
 
 func TestErrorOfAnAnswerIsOneLineThatSaysWhatWentWrong(t *testing.T) {
@@ -73,178 +43,178 @@ func TestErrorOfAnAnswerIsOneLineThatSaysWhatWentWrong(t *testing.T) {
 	}{
 		// 400
 		{
-			"one field", reply(400, jsonType, `{"designation":["Select a valid choice. foo is not one of the available choices."]}`),
-			"400 Bad Request: designation: Select a valid choice. foo is not one of the available choices. (request " + requestID + ", 1 attempt)",
+			"one field", testkit.Reply(400, testkit.JSON, `{"designation":["Select a valid choice. foo is not one of the available choices."]}`),
+			"400 Bad Request: designation: Select a valid choice. foo is not one of the available choices. (request " + testkit.RequestID + ", 1 attempt)",
 		},
 		{
-			"two fields, sorted", reply(400, jsonType, `{"slug":["Too long.","Not a slug."],"name":["Required."]}`),
-			"400 Bad Request: name: Required.; slug: Too long. Not a slug. (request " + requestID + ", 1 attempt)",
+			"two fields, sorted", testkit.Reply(400, testkit.JSON, `{"slug":["Too long.","Not a slug."],"name":["Required."]}`),
+			"400 Bad Request: name: Required.; slug: Too long. Not a slug. (request " + testkit.RequestID + ", 1 attempt)",
 		},
 		{
-			"nested fields", reply(400, jsonType, `{"policies":[{},{"order":["A number."],"user":{"pk":["Unknown."]}}]}`),
-			"400 Bad Request: policies[1].order: A number.; policies[1].user.pk: Unknown. (request " + requestID + ", 1 attempt)",
+			"nested fields", testkit.Reply(400, testkit.JSON, `{"policies":[{},{"order":["A number."],"user":{"pk":["Unknown."]}}]}`),
+			"400 Bad Request: policies[1].order: A number.; policies[1].user.pk: Unknown. (request " + testkit.RequestID + ", 1 attempt)",
 		},
 		{
-			"no field", reply(400, jsonType, `{"non_field_errors":["The fields target, stage, order must make a unique set."],"order":["Bad."]}`),
-			"400 Bad Request: The fields target, stage, order must make a unique set.; order: Bad. (request " + requestID + ", 1 attempt)",
+			"no field", testkit.Reply(400, testkit.JSON, `{"non_field_errors":["The fields target, stage, order must make a unique set."],"order":["Bad."]}`),
+			"400 Bad Request: The fields target, stage, order must make a unique set.; order: Bad. (request " + testkit.RequestID + ", 1 attempt)",
 		},
 		{
-			"bare array", reply(400, jsonType, `["Null characters are not allowed.","Again."]`),
-			"400 Bad Request: Null characters are not allowed.; Again. (request " + requestID + ", 1 attempt)",
+			"bare array", testkit.Reply(400, testkit.JSON, `["Null characters are not allowed.","Again."]`),
+			"400 Bad Request: Null characters are not allowed.; Again. (request " + testkit.RequestID + ", 1 attempt)",
 		},
 		{
-			"detail", reply(400, jsonType, `{"detail":"JSON parse error - Expecting value"}`),
-			"400 Bad Request: JSON parse error - Expecting value (request " + requestID + ", 1 attempt)",
+			"detail", testkit.Reply(400, testkit.JSON, `{"detail":"JSON parse error - Expecting value"}`),
+			"400 Bad Request: JSON parse error - Expecting value (request " + testkit.RequestID + ", 1 attempt)",
 		},
 		{
-			"another object", reply(400, jsonType, `{"logs":[],"success":false}`),
-			"400 Bad Request (request " + requestID + ", 1 attempt)",
+			"another object", testkit.Reply(400, testkit.JSON, `{"logs":[],"success":false}`),
+			"400 Bad Request (request " + testkit.RequestID + ", 1 attempt)",
 		},
 		{
-			"empty, typed HTML", reply(400, htmlType, ""),
-			"400 Bad Request (request " + requestID + ", 1 attempt)",
+			"empty, typed HTML", testkit.Reply(400, testkit.HTML, ""),
+			"400 Bad Request (request " + testkit.RequestID + ", 1 attempt)",
 		},
 		{
-			"HTML", reply(400, htmlType, "<html>Bad</html>"),
-			"400 Bad Request: " + at + " answered with text/html, not JSON: is it authentik's API? (request " + requestID + ", 1 attempt)",
+			"HTML", testkit.Reply(400, testkit.HTML, "<html>Bad</html>"),
+			"400 Bad Request: " + at + " answered with text/html, not JSON: is it authentik's API? (request " + testkit.RequestID + ", 1 attempt)",
 		},
 
 		// other 3xx and 4xx
 		{
-			"redirect", reply(301, htmlType, "moved", "Location", "https://user:secret@sso.example.com/flows/?next=/#top"),
-			"301 Moved Permanently: redirected to https://sso.example.com/flows/; no redirect is followed: is the base URL right? (request " + requestID + ", 1 attempt)",
+			"redirect", testkit.Reply(301, testkit.HTML, "moved", "Location", "https://user:secret@sso.example.com/flows/?next=/#top"),
+			"301 Moved Permanently: redirected to https://sso.example.com/flows/; no redirect is followed: is the base URL right? (request " + testkit.RequestID + ", 1 attempt)",
 		},
 		{
-			"redirect to nowhere", reply(302, "", "", "Location", "https://%zz/"),
-			"302 Found: redirected to a malformed URL; no redirect is followed: is the base URL right? (request " + requestID + ", 1 attempt)",
+			"redirect to nowhere", testkit.Reply(302, "", "", "Location", "https://%zz/"),
+			"302 Found: redirected to a malformed URL; no redirect is followed: is the base URL right? (request " + testkit.RequestID + ", 1 attempt)",
 		},
 		{
-			"redirect without a location", reply(307, "", ""),
-			"307 Temporary Redirect (request " + requestID + ", 1 attempt)",
+			"redirect without a location", testkit.Reply(307, "", ""),
+			"307 Temporary Redirect (request " + testkit.RequestID + ", 1 attempt)",
 		},
 		{
-			"a location that is no redirect's", reply(404, jsonType, `{"detail":"Gone."}`, "Location", "https://sso.example.com/"),
-			"404 Not Found: Gone. (request " + requestID + ", 1 attempt)",
+			"a location that is no redirect's", testkit.Reply(404, testkit.JSON, `{"detail":"Gone."}`, "Location", "https://sso.example.com/"),
+			"404 Not Found: Gone. (request " + testkit.RequestID + ", 1 attempt)",
 		},
 		{
-			"401", reply(401, jsonType, `{"detail":"Log in."}`),
-			"401 Unauthorized: Log in. (request " + requestID + ", 1 attempt)",
+			"401", testkit.Reply(401, testkit.JSON, `{"detail":"Log in."}`),
+			"401 Unauthorized: Log in. (request " + testkit.RequestID + ", 1 attempt)",
 		},
 		{
-			"403", reply(403, jsonType, `{"detail":"Token invalid/expired"}`),
-			"403 Forbidden: Token invalid/expired (request " + requestID + ", 1 attempt)",
+			"403", testkit.Reply(403, testkit.JSON, `{"detail":"Token invalid/expired"}`),
+			"403 Forbidden: Token invalid/expired (request " + testkit.RequestID + ", 1 attempt)",
 		},
 		{
-			"404", reply(404, jsonType, `{"detail":"Invalid page."}`),
-			"404 Not Found: Invalid page. (request " + requestID + ", 1 attempt)",
+			"404", testkit.Reply(404, testkit.JSON, `{"detail":"Invalid page."}`),
+			"404 Not Found: Invalid page. (request " + testkit.RequestID + ", 1 attempt)",
 		},
 		{
-			"404 HTML", reply(404, htmlType, "<html>Not found</html>"),
-			"404 Not Found: " + at + " answered with text/html, not JSON: is it authentik's API? (request " + requestID + ", 1 attempt)",
+			"404 HTML", testkit.Reply(404, testkit.HTML, "<html>Not found</html>"),
+			"404 Not Found: " + at + " answered with text/html, not JSON: is it authentik's API? (request " + testkit.RequestID + ", 1 attempt)",
 		},
 		{
 			"404 of a proxy",
-			recorded.Response{Status: 404, Text: "404 page not found\n", Headers: [][2]string{{"Content-Type", textType}}},
+			recording.Response{Status: 404, Text: "404 page not found\n", Headers: [][2]string{{"Content-Type", testkit.Text}}},
 			"404 Not Found: 404 page not found (1 attempt)",
 		},
 		{
-			"405", reply(405, jsonType, `{"detail":"Method \"PATCH\" not allowed."}`, "Allow", "GET"),
-			`405 Method Not Allowed: Method "PATCH" not allowed. (request ` + requestID + ", 1 attempt)",
+			"405", testkit.Reply(405, testkit.JSON, `{"detail":"Method \"PATCH\" not allowed."}`, "Allow", "GET"),
+			`405 Method Not Allowed: Method "PATCH" not allowed. (request ` + testkit.RequestID + ", 1 attempt)",
 		},
 		{
-			"406", reply(406, jsonType, `{"detail":"Could not satisfy the request Accept header."}`),
-			"406 Not Acceptable: Could not satisfy the request Accept header. (request " + requestID + ", 1 attempt)",
+			"406", testkit.Reply(406, testkit.JSON, `{"detail":"Could not satisfy the request Accept header."}`),
+			"406 Not Acceptable: Could not satisfy the request Accept header. (request " + testkit.RequestID + ", 1 attempt)",
 		},
 		{
-			"415", reply(415, jsonType, `{"detail":"Unsupported media type \"text/plain\" in request."}`),
-			`415 Unsupported Media Type: Unsupported media type "text/plain" in request. (request ` + requestID + ", 1 attempt)",
+			"415", testkit.Reply(415, testkit.JSON, `{"detail":"Unsupported media type \"text/plain\" in request."}`),
+			`415 Unsupported Media Type: Unsupported media type "text/plain" in request. (request ` + testkit.RequestID + ", 1 attempt)",
 		},
 		{
-			"429", reply(429, jsonType, `{"detail":"Request was throttled."}`, "Retry-After", "90"),
-			"429 Too Many Requests: Request was throttled. (request " + requestID + ", 1 attempt, the server asks to wait 1m30s)",
+			"429", testkit.Reply(429, testkit.JSON, `{"detail":"Request was throttled."}`, "Retry-After", "90"),
+			"429 Too Many Requests: Request was throttled. (request " + testkit.RequestID + ", 1 attempt, the server asks to wait 1m30s)",
 		},
 
 		// 5xx, and what is as good as one
 		{
-			"500 HTML", reply(500, htmlType, "<html>Oops</html>"),
-			"500 Internal Server Error: " + at + " answered with text/html, not JSON (request " + requestID + ", 4 attempts)",
+			"500 HTML", testkit.Reply(500, testkit.HTML, "<html>Oops</html>"),
+			"500 Internal Server Error: " + at + " answered with text/html, not JSON (request " + testkit.RequestID + ", 4 attempts)",
 		},
 		{
 			"502 text",
-			recorded.Response{Status: 502, Text: "no healthy upstream", Headers: [][2]string{{"Content-Type", textType}}},
+			recording.Response{Status: 502, Text: "no healthy upstream", Headers: [][2]string{{"Content-Type", testkit.Text}}},
 			"502 Bad Gateway: no healthy upstream (4 attempts)",
 		},
 		{
 			"503 starting",
-			recorded.Response{Status: 503, Text: `{"error":"authentik starting"}`, Headers: [][2]string{{"Content-Type", jsonType}}},
+			recording.Response{Status: 503, Text: `{"error":"authentik starting"}`, Headers: [][2]string{{"Content-Type", testkit.JSON}}},
 			"503 Service Unavailable: authentik starting (4 attempts)",
 		},
 		{
 			"200 starting",
-			recorded.Response{Status: 200, Text: `{"error":"authentik starting"}`, Headers: [][2]string{{"Content-Type", jsonType}}},
+			recording.Response{Status: 200, Text: `{"error":"authentik starting"}`, Headers: [][2]string{{"Content-Type", testkit.JSON}}},
 			"200 OK: authentik starting (4 attempts)",
 		},
 		{
-			"a status without a name", reply(599, "", ""),
-			"599 (request " + requestID + ", 1 attempt)",
+			"a status without a name", testkit.Reply(599, "", ""),
+			"599 (request " + testkit.RequestID + ", 1 attempt)",
 		},
 
 		// what is said, and how
 		{
-			"error in the place of detail", reply(404, jsonType, `{"error":"gone","code":"nope"}`),
-			"404 Not Found: gone (request " + requestID + ", 1 attempt)",
+			"error in the place of detail", testkit.Reply(404, testkit.JSON, `{"error":"gone","code":"nope"}`),
+			"404 Not Found: gone (request " + testkit.RequestID + ", 1 attempt)",
 		},
 		{
-			"a bare array of another status than 400", reply(409, jsonType, `["Taken.","Twice."]`),
-			"409 Conflict: Taken.; Twice. (request " + requestID + ", 1 attempt)",
+			"a bare array of another status than 400", testkit.Reply(409, testkit.JSON, `["Taken.","Twice."]`),
+			"409 Conflict: Taken.; Twice. (request " + testkit.RequestID + ", 1 attempt)",
 		},
 		{
-			"a bare string", reply(404, textType, `"gone"`),
-			"404 Not Found: gone (request " + requestID + ", 1 attempt)",
+			"a bare string", testkit.Reply(404, testkit.Text, `"gone"`),
+			"404 Not Found: gone (request " + testkit.RequestID + ", 1 attempt)",
 		},
 		{
-			"a long text", reply(404, textType, strings.Repeat("x", 513)),
-			"404 Not Found: " + at + " answered with text/plain, not JSON: is it authentik's API? (request " + requestID + ", 1 attempt)",
+			"a long text", testkit.Reply(404, testkit.Text, strings.Repeat("x", 513)),
+			"404 Not Found: " + at + " answered with text/plain, not JSON: is it authentik's API? (request " + testkit.RequestID + ", 1 attempt)",
 		},
 		{
-			"JSON that is cut", reply(404, jsonType, `{"detail":"Not fou`),
-			"404 Not Found (request " + requestID + ", 1 attempt)",
+			"JSON that is cut", testkit.Reply(404, testkit.JSON, `{"detail":"Not fou`),
+			"404 Not Found (request " + testkit.RequestID + ", 1 attempt)",
 		},
 		{
-			"no type that makes sense", reply(404, ";", strings.Repeat("x", 513)),
-			"404 Not Found: " + at + " answered with something else, not JSON: is it authentik's API? (request " + requestID + ", 1 attempt)",
+			"no type that makes sense", testkit.Reply(404, ";", strings.Repeat("x", 513)),
+			"404 Not Found: " + at + " answered with something else, not JSON: is it authentik's API? (request " + testkit.RequestID + ", 1 attempt)",
 		},
 		{
-			"control characters, bidi and line ends", reply(404, jsonType, `{"detail":"a\u001b[31m\r\nb\u202ec\u0085\u2028"}`),
-			`404 Not Found: a\x1b[31m\r\nb\u202ec\u0085\u2028 (request ` + requestID + ", 1 attempt)",
+			"control characters, bidi and line ends", testkit.Reply(404, testkit.JSON, `{"detail":"a\u001b[31m\r\nb\u202ec\u0085\u2028"}`),
+			`404 Not Found: a\x1b[31m\r\nb\u202ec\u0085\u2028 (request ` + testkit.RequestID + ", 1 attempt)",
 		},
 		{
-			"control characters in a field's name", reply(400, jsonType, `{"a\nb":["c"]}`),
-			`400 Bad Request: a\nb: c (request ` + requestID + ", 1 attempt)",
+			"control characters in a field's name", testkit.Reply(400, testkit.JSON, `{"a\nb":["c"]}`),
+			`400 Bad Request: a\nb: c (request ` + testkit.RequestID + ", 1 attempt)",
 		},
 		{
-			"invalid UTF-8 in a text", reply(404, textType, "a\xff\xc3"),
-			`404 Not Found: a\xff\xc3 (request ` + requestID + ", 1 attempt)",
+			"invalid UTF-8 in a text", testkit.Reply(404, testkit.Text, "a\xff\xc3"),
+			`404 Not Found: a\xff\xc3 (request ` + testkit.RequestID + ", 1 attempt)",
 		},
 		{
-			"invalid UTF-8 in JSON", reply(404, jsonType, "{\"detail\":\"a\xff\"}"),
-			"404 Not Found: a\uFFFD (request " + requestID + ", 1 attempt)",
+			"invalid UTF-8 in JSON", testkit.Reply(404, testkit.JSON, "{\"detail\":\"a\xff\"}"),
+			"404 Not Found: a\uFFFD (request " + testkit.RequestID + ", 1 attempt)",
 		},
 		{
-			"more than 512 bytes", reply(400, jsonType, `{"a":["`+strings.Repeat("é", 100)+`"],"b":["`+strings.Repeat("é", 200)+`"]}`),
-			"400 Bad Request: a: " + strings.Repeat("é", 100) + "; b: " + strings.Repeat("é", 152) + "… (request " + requestID + ", 1 attempt)",
+			"more than 512 bytes", testkit.Reply(400, testkit.JSON, `{"a":["`+strings.Repeat("é", 100)+`"],"b":["`+strings.Repeat("é", 200)+`"]}`),
+			"400 Bad Request: a: " + strings.Repeat("é", 100) + "; b: " + strings.Repeat("é", 152) + "… (request " + testkit.RequestID + ", 1 attempt)",
 		},
 		{
-			"more than 512 bytes when escaped", reply(404, jsonType, `{"detail":"`+strings.Repeat(`\u001b`, 200)+`"}`),
-			"404 Not Found: " + strings.Repeat(`\x1b`, 128) + "… (request " + requestID + ", 1 attempt)",
+			"more than 512 bytes when escaped", testkit.Reply(404, testkit.JSON, `{"detail":"`+strings.Repeat(`\u001b`, 200)+`"}`),
+			"404 Not Found: " + strings.Repeat(`\x1b`, 128) + "… (request " + testkit.RequestID + ", 1 attempt)",
 		},
 		{
 			"a request ID with bidi",
-			recorded.Response{Status: 404, Headers: [][2]string{{"X-authentik-id", "a\u202eb"}}},
+			recording.Response{Status: 404, Headers: [][2]string{{"X-authentik-id", "a\u202eb"}}},
 			`404 Not Found (request a\u202eb, 1 attempt)`,
 		},
 		{
-			"the server's reason phrase", raw("HTTP/1.1 404 All is well\r\nContent-Length: 0\r\n\r\n"),
+			"the server's reason phrase", testkit.RawHandler("HTTP/1.1 404 All is well\r\nContent-Length: 0\r\n\r\n"),
 			"404 Not Found (1 attempt)",
 		},
 	} {
@@ -267,58 +237,58 @@ func TestDecodeErrorIsOneLineThatSaysWhereAndWhat(t *testing.T) {
 		want   string // after "authentik: FlowsInstancesList: unusable answer "
 	}{
 		{
-			"a page of HTML", reply(200, htmlType, "<html>\n<title>Log in</title>"),
-			`(200 OK, text/html; charset=utf-8): not JSON: is it authentik's API?: <html>\n<title>Log in</title> (request ` + requestID + ", 1 attempt)",
+			"a page of HTML", testkit.Reply(200, testkit.HTML, "<html>\n<title>Log in</title>"),
+			`(200 OK, text/html; charset=utf-8): not JSON: is it authentik's API?: <html>\n<title>Log in</title> (request ` + testkit.RequestID + ", 1 attempt)",
 		},
 		{
-			"an empty body", reply(200, jsonType, ""),
-			"(200 OK, application/json): empty body (request " + requestID + ", 1 attempt)",
+			"an empty body", testkit.Reply(200, testkit.JSON, ""),
+			"(200 OK, application/json): empty body (request " + testkit.RequestID + ", 1 attempt)",
 		},
 		{
-			"no content", reply(204, "", ""),
-			"(204 No Content): unexpected status (request " + requestID + ", 1 attempt)",
+			"no content", testkit.Reply(204, "", ""),
+			"(204 No Content): unexpected status (request " + testkit.RequestID + ", 1 attempt)",
 		},
 		{
-			"another success, whose data is not shown", reply(201, jsonType, flow),
-			"(201 Created, application/json): unexpected status (request " + requestID + ", 1 attempt)",
+			"another success, whose data is not shown", testkit.Reply(201, testkit.JSON, flow),
+			"(201 Created, application/json): unexpected status (request " + testkit.RequestID + ", 1 attempt)",
 		},
 		{
-			"null", reply(200, jsonType, "null"),
-			"(200 OK, application/json): null, want an object: null (request " + requestID + ", 1 attempt)",
+			"null", testkit.Reply(200, testkit.JSON, "null"),
+			"(200 OK, application/json): null, want an object: null (request " + testkit.RequestID + ", 1 attempt)",
 		},
 		{
-			"an empty object", reply(200, jsonType, "{}"),
-			"(200 OK, application/json): pagination: missing (request " + requestID + ", 1 attempt)",
+			"an empty object", testkit.Reply(200, testkit.JSON, "{}"),
+			"(200 OK, application/json): pagination: missing (request " + testkit.RequestID + ", 1 attempt)",
 		},
 		{
-			"an error's object", reply(200, jsonType, `{"detail":"x"}`),
-			"(200 OK, application/json): pagination: missing (request " + requestID + ", 1 attempt)",
+			"an error's object", testkit.Reply(200, testkit.JSON, `{"detail":"x"}`),
+			"(200 OK, application/json): pagination: missing (request " + testkit.RequestID + ", 1 attempt)",
 		},
 		{
-			"null inside", reply(200, jsonType, page),
-			"(200 OK, application/json): results[0].pk: null, want a string: null (request " + requestID + ", 1 attempt)",
+			"null inside", testkit.Reply(200, testkit.JSON, page),
+			"(200 OK, application/json): results[0].pk: null, want a string: null (request " + testkit.RequestID + ", 1 attempt)",
 		},
 		{
-			"numbers that contradict", reply(200, jsonType, strings.Replace(page, flow, "", 1)),
-			"(200 OK, application/json): pagination.count: 1, without a result or a next page (request " + requestID + ", 1 attempt)",
+			"numbers that contradict", testkit.Reply(200, testkit.JSON, strings.Replace(page, flow, "", 1)),
+			"(200 OK, application/json): pagination.count: 1, without a result or a next page (request " + testkit.RequestID + ", 1 attempt)",
 		},
 		{
-			"cut", reply(200, jsonType, page[:20]),
-			"(200 OK, application/json): pagination: unexpected EOF (request " + requestID + ", 4 attempts)",
+			"cut", testkit.Reply(200, testkit.JSON, page[:20]),
+			"(200 OK, application/json): pagination: unexpected EOF (request " + testkit.RequestID + ", 4 attempts)",
 		},
 		{
-			"more than 200 bytes", reply(200, "text/x", strings.Repeat("\x1b", 300)),
-			"(200 OK, text/x): not JSON: is it authentik's API?: " + strings.Repeat(`\x1b`, 50) + "… (request " + requestID + ", 1 attempt)",
+			"more than 200 bytes", testkit.Reply(200, "text/x", strings.Repeat("\x1b", 300)),
+			"(200 OK, text/x): not JSON: is it authentik's API?: " + strings.Repeat(`\x1b`, 50) + "… (request " + testkit.RequestID + ", 1 attempt)",
 		},
 		{
-			"too large", reply(200, jsonType, strings.Repeat(" ", 2048)),
-			"(200 OK, application/json): response too large: more than 1024 bytes: ask for a smaller PageSize, or raise WithMaxResponseSize (request " + requestID + ", 1 attempt)",
+			"too large", testkit.Reply(200, testkit.JSON, strings.Repeat(" ", 2048)),
+			"(200 OK, application/json): response too large: more than 1024 bytes: ask for a smaller PageSize, or raise WithMaxResponseSize (request " + testkit.RequestID + ", 1 attempt)",
 		},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
 			err := listError(t, c.answer, authentik.WithMaxResponseSize(1024))
-			exactly[*authentik.DecodeError](t, err)
+			testkit.RequireType[*authentik.DecodeError](t, err)
 			assert.Equal(t, "authentik: FlowsInstancesList: unusable answer "+c.want, err.Error())
 		})
 	}
@@ -326,15 +296,15 @@ func TestDecodeErrorIsOneLineThatSaysWhereAndWhat(t *testing.T) {
 		t.Parallel()
 		binding, err := json.Marshal(authentik.FlowStageBinding{PK: uuid.New(), StageObj: authentik.Stage{FlowSet: []authentik.FlowSet{}}})
 		require.NoError(t, err)
-		_, err = newClient(t, reply(200, jsonType, string(binding))).BindingsRetrieve(t.Context(), uuid.New())
-		assert.EqualError(t, err, "authentik: BindingsRetrieve: unusable answer (200 OK, application/json): pk: response is for a different object (request "+requestID+", 1 attempt)")
+		_, err = testkit.NewClient(t, testkit.Reply(200, testkit.JSON, string(binding))).BindingsRetrieve(t.Context(), uuid.New())
+		assert.EqualError(t, err, "authentik: BindingsRetrieve: unusable answer (200 OK, application/json): pk: response is for a different object (request "+testkit.RequestID+", 1 attempt)")
 	})
 }
 
 func TestRequestErrorIsOneLineWithTheCauseAndTheLastAnswer(t *testing.T) {
 	t.Parallel()
 	reset := errors.New("connection reset\nby peer")
-	starting := reply(503, jsonType, `{"error":"authentik starting"}`)
+	starting := testkit.Reply(503, testkit.JSON, `{"error":"authentik starting"}`)
 	for _, c := range []struct {
 		name  string
 		send  func(ctx context.Context, cancel context.CancelCauseFunc, attempt int) (*http.Response, error)
@@ -351,7 +321,7 @@ func TestRequestErrorIsOneLineWithTheCauseAndTheLastAnswer(t *testing.T) {
 			name: "of the network after an answer",
 			send: func(_ context.Context, _ context.CancelCauseFunc, attempt int) (*http.Response, error) {
 				if attempt == 1 {
-					return responseOf(starting), nil
+					return testkit.HTTPResponse(starting), nil
 				}
 				return nil, reset
 			},
@@ -394,8 +364,8 @@ func TestRequestErrorIsOneLineWithTheCauseAndTheLastAnswer(t *testing.T) {
 					cancel(nil)
 				}
 				attempts := 0
-				token := canary
-				opts := []authentik.ClientOption{authentik.WithHTTPClient(&http.Client{Transport: roundTripper(func(r *http.Request) (*http.Response, error) {
+				token := testkit.Token
+				opts := []authentik.ClientOption{authentik.WithHTTPClient(&http.Client{Transport: testkit.RoundTripFunc(func(r *http.Request) (*http.Response, error) {
 					attempts++
 					return c.send(r.Context(), cancel, attempts)
 				})}), authentik.WithRetry(authentik.RetryPolicy{StartupWait: -1, MaxRetryAfter: -1})}
@@ -407,7 +377,7 @@ func TestRequestErrorIsOneLineWithTheCauseAndTheLastAnswer(t *testing.T) {
 
 				_, err = ak.FlowsInstancesList(ctx, nil)
 
-				request := exactly[*authentik.RequestError](t, err)
+				request := testkit.RequireType[*authentik.RequestError](t, err)
 				assert.Equal(t, "authentik: FlowsInstancesList: "+c.want, err.Error())
 				for _, target := range c.is {
 					assert.ErrorIs(t, err, target)
@@ -434,80 +404,71 @@ func (c endingContext) Err() error {
 func TestAContextThatEndsWhileItIsLookedAtIsThatContextsError(t *testing.T) {
 	t.Parallel()
 	ctx, cancel := context.WithCancelCause(t.Context())
-	ak := socketless(t, func(r *http.Request) (*http.Response, error) { return nil, r.Context().Err() })
+	ak := testkit.NewClientOver(t, func(r *http.Request) (*http.Response, error) { return nil, r.Context().Err() })
 
 	_, err := ak.FlowsInstancesList(endingContext{ctx, cancel}, nil)
 
-	request := exactly[*authentik.RequestError](t, err)
+	request := testkit.RequireType[*authentik.RequestError](t, err)
 	require.ErrorIs(t, request, context.Canceled)
 	assert.Contains(t, err.Error(), "context canceled: going home")
 }
 
-// responseOf is an answer for a transport without a socket.
-func responseOf(a recorded.Response) *http.Response {
-	r := &http.Response{StatusCode: a.Status, Status: "777 the server's own words", Header: http.Header{}, Body: io.NopCloser(strings.NewReader(a.Text)), ContentLength: -1}
-	for _, h := range a.Headers {
-		r.Header.Add(h[0], h[1])
-	}
-	return r
-}
-
 func TestErrorOfAWalkNamesThePageAndTheReason(t *testing.T) {
 	t.Parallel()
-	page := func(next, count, current, total int, results ...authentik.Flow) recorded.Response {
+	page := func(next, count, current, total int, results ...authentik.Flow) recording.Response {
 		body, err := json.Marshal(authentik.Page[authentik.Flow]{
 			Pagination: authentik.Pagination{Next: next, Count: count, Current: current, TotalPages: total}, Results: append([]authentik.Flow{}, results...),
 		})
 		require.NoError(t, err)
-		return reply(200, jsonType, string(body))
+		return testkit.Reply(200, testkit.JSON, string(body))
 	}
 	first := page(2, 2, 1, 2, authentik.Flow{PK: uuid.New(), Stages: []uuid.UUID{}, Policies: []uuid.UUID{}})
-	gone := reply(404, jsonType, `{"detail":"Invalid page."}`)
+	gone := testkit.Reply(404, testkit.JSON, `{"detail":"Invalid page."}`)
 	for _, c := range []struct {
 		name  string
-		pages []recorded.Response
+		pages []recording.Response
 		want  string // after "authentik: FlowsInstancesAll: "
 		is    []error
 	}{
 		{
 			"a page other than the one asked for",
-			[]recorded.Response{page(0, 0, 7, 7)},
-			"unusable answer (200 OK, application/json): pagination.current: pagination is stuck: page 7 came where page 1 was asked for (request " + requestID + ", 1 attempt)",
+			[]recording.Response{page(0, 0, 7, 7)},
+			"unusable answer (200 OK, application/json): pagination.current: pagination is stuck: page 7 came where page 1 was asked for (request " + testkit.RequestID + ", 1 attempt)",
 			[]error{authentik.ErrPaginationStuck},
 		},
 		{
 			"a page without anything",
-			[]recorded.Response{page(2, 0, 1, 2)},
+			[]recording.Response{page(2, 0, 1, 2)},
 			"pagination is stuck: page 1 has nothing new, and yet a next one",
 			[]error{authentik.ErrPaginationStuck},
 		},
 		{
 			"a page that is gone",
-			[]recorded.Response{first, gone},
-			"the list changed during the walk: page 2 is gone: authentik: FlowsInstancesAll: 404 Not Found: Invalid page. (request " + requestID + ", 1 attempt, page 2)",
+			[]recording.Response{first, gone},
+			"the list changed during the walk: page 2 is gone: authentik: FlowsInstancesAll: 404 Not Found: Invalid page. (request " + testkit.RequestID + ", 1 attempt, page 2)",
 			[]error{authentik.ErrListChanged, authentik.ErrNotFound},
 		},
 		{
 			"a later page of another list",
-			[]recorded.Response{first, page(0, 0, 7, 7)},
-			"unusable answer (200 OK, application/json): pagination.current: pagination is stuck: page 7 came where page 2 was asked for (request " + requestID + ", 1 attempt, page 2)",
+			[]recording.Response{first, page(0, 0, 7, 7)},
+			"unusable answer (200 OK, application/json): pagination.current: pagination is stuck: page 7 came where page 2 was asked for (request " + testkit.RequestID + ", 1 attempt, page 2)",
 			[]error{authentik.ErrPaginationStuck},
 		},
 		{
 			"a later page that is refused",
-			[]recorded.Response{first, reply(403, jsonType, `{"detail":"no"}`)},
-			"403 Forbidden: no (request " + requestID + ", 1 attempt, page 2)",
+			[]recording.Response{first, testkit.Reply(403, testkit.JSON, `{"detail":"no"}`)},
+			"403 Forbidden: no (request " + testkit.RequestID + ", 1 attempt, page 2)",
 			[]error{authentik.ErrForbidden},
 		},
 		{
 			"a later page that would take an hour",
-			[]recorded.Response{first, reply(429, "", "", "Retry-After", "3600")},
-			"429 Too Many Requests (request " + requestID + ", 1 attempt, page 2, the server asks to wait 1h0m0s)",
+			[]recording.Response{first, testkit.Reply(429, "", "", "Retry-After", "3600")},
+			"429 Too Many Requests (request " + testkit.RequestID + ", 1 attempt, page 2, the server asks to wait 1h0m0s)",
 			[]error{authentik.ErrRateLimited},
 		},
 		{
 			"a list that changed",
-			[]recorded.Response{first, page(0, 1, 2, 2)},
+			[]recording.Response{first, page(0, 1, 2, 2)},
 			"the list changed during the walk: page 2: the count went from 2 to 1",
 			[]error{authentik.ErrListChanged},
 		},
@@ -515,7 +476,7 @@ func TestErrorOfAWalkNamesThePageAndTheReason(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
 			n := -1
-			ak := newClient(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			ak := testkit.NewClient(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 				n++
 				c.pages[n].ServeHTTP(w, r)
 			}))
@@ -530,8 +491,8 @@ func TestErrorOfAWalkNamesThePageAndTheReason(t *testing.T) {
 
 func TestArgumentErrorNamesTheArgumentAndNotItsValue(t *testing.T) {
 	t.Parallel()
-	ak := newClient(t, http.NotFoundHandler())
-	_, noURL := authentik.NewClient("sso.example.com", canary)
+	ak := testkit.NewClient(t, http.NotFoundHandler())
+	_, noURL := authentik.NewClient("sso.example.com", testkit.Token)
 	_, listed := ak.FlowsInstancesList(t.Context(), &authentik.FlowsInstancesListOptions{Ordering: "secret"})
 	_, walked := authentik.Collect(ak.FlowsInstancesAll(t.Context(), &authentik.FlowsInstancesListOptions{Page: -7}))
 	_, binding := ak.BindingsRetrieve(t.Context(), uuid.Nil)
@@ -545,7 +506,7 @@ func TestArgumentErrorNamesTheArgumentAndNotItsValue(t *testing.T) {
 		"Get: out: must be a pointer to a value":                                      ak.Get(t.Context(), "core/users/me/", nil, "secret"),
 	} {
 		assert.EqualError(t, err, "authentik: "+want)
-		exactly[*authentik.ArgumentError](t, err)
+		testkit.RequireType[*authentik.ArgumentError](t, err)
 	}
 }
 
@@ -610,7 +571,7 @@ func TestErrorsIsAnswersByStatus(t *testing.T) {
 	} {
 		t.Run(fmt.Sprint(c.status, " ", c.body), func(t *testing.T) {
 			t.Parallel()
-			err := listError(t, reply(c.status, "", c.body))
+			err := listError(t, testkit.Reply(c.status, "", c.body))
 			assert.Equal(t, c.as, fmt.Sprintf("%T", err))
 			wrapped := fmt.Errorf("list: %w", err)
 			for _, sentinel := range sentinels {
@@ -670,7 +631,7 @@ func failing(status int, body string) http.Handler {
 		if n.Add(1) > 1 {
 			panic(http.ErrAbortHandler)
 		}
-		answer(status, textType, body)(w, r)
+		testkit.StaticHandler(status, testkit.Text, body)(w, r)
 	})
 }
 
@@ -691,10 +652,10 @@ func TestLogValueHasFieldNamesAndNoWordsOfTheServer(t *testing.T) {
 	const searched = "alice@example.com"
 	const words = "No match for " + searched
 	list := func(h http.Handler) error {
-		_, err := newClient(t, h).FlowsInstancesList(t.Context(), &authentik.FlowsInstancesListOptions{Search: searched})
+		_, err := testkit.NewClient(t, h).FlowsInstancesList(t.Context(), &authentik.FlowsInstancesListOptions{Search: searched})
 		return err
 	}
-	common := map[string]any{"op": "FlowsInstancesList", "method": "GET", "path": "/sub/path/api/v3/flows/instances/", "request_id": requestID, "attempts": 1.0}
+	common := map[string]any{"op": "FlowsInstancesList", "method": "GET", "path": "/sub/path/api/v3/flows/instances/", "request_id": testkit.RequestID, "attempts": 1.0}
 	with := func(more map[string]any) map[string]any {
 		all := map[string]any{}
 		for _, m := range []map[string]any{common, more} {
@@ -716,22 +677,22 @@ func TestLogValueHasFieldNamesAndNoWordsOfTheServer(t *testing.T) {
 		want map[string]any
 	}{
 		{
-			list(reply(400, jsonType, `{"search":["`+words+`"],"a\nb":[{"c":["`+words+`"]}]}`)),
+			list(testkit.Reply(400, testkit.JSON, `{"search":["`+words+`"],"a\nb":[{"c":["`+words+`"]}]}`)),
 			with(map[string]any{"status": 400.0, "fields": []any{`a\nb[0].c`, "search"}}),
 		},
-		{list(reply(403, jsonType, `{"detail":"`+words+`"}`)), with(map[string]any{"status": 403.0})},
-		{list(reply(404, textType, words, "X-authentik-id", "a\u202eb")), with(map[string]any{"status": 404.0, "request_id": requestID})},
+		{list(testkit.Reply(403, testkit.JSON, `{"detail":"`+words+`"}`)), with(map[string]any{"status": 403.0})},
+		{list(testkit.Reply(404, testkit.Text, words, "X-authentik-id", "a\u202eb")), with(map[string]any{"status": 404.0, "request_id": testkit.RequestID})},
 		{
-			list(recorded.Response{Status: 404, Text: words, Headers: [][2]string{{"X-authentik-id", "a\u202eb"}}}),
+			list(recording.Response{Status: 404, Text: words, Headers: [][2]string{{"X-authentik-id", "a\u202eb"}}}),
 			with(map[string]any{"status": 404.0, "request_id": `a\u202eb`}),
 		},
 		{
-			list(reply(200, "text/x\u202e", words)),
+			list(testkit.Reply(200, "text/x\u202e", words)),
 			with(map[string]any{"status": 200.0, "content_type": `text/x\u202e`, "json_path": ""}),
 		},
 		{
-			list(reply(200, jsonType, `{"pagination":"`+words+`"}`)),
-			with(map[string]any{"status": 200.0, "content_type": jsonType, "json_path": "pagination"}),
+			list(testkit.Reply(200, testkit.JSON, `{"pagination":"`+words+`"}`)),
+			with(map[string]any{"status": 200.0, "content_type": testkit.JSON, "json_path": "pagination"}),
 		},
 		{
 			list(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) })),
@@ -763,7 +724,7 @@ func TestJSONOfAnErrorHasNoBody(t *testing.T) {
 	t.Parallel()
 	const secret = "what only the body says"
 	for _, status := range []int{400, 403, 404, 500} {
-		err := listError(t, reply(status, htmlType, secret))
+		err := listError(t, testkit.Reply(status, testkit.HTML, secret))
 		var api *authentik.APIError
 		require.ErrorAs(t, err, &api)
 		assert.Equal(t, secret, string(api.Body))
@@ -822,8 +783,8 @@ func TestValidationErrorHasTheMessagesByThePathOfTheirField(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
-			err := listError(t, reply(400, jsonType, c.body))
-			e := exactly[*authentik.ValidationError](t, err)
+			err := listError(t, testkit.Reply(400, testkit.JSON, c.body))
+			e := testkit.RequireType[*authentik.ValidationError](t, err)
 			assert.Equal(t, c.fields, e.Fields)
 			assert.Equal(t, c.nonField, e.NonFieldErrors)
 			assert.Equal(t, c.detail, e.Detail)
@@ -835,23 +796,23 @@ func TestValidationErrorHasTheMessagesByThePathOfTheirField(t *testing.T) {
 func TestDetailIsDetailElseErrorElseAShortText(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct{ name, contentType, body, detail string }{
-		{"detail before error", jsonType, `{"error":"b","detail":"a","code":"c"}`, "a"},
-		{"error where there is no detail", jsonType, `{"error":"b"}`, "b"},
-		{"error where detail is empty", jsonType, `{"detail":"","error":"b"}`, "b"},
-		{"error where detail is no text", jsonType, `{"detail":1,"error":"b"}`, "b"},
-		{"JSON that is called text", textType, `{"detail":"a"}`, "a"},
-		{"JSON that is called HTML", htmlType, `{"detail":"a"}`, "a"},
-		{"a text", textType, " a\n", "a"},
+		{"detail before error", testkit.JSON, `{"error":"b","detail":"a","code":"c"}`, "a"},
+		{"error where there is no detail", testkit.JSON, `{"error":"b"}`, "b"},
+		{"error where detail is empty", testkit.JSON, `{"detail":"","error":"b"}`, "b"},
+		{"error where detail is no text", testkit.JSON, `{"detail":1,"error":"b"}`, "b"},
+		{"JSON that is called text", testkit.Text, `{"detail":"a"}`, "a"},
+		{"JSON that is called HTML", testkit.HTML, `{"detail":"a"}`, "a"},
+		{"a text", testkit.Text, " a\n", "a"},
 		{"a text without a type", "", "a", "a"},
-		{"a text of 512 bytes", textType, strings.Repeat("a", 512), strings.Repeat("a", 512)},
-		{"a longer text", textType, strings.Repeat("a", 513), ""},
-		{"HTML", htmlType, "<p>a", ""},
-		{"nothing", textType, "", ""},
+		{"a text of 512 bytes", testkit.Text, strings.Repeat("a", 512), strings.Repeat("a", 512)},
+		{"a longer text", testkit.Text, strings.Repeat("a", 513), ""},
+		{"HTML", testkit.HTML, "<p>a", ""},
+		{"nothing", testkit.Text, "", ""},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
 			var api *authentik.APIError
-			require.ErrorAs(t, listError(t, reply(404, c.contentType, c.body)), &api)
+			require.ErrorAs(t, listError(t, testkit.Reply(404, c.contentType, c.body)), &api)
 			assert.Equal(t, c.detail, api.Detail)
 			assert.Equal(t, c.body, string(api.Body))
 		})
@@ -863,11 +824,11 @@ func TestErrorKeeps64KiBOfABody(t *testing.T) {
 	for _, size := range []int{64<<10 - 1, 64 << 10, 64<<10 + 1, 10 << 20} {
 		body := strings.Repeat("<", size)
 		var api *authentik.APIError
-		err := listError(t, reply(403, htmlType, body))
+		err := listError(t, testkit.Reply(403, testkit.HTML, body))
 		require.ErrorAs(t, err, &api)
 		assert.Equal(t, body[:min(size, 64<<10)], string(api.Body))
 		assert.Less(t, len(err.Error()), 300)
-		exactly[*authentik.PermissionError](t, err)
+		testkit.RequireType[*authentik.PermissionError](t, err)
 	}
 }
 
@@ -875,21 +836,21 @@ func TestErrorKeeps64KiBOfABody(t *testing.T) {
 // in it any more.
 func TestErrorShowsNoTokenThatTheServerRepeatsAsAMediaType(t *testing.T) {
 	t.Parallel()
-	for _, token := range []string{canary, "canary-token-in-lower-case"} {
-		ak, err := authentik.NewClient(newServer(t, reply(404, "text/"+token, strings.Repeat("x", 513))), token)
+	for _, token := range []string{testkit.Token, "canary-token-in-lower-case"} {
+		ak, err := authentik.NewClient(testkit.NewServer(t, testkit.Reply(404, "text/"+token, strings.Repeat("x", 513))), token)
 		require.NoError(t, err)
 		t.Cleanup(ak.Close)
 		_, err = ak.FlowsInstancesList(t.Context(), nil)
-		assert.EqualError(t, err, "authentik: FlowsInstancesList: 404 Not Found: GET /sub/path/api/v3/flows/instances/ answered with something else, not JSON: is it authentik's API? (request "+requestID+", 1 attempt)")
+		assert.EqualError(t, err, "authentik: FlowsInstancesList: 404 Not Found: GET /sub/path/api/v3/flows/instances/ answered with something else, not JSON: is it authentik's API? (request "+testkit.RequestID+", 1 attempt)")
 		assert.NotContains(t, fmt.Sprintf("%#v", err), strings.ToLower(token))
 	}
 }
 
 func TestErrorsMayBeReadByManyGoroutines(t *testing.T) {
 	t.Parallel()
-	for _, a := range []recorded.Response{
-		reply(400, jsonType, `{"b":["c"],"a":["d"],"non_field_errors":["e"],"detail":"f"}`),
-		reply(403, jsonType, `{"detail":"f"}`), reply(500, htmlType, "<p>"), reply(200, htmlType, "<p>"),
+	for _, a := range []recording.Response{
+		testkit.Reply(400, testkit.JSON, `{"b":["c"],"a":["d"],"non_field_errors":["e"],"detail":"f"}`),
+		testkit.Reply(403, testkit.JSON, `{"detail":"f"}`), testkit.Reply(500, testkit.HTML, "<p>"), testkit.Reply(200, testkit.HTML, "<p>"),
 	} {
 		err := listError(t, a)
 		want := err.Error()

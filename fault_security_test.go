@@ -26,6 +26,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/seed-299d42e7/authentik-go"
+	"github.com/seed-299d42e7/authentik-go/internal/testkit"
 )
 
 // indiscreet is a type of a caller's whose error quotes what it is given.
@@ -35,33 +36,33 @@ func (*indiscreet) UnmarshalJSON(data []byte) error { return fmt.Errorf("what is
 
 func unusableAnswersShowNoSecret(t *testing.T) {
 	t.Parallel()
-	long := strings.Repeat(canary, 40) // as long as a JWT
+	long := strings.Repeat(testkit.Token, 40) // as long as a JWT
 	for name, c := range map[string]struct {
 		body string
 		out  any
 		opts []authentik.ClientOption
 	}{
-		"in the words of a caller's type":    {`{"a":"` + canary + `"}`, new(struct{ A indiscreet }), nil},
-		"in the words of encoding/json":      {`{"a":"` + canary + `"}`, new(struct{ A time.Time }), nil},
-		"in the place of a number":           {`{"a":` + canary + `}`, new(any), nil},
+		"in the words of a caller's type":    {`{"a":"` + testkit.Token + `"}`, new(struct{ A indiscreet }), nil},
+		"in the words of encoding/json":      {`{"a":"` + testkit.Token + `"}`, new(struct{ A time.Time }), nil},
+		"in the place of a number":           {`{"a":` + testkit.Token + `}`, new(any), nil},
 		"as a number":                        {`[1234567890123456789012345]`, new([]int), []authentik.ClientOption{authentik.WithHeader("X-Number", "1234567890123456789012345")}},
-		"as a key":                           {`{"` + canary + `":null?}`, new(any), nil},
+		"as a key":                           {`{"` + testkit.Token + `":null?}`, new(any), nil},
 		"as a long key":                      {`{"` + long + `":?}`, new(authentik.Flow), []authentik.ClientOption{authentik.WithHeader("X-Long", long)}},
-		"as a key of a type":                 {`{"` + canary + `":"x"}`, new(map[string]int), nil},
-		"as a header's value":                {`{"a":"` + headerCanary + `"}`, new(struct{ A time.Time }), nil},
-		"in a text that is cut":              {strings.Repeat("x", 190) + canary, new(any), nil},
-		"at the end of a text, and cut":      {"a page" + canary[:12], new(any), nil},
-		"in a string that is no UUID":        {`{"pk":"` + canary + `"}`, new(authentik.Flow), nil},
-		"in a string that is not terminated": {`{"pk":"` + canary, new(authentik.Flow), nil},
+		"as a key of a type":                 {`{"` + testkit.Token + `":"x"}`, new(map[string]int), nil},
+		"as a header's value":                {`{"a":"` + testkit.HeaderSecret + `"}`, new(struct{ A time.Time }), nil},
+		"in a text that is cut":              {strings.Repeat("x", 190) + testkit.Token, new(any), nil},
+		"at the end of a text, and cut":      {"a page" + testkit.Token[:12], new(any), nil},
+		"in a string that is no UUID":        {`{"pk":"` + testkit.Token + `"}`, new(authentik.Flow), nil},
+		"in a string that is not terminated": {`{"pk":"` + testkit.Token, new(authentik.Flow), nil},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			answer := &stub{body: c.body}
-			ak := newSubject(t, newServer(t, answer), append(c.opts, authentik.WithRetry(authentik.RetryPolicy{MaxAttempts: 1}))...)
-			err := ak.Get(t.Context(), "core/groups/", url.Values{"search": {queryCanary}}, c.out)
+			answer := &testkit.Stub{Body: c.body}
+			ak := testkit.NewCheckedClient(t, testkit.NewServer(t, answer), append(c.opts, authentik.WithRetry(authentik.RetryPolicy{MaxAttempts: 1}))...)
+			err := ak.Get(t.Context(), "core/groups/", url.Values{"search": {testkit.SearchSecret}}, c.out)
 			var decode *authentik.DecodeError
 			require.ErrorAs(t, err, &decode)
-			discreet(t, err)
+			testkit.AssertNoSecrets(t, err)
 			for _, text := range []string{err.Error(), fmt.Sprintf("%#v", decode), fmt.Sprint(decode.LogValue())} {
 				for _, secret := range []string{"1234567890123456", "ANARY", "CANARY"} {
 					assert.NotContains(t, text, secret)
@@ -74,17 +75,17 @@ func unusableAnswersShowNoSecret(t *testing.T) {
 // A transport's buffers hold what it sent.
 func nothingReachableFromAClientIsASecret(t *testing.T) {
 	t.Parallel()
-	ak := newSubject(t, newServer(t, &stub{body: listReader.good}))
-	require.NoError(t, ak.list(t.Context(), t).err)
+	ak := testkit.NewCheckedClient(t, testkit.NewServer(t, &testkit.Stub{Body: testkit.TwoFlowsBody}))
+	require.NoError(t, ak.List(t.Context(), t).Err)
 	for _, v := range []any{ak.Client, *ak.Client, []any{ak.Client}, map[string]*authentik.Client{"a": ak.Client}, struct{ c authentik.Client }{*ak.Client}} {
-		discreet(t, v)
+		testkit.AssertNoSecrets(t, v)
 	}
 	for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%q", "%x", "%d"} {
 		assert.Regexp(t, `^authentik\.Client\(http://127\.0\.0\.1:\d+/sub/path\)$`, fmt.Sprintf(verb, ak.Client))
 		assert.Equal(t, "authentik.Client(not made by NewClient)", fmt.Sprintf(verb, authentik.Client{}))
 	}
-	discreet(t, authentik.WithHeader("X-Key", headerCanary))
-	discreet(t, authentik.WithTokenFunc(func(context.Context) (string, error) { return canary, nil }))
+	testkit.AssertNoSecrets(t, authentik.WithHeader("X-Key", testkit.HeaderSecret))
+	testkit.AssertNoSecrets(t, authentik.WithTokenFunc(func(context.Context) (string, error) { return testkit.Token, nil }))
 }
 
 func aMiddlewaresOwnClientDoesNotTellTheQuery(t *testing.T) {
@@ -93,22 +94,22 @@ func aMiddlewaresOwnClientDoesNotTellTheQuery(t *testing.T) {
 	for name, wrap := range map[string]func(error) error{
 		"as it is":     func(err error) error { return err },
 		"wrapped":      func(err error) error { return fmt.Errorf("of the middleware: %w", err) },
-		"twice":        func(err error) error { return &url.Error{Op: "Get", URL: "?" + queryCanary, Err: err} },
+		"twice":        func(err error) error { return &url.Error{Op: "Get", URL: "?" + testkit.SearchSecret, Err: err} },
 		"among others": func(err error) error { return errors.Join(io.ErrNoProgress, err) },
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			own := &http.Client{Transport: roundTripper(func(*http.Request) (*http.Response, error) { return nil, cause })}
-			ak := newSubject(t, newServer(t, http.NotFoundHandler()), authentik.WithRetry(authentik.RetryPolicy{BaseDelay: -1}),
+			own := &http.Client{Transport: testkit.RoundTripFunc(func(*http.Request) (*http.Response, error) { return nil, cause })}
+			ak := testkit.NewCheckedClient(t, testkit.NewServer(t, http.NotFoundHandler()), authentik.WithRetry(authentik.RetryPolicy{BaseDelay: -1}),
 				authentik.WithMiddleware(func(http.RoundTripper) http.RoundTripper {
-					return roundTripper(func(req *http.Request) (*http.Response, error) {
+					return testkit.RoundTripFunc(func(req *http.Request) (*http.Response, error) {
 						resp, err := own.Do(req)
 						return resp, wrap(err)
 					})
 				}))
-			got := ak.list(t.Context(), t)
-			require.ErrorIs(t, got.err, cause)
-			assert.EqualError(t, got.err, "authentik: FlowsInstancesList: no route (4 attempts)")
+			got := ak.List(t.Context(), t)
+			require.ErrorIs(t, got.Err, cause)
+			assert.EqualError(t, got.Err, "authentik: FlowsInstancesList: no route (4 attempts)")
 		})
 	}
 }
@@ -117,7 +118,7 @@ func aMiddlewaresOwnClientDoesNotTellTheQuery(t *testing.T) {
 func anErrorOfATokenFunctionComesWhole(t *testing.T) {
 	t.Parallel()
 	cause := &url.Error{Op: "Post", URL: "https://vault.example.com/", Err: io.ErrUnexpectedEOF}
-	ak, err := authentik.NewClient(newServer(t, http.NotFoundHandler()), "", authentik.WithTokenFunc(func(context.Context) (string, error) { return "", cause }))
+	ak, err := authentik.NewClient(testkit.NewServer(t, http.NotFoundHandler()), "", authentik.WithTokenFunc(func(context.Context) (string, error) { return "", cause }))
 	require.NoError(t, err)
 	_, err = ak.FlowsInstancesList(t.Context(), nil)
 	var got *url.Error
@@ -129,19 +130,19 @@ func anErrorOfATokenFunctionComesWhole(t *testing.T) {
 func aSecretThatStraddlesTheEndIsBlotted(t *testing.T) {
 	t.Parallel()
 	const kept = 64 << 10
-	for _, secret := range []string{canary, headerCanary} {
+	for _, secret := range []string{testkit.Token, testkit.HeaderSecret} {
 		for _, within := range []int{len(secret), len(secret) - 1, 16, 8} {
 			body := strings.Repeat("x", kept-within) + secret + "yyy"
-			ak := newSubject(t, newServer(t, reply(403, textType, body)))
-			err := ak.list(t.Context(), t).err
+			ak := testkit.NewCheckedClient(t, testkit.NewServer(t, testkit.Reply(403, testkit.Text, body)))
+			err := ak.List(t.Context(), t).Err
 			var api *authentik.APIError
 			require.ErrorAs(t, err, &api)
 			assert.Equal(t, (strings.Repeat("x", kept-within) + "[redacted]")[:min(kept-within+10, kept)], string(api.Body), within)
 		}
 	}
 	// Seven bytes are no secret, but words.
-	ak := newSubject(t, newServer(t, reply(403, textType, "not "+canary[:7])))
-	assert.ErrorContains(t, ak.list(t.Context(), t).err, "not CANARY- (")
+	ak := testkit.NewCheckedClient(t, testkit.NewServer(t, testkit.Reply(403, testkit.Text, "not "+testkit.Token[:7])))
+	assert.ErrorContains(t, ak.List(t.Context(), t).Err, "not CANARY- (")
 }
 
 func aSecretIsBlottedHoweverItIsSpelt(t *testing.T) {
@@ -151,9 +152,9 @@ func aSecretIsBlottedHoweverItIsSpelt(t *testing.T) {
 		value, `pass \"wörd\" \\ %2F?`, `pass \"w\u00f6rd\" \\ %2F?`, // JSON, and JSON in ASCII
 		`pass%20%22w%C3%B6rd%22%20%5C%20%252F%3F`, `pass+%22w%C3%B6rd%22+%5C+%252F%3F`, // a path, and a query
 	} {
-		ak := newSubject(t, newServer(t, reply(403, textType, "<"+spelling+">")), authentik.WithHeader("X-Password", value))
+		ak := testkit.NewCheckedClient(t, testkit.NewServer(t, testkit.Reply(403, testkit.Text, "<"+spelling+">")), authentik.WithHeader("X-Password", value))
 		var api *authentik.APIError
-		require.ErrorAs(t, ak.list(t.Context(), t).err, &api)
+		require.ErrorAs(t, ak.List(t.Context(), t).Err, &api)
 		assert.Equal(t, "<[redacted]>", string(api.Body))
 	}
 }
@@ -171,16 +172,16 @@ func redirectedTo(base, location string) func(*testing.T) {
 		})
 		var server *httptest.Server
 		if strings.HasPrefix(base, "https:") {
-			server = secured(t, handler, func(*httptest.Server) {})
+			server = testkit.NewTLSServer(t, handler, func(*httptest.Server) {})
 		} else {
 			server = httptest.NewServer(handler)
 			t.Cleanup(server.Close)
 		}
 		var dialled []string
-		tidy(t, func() {
+		testkit.AssertNoGoroutines(t, func() {
 			client := &http.Client{Transport: &http.Transport{}}
 			if server.TLS != nil {
-				client = trusting(server, func(c *tls.Config) { c.ServerName = "example.com" })
+				client = testkit.NewTLSClient(server, func(c *tls.Config) { c.ServerName = "example.com" })
 			}
 			transport := client.Transport.(*http.Transport)
 			defer transport.CloseIdleConnections()
@@ -188,14 +189,14 @@ func redirectedTo(base, location string) func(*testing.T) {
 				dialled = append(dialled, addr)
 				return new(net.Dialer).DialContext(ctx, network, server.Listener.Addr().String())
 			}
-			got := newSubject(t, base, authentik.WithHTTPClient(client), authentik.WithInsecureHTTP()).list(t.Context(), t)
-			tells(t, got.err, "302 Found: redirected to "+location+"; no redirect is followed: is the base URL right? (1 attempt)")
+			got := testkit.NewCheckedClient(t, base, authentik.WithHTTPClient(client), authentik.WithInsecureHTTP()).List(t.Context(), t)
+			testkit.AssertListError(t, got.Err, "302 Found: redirected to "+location+"; no redirect is followed: is the base URL right? (1 attempt)")
 		})
 		root, err := url.Parse(base)
 		require.NoError(t, err)
 		assert.Equal(t, []string{root.Host}, dialled)
-		assert.Equal(t, []string{"Bearer " + canary}, seen["Authorization"])
-		assert.Equal(t, []string{headerCanary}, seen["X-Proxy-Key"])
+		assert.Equal(t, []string{"Bearer " + testkit.Token}, seen["Authorization"])
+		assert.Equal(t, []string{testkit.HeaderSecret}, seen["X-Proxy-Key"])
 	}
 }
 
@@ -252,11 +253,11 @@ var securityFaults = map[string]func(*testing.T){
 		t.Run("paths", getTakesPathsBelowTheAPI)
 		t.Run("ids", func(t *testing.T) {
 			t.Parallel()
-			server := newScript(says(good))
-			_, err := server.subject(t).BindingsRetrieve(t.Context(), uuid.Nil)
-			exactly[*authentik.ArgumentError](t, err)
+			server := testkit.NewSequence(testkit.Respond(testkit.TwoFlows))
+			_, err := server.Client(t).BindingsRetrieve(t.Context(), uuid.Nil)
+			testkit.RequireType[*authentik.ArgumentError](t, err)
 			assert.EqualError(t, err, "authentik: BindingsRetrieve: id: must not be empty")
-			assert.Zero(t, server.requests())
+			assert.Zero(t, server.Requests())
 		})
 	},
 	"S9":  payload("S9"),
@@ -273,23 +274,23 @@ var securityFaults = map[string]func(*testing.T){
 	"S12": func(t *testing.T) {
 		t.Parallel()
 		t.Run("a middleware", aMiddlewaresOwnClientDoesNotTellTheQuery)
-		bubble(t, "the log", func(t *testing.T) {
-			var log lines
-			server := newScript(says(reply(503, jsonType, `{"detail":"`+queryCanary+`"}`)), fails(&url.Error{Op: "Get", URL: "https://sso.example.com/?search=" + queryCanary, Err: io.EOF}), says(good))
-			ak := server.subject(t, authentik.WithLogger(log.logger()))
-			_, err := ak.FlowsInstancesList(t.Context(), &listOptions{Search: queryCanary, Name: queryCanary, Ordering: "name", Page: 2, PageSize: 5})
+		testkit.RunInBubble(t, "the log", func(t *testing.T) {
+			var log testkit.Log
+			server := testkit.NewSequence(testkit.Respond(testkit.Reply(503, testkit.JSON, `{"detail":"`+testkit.SearchSecret+`"}`)), testkit.Fail(&url.Error{Op: "Get", URL: "https://sso.example.com/?search=" + testkit.SearchSecret, Err: io.EOF}), testkit.Respond(testkit.TwoFlows))
+			ak := server.Client(t, authentik.WithLogger(log.Logger()))
+			_, err := ak.FlowsInstancesList(t.Context(), &authentik.FlowsInstancesListOptions{Search: testkit.SearchSecret, Name: testkit.SearchSecret, Ordering: "name", Page: 2, PageSize: 5})
 			require.NoError(t, err)
-			undisclosed(t, "the log", log.String())
-			require.Error(t, newScript(says(reply(200, jsonType, `{"a":"`+queryCanary+`"}`))).subject(t, authentik.WithLogger(log.logger())).
-				Get(t.Context(), "a\u202eb", url.Values{"search": {queryCanary}, "a\u202eb": {"a"}}, new(struct{ A time.Time })))
-			undisclosed(t, "the log", log.String())
+			testkit.AssertNoSecretsIn(t, "the log", log.String())
+			require.Error(t, testkit.NewSequence(testkit.Respond(testkit.Reply(200, testkit.JSON, `{"a":"`+testkit.SearchSecret+`"}`))).Client(t, authentik.WithLogger(log.Logger())).
+				Get(t.Context(), "a\u202eb", url.Values{"search": {testkit.SearchSecret}, "a\u202eb": {"a"}}, new(struct{ A time.Time })))
+			testkit.AssertNoSecretsIn(t, "the log", log.String())
 			assert.NotContains(t, log.String(), "\u202e")
 			assert.Contains(t, log.String(), `query="name=REDACTED&ordering=name%2Cslug&page=2&page_size=5&search=REDACTED"`)
 		})
 	},
 	"S13": func(t *testing.T) {
 		if base := os.Getenv("SILENT"); base != "" {
-			ak, err := authentik.NewClient(base, canary, noWaits)
+			ak, err := authentik.NewClient(base, testkit.Token, testkit.NoWait)
 			if err == nil {
 				_, err = ak.FlowsInstancesList(t.Context(), nil)
 			}
@@ -300,12 +301,12 @@ var securityFaults = map[string]func(*testing.T){
 		}
 		t.Parallel()
 		var requests atomic.Int32
-		base := newServer(t, http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
+		base := testkit.NewServer(t, http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
 			if requests.Add(1) < 3 {
 				w.WriteHeader(http.StatusServiceUnavailable)
 				return
 			}
-			(&stub{body: listReader.good}).ServeHTTP(w, req)
+			(&testkit.Stub{Body: testkit.TwoFlowsBody}).ServeHTTP(w, req)
 		}))
 		assert.Empty(t, inAnotherProcess(t, "SILENT="+base))
 		assert.EqualValues(t, 3, requests.Load())
@@ -316,18 +317,18 @@ var securityFaults = map[string]func(*testing.T){
 		body := `{"detail":"a\u001b[31m\r\nlevel=ERROR\u202e` + strings.Repeat("x", 9999) + `"}`
 		var log []string
 		for status, attempts := range map[int]int{403: 1, 503: 4} {
-			server := newPeer(sends(fmt.Sprintf("HTTP/1.1 %d OK\r\nX-authentik-id: %s%s\r\nContent-Length: %d\r\n\r\n%s", status, forged, strings.Repeat("y", 9999), len(body), body)))
-			got := newSubject(t, "http://"+server.listen(t), noWaits, authentik.WithLogger(slog.New(texts{&log}))).list(t.Context(), t)
-			require.Error(t, got.err)
-			assert.EqualValues(t, attempts, server.requests.Load())
-			log = append(log, got.err.Error())
-			for _, a := range got.err.(slog.LogValuer).LogValue().Group() {
+			server := testkit.NewConnServer(testkit.Send(fmt.Sprintf("HTTP/1.1 %d OK\r\nX-authentik-id: %s%s\r\nContent-Length: %d\r\n\r\n%s", status, forged, strings.Repeat("y", 9999), len(body), body)))
+			got := testkit.NewCheckedClient(t, "http://"+server.Listen(t), testkit.NoWait, authentik.WithLogger(slog.New(texts{&log}))).List(t.Context(), t)
+			require.Error(t, got.Err)
+			assert.EqualValues(t, attempts, server.Requests.Load())
+			log = append(log, got.Err.Error())
+			for _, a := range got.Err.(slog.LogValuer).LogValue().Group() {
 				log = append(log, a.Value.String())
 			}
 		}
-		malformed := newPeer(sendsAndCloses("\x1b[31m\tlevel=ERROR " + strings.Repeat("z", 3000) + "\r\n"))
-		got := newSubject(t, "http://"+malformed.listen(t), authentik.WithLogger(slog.New(texts{&log}))).list(t.Context(), t)
-		log = append(log, got.err.Error(), got.err.(slog.LogValuer).LogValue().String())
+		malformed := testkit.NewConnServer(testkit.SendAndClose("\x1b[31m\tlevel=ERROR " + strings.Repeat("z", 3000) + "\r\n"))
+		got := testkit.NewCheckedClient(t, "http://"+malformed.Listen(t), authentik.WithLogger(slog.New(texts{&log}))).List(t.Context(), t)
+		log = append(log, got.Err.Error(), got.Err.(slog.LogValuer).LogValue().String())
 		for _, text := range log {
 			assert.NotRegexp(t, `[[:cntrl:]]`, text)
 			assert.NotContains(t, text, "\u202e")
@@ -337,20 +338,20 @@ var securityFaults = map[string]func(*testing.T){
 	},
 	"S15": func(t *testing.T) {
 		t.Parallel()
-		server := secured(t, &stub{}, func(s *httptest.Server) { s.TLS.MinVersion, s.TLS.MaxVersion = tls.VersionTLS10, tls.VersionTLS11 })
-		tidy(t, func() {
-			failsAfter(t, newSubject(t, server.URL), 1, "remote error: tls: protocol version not supported (1 attempt)")
+		server := testkit.NewTLSServer(t, &testkit.Stub{}, func(s *httptest.Server) { s.TLS.MinVersion, s.TLS.MaxVersion = tls.VersionTLS10, tls.VersionTLS11 })
+		testkit.AssertNoGoroutines(t, func() {
+			failsAfter(t, testkit.NewCheckedClient(t, server.URL), 1, "remote error: tls: protocol version not supported (1 attempt)")
 		})
 	},
 	"S16": func(t *testing.T) {
 		if os.Getenv("PROXIED") != "" {
-			ak, err := authentik.NewClient("http://sso.example.com", canary, authentik.WithInsecureHTTP())
+			ak, err := authentik.NewClient("http://sso.example.com", testkit.Token, authentik.WithInsecureHTTP())
 			if err == nil {
 				_, err = ak.FlowsInstancesList(t.Context(), nil)
 			}
 			t.Setenv("HTTP_PROXY", "http://127.0.0.1:1") // net/http has read it by now
 			if err == nil {
-				ak, err = authentik.NewClient("http://sso.example.com", canary, authentik.WithInsecureHTTP())
+				ak, err = authentik.NewClient("http://sso.example.com", testkit.Token, authentik.WithInsecureHTTP())
 			}
 			if err == nil {
 				_, err = ak.FlowsInstancesList(t.Context(), nil)
@@ -365,7 +366,7 @@ var securityFaults = map[string]func(*testing.T){
 		proxy := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
 			proxied.Add(1)
 			assert.Equal(t, "http://sso.example.com/api/v3/flows/instances/", req.URL.String())
-			(&stub{body: listReader.good}).ServeHTTP(w, req)
+			(&testkit.Stub{Body: testkit.TwoFlowsBody}).ServeHTTP(w, req)
 		}))
 		t.Cleanup(proxy.Close)
 		assert.Empty(t, inAnotherProcess(t, "PROXIED=yes", "HTTP_PROXY="+proxy.URL, "NO_PROXY=", "no_proxy="))
@@ -375,9 +376,9 @@ var securityFaults = map[string]func(*testing.T){
 		t.Parallel()
 		jar, err := cookiejar.New(nil)
 		require.NoError(t, err)
-		base := newServer(t, http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
+		base := testkit.NewServer(t, http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
 			assert.Empty(t, req.Cookies())
-			w.Header().Set("Set-Cookie", "session="+serverCanary+"; Path=/")
+			w.Header().Set("Set-Cookie", "session="+testkit.ServerSecret+"; Path=/")
 			w.Header().Set("Location", "/elsewhere")
 			w.WriteHeader(http.StatusFound)
 		}))
@@ -386,10 +387,10 @@ var securityFaults = map[string]func(*testing.T){
 			return nil
 		}}
 		before := *client
-		ak := newSubject(t, base, authentik.WithHTTPClient(client))
+		ak := testkit.NewCheckedClient(t, base, authentik.WithHTTPClient(client))
 		for range 2 {
 			var api *authentik.APIError
-			require.ErrorAs(t, ak.list(t.Context(), t).err, &api)
+			require.ErrorAs(t, ak.List(t.Context(), t).Err, &api)
 			assert.Equal(t, http.StatusFound, api.StatusCode)
 		}
 		root, err := url.Parse(base)
@@ -401,22 +402,22 @@ var securityFaults = map[string]func(*testing.T){
 	// Fewer flows than there are look like all of them: no client can tell.
 	"S18": func(t *testing.T) {
 		t.Parallel()
-		for body, flows := range map[string]int{listReader.good: 2, minimalPage(0, "[]"): 0} {
-			got := newSubject(t, newServer(t, &stub{body: body})).list(t.Context(), t)
-			require.NoError(t, got.err)
-			assert.Len(t, got.page.Results, flows)
+		for body, flows := range map[string]int{testkit.TwoFlowsBody: 2, testkit.FlowPageBody(0, "[]"): 0} {
+			got := testkit.NewCheckedClient(t, testkit.NewServer(t, &testkit.Stub{Body: body})).List(t.Context(), t)
+			require.NoError(t, got.Err)
+			assert.Len(t, got.Page.Results, flows)
 		}
 	},
 	"S19": func(t *testing.T) {
 		t.Parallel()
 		var sent http.Header
-		ak := newSubject(t, "https://sso.example.com", authentik.WithHTTPClient(&http.Client{Transport: roundTripper(func(req *http.Request) (*http.Response, error) {
+		ak := testkit.NewCheckedClient(t, "https://sso.example.com", authentik.WithHTTPClient(&http.Client{Transport: testkit.RoundTripFunc(func(req *http.Request) (*http.Response, error) {
 			sent = req.Header
-			return responseOf(good), nil
+			return testkit.HTTPResponse(testkit.TwoFlows), nil
 		})}))
-		require.NoError(t, ak.list(t.Context(), t).err)
+		require.NoError(t, ak.List(t.Context(), t).Err)
 		assert.Equal(t, http.Header{
-			"Accept": {"application/json"}, "User-Agent": {"authentik-go/0.1.0"}, "Authorization": {"Bearer " + canary}, "X-Proxy-Key": {headerCanary},
+			"Accept": {"application/json"}, "User-Agent": {"authentik-go/0.1.0"}, "Authorization": {"Bearer " + testkit.Token}, "X-Proxy-Key": {testkit.HeaderSecret},
 		}, sent, "and no Accept-Encoding: that is net/http's to set, and to take off again")
 	},
 }

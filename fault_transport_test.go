@@ -1,24 +1,16 @@
 package authentik_test
 
 import (
-	"bufio"
-	"bytes"
 	"context"
 	"crypto/tls"
-	"crypto/x509"
 	"fmt"
 	"io"
-	"log/slog"
 	"net"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
-	"regexp"
-	"runtime"
-	"runtime/pprof"
 	"slices"
 	"strings"
-	"sync"
 	"sync/atomic"
 	"syscall"
 	"testing"
@@ -29,225 +21,68 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/seed-299d42e7/authentik-go"
+	"github.com/seed-299d42e7/authentik-go/internal/testkit"
 )
-
-// turn is what a peer does with a request; the connection ends if it returns
-// false.
-type turn func(net.Conn) bool
-
-// peer is a server byte by byte: a turn a request, the last one for ever.
-type peer struct {
-	turns    []turn
-	requests atomic.Int32
-	open     atomic.Int32 // connections
-	opened   atomic.Int32
-	serving  sync.WaitGroup
-}
-
-func newPeer(turns ...turn) *peer { return &peer{turns: turns} }
-
-func (p *peer) serve(conn net.Conn) {
-	p.opened.Add(1)
-	p.open.Add(1)
-	p.serving.Go(func() {
-		defer p.open.Add(-1)
-		defer func() { _ = conn.Close() }()
-		in := bufio.NewReader(conn)
-		for {
-			req, err := http.ReadRequest(in)
-			if err != nil {
-				return
-			}
-			_, _ = io.Copy(io.Discard, req.Body)
-			n := int(p.requests.Add(1))
-			if !p.turns[min(n, len(p.turns))-1](conn) {
-				return
-			}
-		}
-	})
-}
-
-// listen serves on loopback.
-func (p *peer) listen(t testing.TB) (addr string) {
-	t.Helper()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	require.NoError(t, err)
-	t.Cleanup(func() {
-		_ = listener.Close()
-		p.serving.Wait()
-	})
-	p.serving.Go(func() {
-		for {
-			conn, err := listener.Accept()
-			if err != nil {
-				return
-			}
-			p.serve(conn)
-		}
-	})
-	return listener.Addr().String()
-}
-
-// pipe serves without a socket, so that it can be in a bubble.
-func (p *peer) pipe(t testing.TB) *http.Client {
-	t.Helper()
-	transport := &http.Transport{DialContext: func(context.Context, string, string) (net.Conn, error) {
-		theirs, ours := net.Pipe()
-		p.serve(ours)
-		return theirs, nil
-	}}
-	t.Cleanup(func() {
-		transport.CloseIdleConnections()
-		p.serving.Wait()
-	})
-	return &http.Client{Transport: transport}
-}
-
-func sends(bytes string) turn {
-	return func(conn net.Conn) bool {
-		_, err := io.WriteString(conn, bytes)
-		return err == nil
-	}
-}
-
-func sendsAndCloses(bytes string) turn {
-	return func(conn net.Conn) bool {
-		_, _ = io.WriteString(conn, bytes)
-		return false
-	}
-}
-
-func sendsAndResets(bytes string) turn {
-	return func(conn net.Conn) bool {
-		_, _ = io.WriteString(conn, bytes)
-		_ = conn.(*net.TCPConn).SetLinger(0)
-		return false
-	}
-}
-
-// sendsSlowly is one byte at a time, as long as somebody listens.
-func sendsSlowly(start, drip string, every time.Duration) turn {
-	return func(conn net.Conn) bool {
-		_, err := io.WriteString(conn, start)
-		for err == nil {
-			time.Sleep(every)
-			_, err = io.WriteString(conn, drip)
-		}
-		return false
-	}
-}
-
-const jsonHead = "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nSet-Cookie: session=" + serverCanary + "\r\n"
-
-// whole is listReader.good on the wire.
-var whole = fmt.Sprintf("%sContent-Length: %d\r\n\r\n%s", jsonHead, len(listReader.good), listReader.good)
-
-// tidy asserts that what f starts has ended, once it has returned.
-func tidy(t *testing.T, f func()) {
-	t.Helper()
-	pprof.Do(t.Context(), pprof.Labels("tidy", t.Name()), func(context.Context) { f() })
-	label := fmt.Appendf(nil, `"tidy":%q`, t.Name())
-	var running bytes.Buffer
-	for end := time.Now().Add(10 * time.Second); time.Now().Before(end); runtime.Gosched() {
-		running.Reset()
-		require.NoError(t, pprof.Lookup("goroutine").WriteTo(&running, 1))
-		if !bytes.Contains(running.Bytes(), label) {
-			return
-		}
-	}
-	assert.Fail(t, "a goroutine is left", "%s", running.String())
-}
-
-// incidental is what is not the same in every run and with every Go release.
-var incidental = []struct {
-	pattern *regexp.Regexp
-	instead string
-}{
-	{regexp.MustCompile(`127\.0\.0\.1:\d+`), "127.0.0.1:0"},
-	{regexp.MustCompile(`valid for .*, not`), "valid for others, not"},
-	{regexp.MustCompile(`is after \S+Z`), "is after that"},
-}
-
-// tells asserts the text of an error, but for what is incidental.
-func tells(t testing.TB, err error, want string) {
-	t.Helper()
-	require.Error(t, err)
-	text := err.Error()
-	for _, i := range incidental {
-		text = i.pattern.ReplaceAllString(text, i.instead)
-	}
-	assert.Equal(t, "authentik: FlowsInstancesList: "+want, text)
-}
-
-var noWaits = authentik.WithRetry(authentik.RetryPolicy{BaseDelay: -1, StartupWait: -1})
 
 // retried is a fault that is worth another attempt: twice it is got over, for
 // ever it is an error that tells.
-func retried(faulty turn, text string, is ...error) func(*testing.T) {
+func retried(faulty testkit.Turn, text string, is ...error) func(*testing.T) {
 	return func(t *testing.T) {
 		t.Parallel()
 		for _, times := range []int{2, 4} {
-			server := newPeer(append(slices.Repeat([]turn{faulty}, times), sends(whole))...)
-			addr := server.listen(t)
-			tidy(t, func() {
-				ak := newSubject(t, "http://"+addr, noWaits)
+			server := testkit.NewConnServer(append(slices.Repeat([]testkit.Turn{faulty}, times), testkit.Send(testkit.TwoFlowsRaw))...)
+			addr := server.Listen(t)
+			testkit.AssertNoGoroutines(t, func() {
+				ak := testkit.NewCheckedClient(t, "http://"+addr, testkit.NoWait)
 				defer ak.Close()
-				got := ak.list(t.Context(), t)
+				got := ak.List(t.Context(), t)
 				if times == 2 {
-					require.NoError(t, got.err)
-					assert.Len(t, got.page.Results, 2)
-					assert.Equal(t, 3, got.response.Attempts)
-					assert.EqualValues(t, 3, server.requests.Load())
+					require.NoError(t, got.Err)
+					assert.Len(t, got.Page.Results, 2)
+					assert.Equal(t, 3, got.Response.Attempts)
+					assert.EqualValues(t, 3, server.Requests.Load())
 					return
 				}
 				for _, target := range is {
-					require.ErrorIs(t, got.err, target)
+					require.ErrorIs(t, got.Err, target)
 				}
-				tells(t, got.err, text)
-				assert.Equal(t, 4, got.response.Attempts)
-				assert.EqualValues(t, 4, server.requests.Load())
+				testkit.AssertListError(t, got.Err, text)
+				assert.Equal(t, 4, got.Response.Attempts)
+				assert.EqualValues(t, 4, server.Requests.Load())
 			})
-			closed(t, server)
+			testkit.AssertConnsClosed(t, server)
 		}
 	}
 }
 
 // permanent is a fault that is as good as certain to come again.
-func permanent(faulty turn, text string) func(*testing.T) {
+func permanent(faulty testkit.Turn, text string) func(*testing.T) {
 	return func(t *testing.T) {
 		t.Parallel()
-		server := newPeer(faulty)
-		addr := server.listen(t)
-		tidy(t, func() {
-			ak := newSubject(t, "http://"+addr)
+		server := testkit.NewConnServer(faulty)
+		addr := server.Listen(t)
+		testkit.AssertNoGoroutines(t, func() {
+			ak := testkit.NewCheckedClient(t, "http://"+addr)
 			defer ak.Close()
-			got := ak.list(t.Context(), t)
-			exactly[*authentik.RequestError](t, got.err)
-			tells(t, got.err, text)
-			assert.EqualValues(t, 1, server.requests.Load())
+			got := ak.List(t.Context(), t)
+			testkit.RequireType[*authentik.RequestError](t, got.Err)
+			testkit.AssertListError(t, got.Err, text)
+			assert.EqualValues(t, 1, server.Requests.Load())
 		})
-		closed(t, server)
-	}
-}
-
-// closed asserts that no connection is open any more.
-func closed(t testing.TB, p *peer) {
-	t.Helper()
-	for end := time.Now().Add(10 * time.Second); p.open.Load() > 0; runtime.Gosched() {
-		require.True(t, time.Now().Before(end), "a connection is left open")
+		testkit.AssertConnsClosed(t, server)
 	}
 }
 
 // failsAfter asserts what comes of requests that never reach a server, or of which
 // a server keeps no count.
-func failsAfter(t testing.TB, ak *subject, attempts int, text string) error {
+func failsAfter(t testing.TB, ak *testkit.CheckedClient, attempts int, text string) error {
 	t.Helper()
-	got := ak.list(t.Context(), t)
-	request := exactly[*authentik.RequestError](t.(*testing.T), got.err)
+	got := ak.List(t.Context(), t)
+	request := testkit.RequireType[*authentik.RequestError](t.(*testing.T), got.Err)
 	assert.Equal(t, attempts, request.Attempts)
-	assert.Equal(t, attempts, got.response.Attempts)
-	tells(t, got.err, text)
-	return got.err
+	assert.Equal(t, attempts, got.Response.Attempts)
+	testkit.AssertListError(t, got.Err, text)
+	return got.Err
 }
 
 // dials is a client whose connections end before they begin.
@@ -260,97 +95,77 @@ func dials(err error) authentik.ClientOption {
 }
 
 // slow is a server that is too slow for an attempt, all four times.
-func slow(text string, status int, turns ...turn) func(*testing.T) {
+func slow(text string, status int, turns ...testkit.Turn) func(*testing.T) {
 	return func(t *testing.T) {
 		t.Parallel()
 		synctest.Test(t, func(t *testing.T) {
-			server := newPeer(turns...)
-			ak := newSubject(t, "http://127.0.0.1", authentik.WithHTTPClient(server.pipe(t)), noWaits)
-			got := ak.list(context.Background(), t)
-			require.ErrorIs(t, got.err, authentik.ErrAttemptTimeout)
-			require.NotErrorIs(t, got.err, context.DeadlineExceeded)
-			tells(t, got.err, text)
-			assert.Equal(t, 2*time.Minute, got.took)
-			assert.EqualValues(t, 2, server.requests.Load())
-			assert.Equal(t, status, got.response.StatusCode)
+			server := testkit.NewConnServer(turns...)
+			ak := testkit.NewCheckedClient(t, "http://127.0.0.1", authentik.WithHTTPClient(server.Pipe(t)), testkit.NoWait)
+			got := ak.List(context.Background(), t)
+			require.ErrorIs(t, got.Err, authentik.ErrAttemptTimeout)
+			require.NotErrorIs(t, got.Err, context.DeadlineExceeded)
+			testkit.AssertListError(t, got.Err, text)
+			assert.Equal(t, 2*time.Minute, got.Took)
+			assert.EqualValues(t, 2, server.Requests.Load())
+			assert.Equal(t, status, got.Response.StatusCode)
 		})
 	}
-}
-
-// secured is a TLS server whose handshakes, and whose complaints, are the test's.
-func secured(t testing.TB, h http.Handler, configure func(*httptest.Server)) *httptest.Server {
-	t.Helper()
-	server := httptest.NewUnstartedServer(h)
-	server.Config.ErrorLog = slog.NewLogLogger(slog.DiscardHandler, slog.LevelError)
-	server.TLS = &tls.Config{MinVersion: tls.VersionTLS12}
-	configure(server)
-	server.StartTLS()
-	t.Cleanup(server.Close)
-	return server
-}
-
-func trusting(server *httptest.Server, configure func(*tls.Config)) *http.Client {
-	roots := x509.NewCertPool()
-	roots.AddCert(server.Certificate())
-	config := &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12}
-	configure(config)
-	return &http.Client{Transport: &http.Transport{TLSClientConfig: config, ForceAttemptHTTP2: true}}
 }
 
 // untrusted is a certificate that does not verify.
 func untrusted(text string, configure func(*tls.Config), opts ...authentik.ClientOption) func(*testing.T) {
 	return func(t *testing.T) {
 		t.Parallel()
-		answered := &stub{body: listReader.good}
-		server := secured(t, answered, func(*httptest.Server) {})
-		tidy(t, func() {
+		answered := &testkit.Stub{Body: testkit.TwoFlowsBody}
+		server := testkit.NewTLSServer(t, answered, func(*httptest.Server) {})
+		testkit.AssertNoGoroutines(t, func() {
 			if configure != nil {
-				opts = append(opts, authentik.WithHTTPClient(trusting(server, configure)))
+				opts = append(opts, authentik.WithHTTPClient(testkit.NewTLSClient(server, configure)))
 			}
-			err := failsAfter(t, newSubject(t, server.URL, opts...), 1, text)
+			err := failsAfter(t, testkit.NewCheckedClient(t, server.URL, opts...), 1, text)
 			var verification *tls.CertificateVerificationError
 			require.ErrorAs(t, err, &verification)
-			assert.Zero(t, answered.requests.Load())
+			assert.Zero(t, answered.Requests.Load())
 		})
 	}
 }
 
 var transportFaults = map[string]func(*testing.T){
-	"T1": retried(sendsAndResets(""), "read tcp 127.0.0.1:0->127.0.0.1:0: read: connection reset by peer (4 attempts)", syscall.ECONNRESET),
-	"T2": retried(sendsAndCloses(""), "EOF (4 attempts)", io.EOF),
-	"T3": retried(sendsAndCloses(whole[:len(whole)-20]), "unexpected EOF (4 attempts)", io.ErrUnexpectedEOF),
-	"T4": retried(sendsAndResets(whole[:len(whole)-20]), "read tcp 127.0.0.1:0->127.0.0.1:0: read: connection reset by peer (4 attempts)", syscall.ECONNRESET),
+	"T1": retried(testkit.SendAndReset(""), "read tcp 127.0.0.1:0->127.0.0.1:0: read: connection reset by peer (4 attempts)", syscall.ECONNRESET),
+	"T2": retried(testkit.SendAndClose(""), "EOF (4 attempts)", io.EOF),
+	"T3": retried(testkit.SendAndClose(testkit.TwoFlowsRaw[:len(testkit.TwoFlowsRaw)-20]), "unexpected EOF (4 attempts)", io.ErrUnexpectedEOF),
+	"T4": retried(testkit.SendAndReset(testkit.TwoFlowsRaw[:len(testkit.TwoFlowsRaw)-20]), "read tcp 127.0.0.1:0->127.0.0.1:0: read: connection reset by peer (4 attempts)", syscall.ECONNRESET),
 	"T5": func(t *testing.T) {
 		t.Parallel()
-		chunk := fmt.Sprintf("%sTransfer-Encoding: chunked\r\n\r\n%x\r\n%s\r\n", jsonHead, len(listReader.good), listReader.good)
-		t.Run("no last chunk", retried(sendsAndCloses(chunk), "unexpected EOF (4 attempts)", io.ErrUnexpectedEOF))
-		t.Run("a chunk of no size", retried(sendsAndCloses(chunk+"size\r\n"), "invalid byte in chunk length (4 attempts)"))
+		chunk := fmt.Sprintf("%sTransfer-Encoding: chunked\r\n\r\n%x\r\n%s\r\n", testkit.JSONHead, len(testkit.TwoFlowsBody), testkit.TwoFlowsBody)
+		t.Run("no last chunk", retried(testkit.SendAndClose(chunk), "unexpected EOF (4 attempts)", io.ErrUnexpectedEOF))
+		t.Run("a chunk of no size", retried(testkit.SendAndClose(chunk+"size\r\n"), "invalid byte in chunk length (4 attempts)"))
 	},
 	// HTTP does not tell these two; JSON does.
 	"T6": func(t *testing.T) {
 		t.Parallel()
 		const text = "unusable answer (200 OK, application/json): results[1].export_url: unexpected EOF (4 attempts)"
-		t.Run("bytes", retried(sendsAndCloses(jsonHead+"Connection: close\r\n\r\n"+listReader.good[:len(listReader.good)-3]), text, io.ErrUnexpectedEOF))
+		t.Run("bytes", retried(testkit.SendAndClose(testkit.JSONHead+"Connection: close\r\n\r\n"+testkit.TwoFlowsBody[:len(testkit.TwoFlowsBody)-3]), text, io.ErrUnexpectedEOF))
 		t.Run("everywhere", aCutBodyIsAskedForAgain)
 	},
-	"T7": retried(sendsAndCloses(fmt.Sprintf("%sConnection: close\r\nContent-Length: %d\r\n\r\n%s", jsonHead, 20, listReader.good)),
+	"T7": retried(testkit.SendAndClose(fmt.Sprintf("%sConnection: close\r\nContent-Length: %d\r\n\r\n%s", testkit.JSONHead, 20, testkit.TwoFlowsBody)),
 		"unusable answer (200 OK, application/json): pagination: unexpected EOF (4 attempts)", io.ErrUnexpectedEOF),
 	"T8": func(t *testing.T) {
 		t.Parallel()
 		for when, cut := range map[string]func(http.ResponseWriter){
 			"before headers": func(http.ResponseWriter) {},
 			"mid-body": func(w http.ResponseWriter) {
-				w.Header().Set("Content-Type", jsonType)
-				_, _ = io.WriteString(w, listReader.good[:20])
+				w.Header().Set("Content-Type", testkit.JSON)
+				_, _ = io.WriteString(w, testkit.TwoFlowsBody[:20])
 				w.(http.Flusher).Flush()
 			},
 		} {
 			for _, times := range []int32{2, 4} {
 				t.Run(fmt.Sprint(when, times), func(t *testing.T) {
 					t.Parallel()
-					answers := &stub{body: listReader.good}
+					answers := &testkit.Stub{Body: testkit.TwoFlowsBody}
 					var requests atomic.Int32
-					server := secured(t, http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
+					server := testkit.NewTLSServer(t, http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
 						assert.Equal(t, 2, req.ProtoMajor)
 						if requests.Add(1) <= times {
 							cut(w)
@@ -358,16 +173,16 @@ var transportFaults = map[string]func(*testing.T){
 						}
 						answers.ServeHTTP(w, req)
 					}), func(s *httptest.Server) { s.EnableHTTP2 = true })
-					tidy(t, func() {
-						client := trusting(server, func(*tls.Config) {})
+					testkit.AssertNoGoroutines(t, func() {
+						client := testkit.NewTLSClient(server, func(*tls.Config) {})
 						defer client.CloseIdleConnections()
-						ak := newSubject(t, server.URL, authentik.WithHTTPClient(client), noWaits)
+						ak := testkit.NewCheckedClient(t, server.URL, authentik.WithHTTPClient(client), testkit.NoWait)
 						if times == 4 {
 							failsAfter(t, ak, 4, "stream error: stream ID 7; INTERNAL_ERROR; received from peer (4 attempts)")
 						} else {
-							got := ak.list(t.Context(), t)
-							require.NoError(t, got.err)
-							assert.Equal(t, 3, got.response.Attempts)
+							got := ak.List(t.Context(), t)
+							require.NoError(t, got.Err)
+							assert.Equal(t, 3, got.Response.Attempts)
 						}
 						assert.Equal(t, min(times+1, 4), requests.Load())
 					})
@@ -377,32 +192,32 @@ var transportFaults = map[string]func(*testing.T){
 	},
 	"T9": func(t *testing.T) {
 		t.Parallel()
-		server := newPeer(sends(whole), sendsAndCloses(""), sends(whole))
-		addr := server.listen(t)
-		tidy(t, func() {
-			ak := newSubject(t, "http://"+addr)
+		server := testkit.NewConnServer(testkit.Send(testkit.TwoFlowsRaw), testkit.SendAndClose(""), testkit.Send(testkit.TwoFlowsRaw))
+		addr := server.Listen(t)
+		testkit.AssertNoGoroutines(t, func() {
+			ak := testkit.NewCheckedClient(t, "http://"+addr)
 			defer ak.Close()
 			for range 2 {
-				got := ak.list(t.Context(), t)
-				require.NoError(t, got.err)
-				assert.Equal(t, 1, got.response.Attempts)
+				got := ak.List(t.Context(), t)
+				require.NoError(t, got.Err)
+				assert.Equal(t, 1, got.Response.Attempts)
 			}
 		})
-		closed(t, server)
+		testkit.AssertConnsClosed(t, server)
 	},
 	"T10": func(t *testing.T) {
 		t.Parallel()
 		listener, err := net.Listen("tcp", "127.0.0.1:0")
 		require.NoError(t, err)
 		require.NoError(t, listener.Close())
-		err = failsAfter(t, newSubject(t, "http://"+listener.Addr().String(), authentik.WithRetry(authentik.RetryPolicy{BaseDelay: -1})), 4,
+		err = failsAfter(t, testkit.NewCheckedClient(t, "http://"+listener.Addr().String(), authentik.WithRetry(authentik.RetryPolicy{BaseDelay: -1})), 4,
 			"dial tcp 127.0.0.1:0: connect: connection refused (4 attempts)")
 		require.ErrorIs(t, err, syscall.ECONNREFUSED)
 	},
 	"T11": func(t *testing.T) {
 		t.Parallel()
 		missing := &net.DNSError{Err: "no such host", Name: "sso.example.com", IsNotFound: true}
-		err := failsAfter(t, newSubject(t, "https://sso.example.com", dials(missing)), 1, "dial tcp: lookup sso.example.com: no such host (1 attempt)")
+		err := failsAfter(t, testkit.NewCheckedClient(t, "https://sso.example.com", dials(missing)), 1, "dial tcp: lookup sso.example.com: no such host (1 attempt)")
 		require.ErrorIs(t, err, missing)
 	},
 	"T12": func(t *testing.T) {
@@ -410,13 +225,13 @@ var transportFaults = map[string]func(*testing.T){
 		for _, failing := range []*net.DNSError{
 			{Err: "i/o timeout", Name: "sso.example.com", IsTimeout: true}, {Err: "i/o timeout", Name: "sso.example.com", IsTemporary: true},
 		} {
-			failsAfter(t, newSubject(t, "https://sso.example.com", dials(failing), noWaits), 4, "dial tcp: lookup sso.example.com: i/o timeout (4 attempts)")
+			failsAfter(t, testkit.NewCheckedClient(t, "https://sso.example.com", dials(failing), testkit.NoWait), 4, "dial tcp: lookup sso.example.com: i/o timeout (4 attempts)")
 		}
 	},
-	"T13": slow("attempt timed out after 1m0s (2 attempts)", 0, sendsSlowly("HTTP/1.1 200 OK\r\n", "X-A: b\r\n", 50*time.Millisecond)),
-	"T14": slow("attempt timed out after 1m0s (2 attempts)", 0, sendsSlowly(jsonHead+"\r\n", " ", 50*time.Millisecond)),
+	"T13": slow("attempt timed out after 1m0s (2 attempts)", 0, testkit.SendSlowly("HTTP/1.1 200 OK\r\n", "X-A: b\r\n", 50*time.Millisecond)),
+	"T14": slow("attempt timed out after 1m0s (2 attempts)", 0, testkit.SendSlowly(testkit.JSONHead+"\r\n", " ", 50*time.Millisecond)),
 	"T15": slow("attempt timed out after 1m0s; before that 503 Service Unavailable (2 attempts)", 503,
-		sendsSlowly("HTTP/1.1 503 Service Unavailable\r\nContent-Type: application/json\r\n\r\n", " ", 50*time.Millisecond)),
+		testkit.SendSlowly("HTTP/1.1 503 Service Unavailable\r\nContent-Type: application/json\r\n\r\n", " ", 50*time.Millisecond)),
 	"T16": slow("attempt timed out after 1m0s (2 attempts)", 0, func(conn net.Conn) bool {
 		_, _ = io.Copy(io.Discard, conn)
 		return false
@@ -426,7 +241,7 @@ var transportFaults = map[string]func(*testing.T){
 		t.Run("unknown CA", untrusted("tls: failed to verify certificate: x509: certificate signed by unknown authority (1 attempt)", nil))
 		t.Run("unknown CA, told by a middleware", untrusted("of the middleware: tls: failed to verify certificate: x509: certificate signed by unknown authority (1 attempt)", nil,
 			authentik.WithMiddleware(func(next http.RoundTripper) http.RoundTripper {
-				return roundTripper(func(req *http.Request) (*http.Response, error) {
+				return testkit.RoundTripFunc(func(req *http.Request) (*http.Response, error) {
 					resp, err := next.RoundTrip(req)
 					return resp, fmt.Errorf("of the middleware: %w", err)
 				})
@@ -447,57 +262,57 @@ var transportFaults = map[string]func(*testing.T){
 		} {
 			t.Run(name, func(t *testing.T) {
 				t.Parallel()
-				server := secured(t, &stub{}, func(s *httptest.Server) { c.configure(s.TLS) })
-				tidy(t, func() {
-					client := trusting(server, func(*tls.Config) {})
+				server := testkit.NewTLSServer(t, &testkit.Stub{}, func(s *httptest.Server) { c.configure(s.TLS) })
+				testkit.AssertNoGoroutines(t, func() {
+					client := testkit.NewTLSClient(server, func(*tls.Config) {})
 					defer client.CloseIdleConnections()
-					failsAfter(t, newSubject(t, server.URL, authentik.WithHTTPClient(client)), 1, c.text)
+					failsAfter(t, testkit.NewCheckedClient(t, server.URL, authentik.WithHTTPClient(client)), 1, c.text)
 				})
 			})
 		}
 	},
 	"T19": func(t *testing.T) {
 		t.Parallel()
-		answered := &stub{body: listReader.good}
+		answered := &testkit.Stub{Body: testkit.TwoFlowsBody}
 		server := httptest.NewServer(answered)
 		t.Cleanup(server.Close)
-		tidy(t, func() {
-			err := failsAfter(t, newSubject(t, strings.Replace(server.URL, "http:", "https:", 1)), 1, "http: server gave HTTP response to HTTPS client (1 attempt)")
+		testkit.AssertNoGoroutines(t, func() {
+			err := failsAfter(t, testkit.NewCheckedClient(t, strings.Replace(server.URL, "http:", "https:", 1)), 1, "http: server gave HTTP response to HTTPS client (1 attempt)")
 			require.ErrorIs(t, err, http.ErrSchemeMismatch)
-			assert.Zero(t, answered.requests.Load())
+			assert.Zero(t, answered.Requests.Load())
 		})
 	},
 	"T20": func(t *testing.T) {
 		t.Parallel()
-		answered := &stub{body: listReader.good}
-		server := secured(t, answered, func(*httptest.Server) {})
-		tidy(t, func() {
-			ak := newSubject(t, strings.Replace(server.URL, "https:", "http:", 1))
+		answered := &testkit.Stub{Body: testkit.TwoFlowsBody}
+		server := testkit.NewTLSServer(t, answered, func(*httptest.Server) {})
+		testkit.AssertNoGoroutines(t, func() {
+			ak := testkit.NewCheckedClient(t, strings.Replace(server.URL, "https:", "http:", 1))
 			defer ak.Close()
-			got := ak.list(t.Context(), t)
-			exactly[*authentik.ValidationError](t, got.err)
-			tells(t, got.err, "400 Bad Request: Client sent an HTTP request to an HTTPS server. (1 attempt)")
-			assert.Zero(t, answered.requests.Load())
+			got := ak.List(t.Context(), t)
+			testkit.RequireType[*authentik.ValidationError](t, got.Err)
+			testkit.AssertListError(t, got.Err, "400 Bad Request: Client sent an HTTP request to an HTTPS server. (1 attempt)")
+			assert.Zero(t, answered.Requests.Load())
 		})
 	},
 	"T21": func(t *testing.T) {
 		t.Parallel()
-		t.Run("SSH", permanent(sendsAndCloses("SSH-2.0-OpenSSH_9.6\r\n"), `net/http: HTTP/1.x transport connection broken: malformed HTTP response "SSH-2.0-OpenSSH_9.6" (1 attempt)`))
-		bubble(t, "SSH, where TLS is expected", func(t *testing.T) {
+		t.Run("SSH", permanent(testkit.SendAndClose("SSH-2.0-OpenSSH_9.6\r\n"), `net/http: HTTP/1.x transport connection broken: malformed HTTP response "SSH-2.0-OpenSSH_9.6" (1 attempt)`))
+		testkit.RunInBubble(t, "SSH, where TLS is expected", func(t *testing.T) {
 			client := &http.Client{Transport: &http.Transport{DialContext: func(context.Context, string, string) (net.Conn, error) {
 				theirs, ours := net.Pipe()
 				go func() { _, _ = io.Copy(io.Discard, ours) }()
 				go func() { _, _ = io.WriteString(ours, "SSH-2.0-OpenSSH_9.6\r\n") }()
 				return theirs, nil
 			}}}
-			err := failsAfter(t, newSubject(t, "https://sso.example.com", authentik.WithHTTPClient(client)), 1, "tls: first record does not look like a TLS handshake (1 attempt)")
+			err := failsAfter(t, testkit.NewCheckedClient(t, "https://sso.example.com", authentik.WithHTTPClient(client)), 1, "tls: first record does not look like a TLS handshake (1 attempt)")
 			var record tls.RecordHeaderError
 			require.ErrorAs(t, err, &record)
 		})
-		t.Run("two lengths", permanent(sendsAndCloses("HTTP/1.1 200 OK\r\nContent-Length: 2\r\nContent-Length: 3\r\n\r\n{}"),
+		t.Run("two lengths", permanent(testkit.SendAndClose("HTTP/1.1 200 OK\r\nContent-Length: 2\r\nContent-Length: 3\r\n\r\n{}"),
 			`net/http: HTTP/1.x transport connection broken: http: message cannot contain multiple Content-Length headers; got ["2" "3"] (1 attempt)`))
 	},
-	"T22": permanent(sendsAndCloses("HTTP/1.1 200 OK\r\nX-Large: "+strings.Repeat("x", 2<<20)+"\r\n\r\n{}"),
+	"T22": permanent(testkit.SendAndClose("HTTP/1.1 200 OK\r\nX-Large: "+strings.Repeat("x", 2<<20)+"\r\n\r\n{}"),
 		"net/http: HTTP/1.x transport connection broken: net/http: server response headers exceeded 1048576 bytes; aborted (1 attempt)"),
 	"T23": func(t *testing.T) {
 		t.Parallel()
@@ -511,23 +326,23 @@ var transportFaults = map[string]func(*testing.T){
 		t.Cleanup(proxy.Close)
 		through, err := url.Parse(proxy.URL)
 		require.NoError(t, err)
-		tidy(t, func() {
+		testkit.AssertNoGoroutines(t, func() {
 			client := &http.Client{Transport: &http.Transport{Proxy: http.ProxyURL(through)}}
-			failsAfter(t, newSubject(t, "https://sso.example.com", authentik.WithHTTPClient(client)), 1, "Proxy Authentication Required (1 attempt)")
+			failsAfter(t, testkit.NewCheckedClient(t, "https://sso.example.com", authentik.WithHTTPClient(client)), 1, "Proxy Authentication Required (1 attempt)")
 			assert.EqualValues(t, 1, asked.Load())
 		})
 	},
 	"T24": func(t *testing.T) {
 		t.Parallel()
-		server := newPeer(sends(strings.Repeat("HTTP/1.1 103 Early Hints\r\nLink: </a.css>\r\n\r\n", 50) + whole))
-		addr := server.listen(t)
-		tidy(t, func() {
-			ak := newSubject(t, "http://"+addr)
+		server := testkit.NewConnServer(testkit.Send(strings.Repeat("HTTP/1.1 103 Early Hints\r\nLink: </a.css>\r\n\r\n", 50) + testkit.TwoFlowsRaw))
+		addr := server.Listen(t)
+		testkit.AssertNoGoroutines(t, func() {
+			ak := testkit.NewCheckedClient(t, "http://"+addr)
 			defer ak.Close()
-			got := ak.list(t.Context(), t)
-			require.NoError(t, got.err)
-			assert.Equal(t, 1, got.response.Attempts)
+			got := ak.List(t.Context(), t)
+			require.NoError(t, got.Err)
+			assert.Equal(t, 1, got.Response.Attempts)
 		})
-		closed(t, server)
+		testkit.AssertConnsClosed(t, server)
 	},
 }

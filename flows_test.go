@@ -13,21 +13,20 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/seed-299d42e7/authentik-go"
+	"github.com/seed-299d42e7/authentik-go/internal/testkit"
 )
 
-type listOptions = authentik.FlowsInstancesListOptions
-
-// flowLists are the methods that take listOptions.
-var flowLists = map[string]func(context.Context, *authentik.Client, *listOptions) error{
-	"FlowsInstancesList": func(ctx context.Context, ak *authentik.Client, opts *listOptions) error {
+// flowLists are the methods that take FlowsInstancesListOptions.
+var flowLists = map[string]func(context.Context, *authentik.Client, *authentik.FlowsInstancesListOptions) error{
+	"FlowsInstancesList": func(ctx context.Context, ak *authentik.Client, opts *authentik.FlowsInstancesListOptions) error {
 		_, err := ak.FlowsInstancesList(ctx, opts)
 		return err
 	},
-	"FlowsInstancesAll": func(ctx context.Context, ak *authentik.Client, opts *listOptions) error {
+	"FlowsInstancesAll": func(ctx context.Context, ak *authentik.Client, opts *authentik.FlowsInstancesListOptions) error {
 		_, err := authentik.Collect(ak.FlowsInstancesAll(ctx, opts))
 		return err
 	},
-	"FlowsInstancesPages": func(ctx context.Context, ak *authentik.Client, opts *listOptions) error {
+	"FlowsInstancesPages": func(ctx context.Context, ak *authentik.Client, opts *authentik.FlowsInstancesListOptions) error {
 		_, err := authentik.Collect(ak.FlowsInstancesPages(ctx, opts))
 		return err
 	},
@@ -35,14 +34,14 @@ var flowLists = map[string]func(context.Context, *authentik.Client, *listOptions
 
 // newQueries returns a function that returns the query of the first request
 // that a list makes.
-func newQueries(t *testing.T) func(op string, opts *listOptions) url.Values {
+func newQueries(t *testing.T) func(op string, opts *authentik.FlowsInstancesListOptions) url.Values {
 	t.Helper()
-	server := &flowServer{list: unchanging("abcdefghijklmnopqrstuvwxyz")}
-	ak := newClient(t, server)
-	return func(op string, opts *listOptions) url.Values {
-		server.asked = nil
+	server := &testkit.FlowServer{Slugs: testkit.Letters("abcdefghijklmnopqrstuvwxyz")}
+	ak := testkit.NewClient(t, server)
+	return func(op string, opts *authentik.FlowsInstancesListOptions) url.Values {
+		server.Reset()
 		require.NoError(t, flowLists[op](t.Context(), ak, opts))
-		return server.asked[0]
+		return server.Queries()[0]
 	}
 }
 
@@ -50,24 +49,24 @@ func TestListOptionsAreSentUnlessTheyAreZero(t *testing.T) {
 	t.Parallel()
 	id := uuid.MustParse("A58A38A0-14B6-4A2A-A4FC-7C6B1E3C9C5D")
 	tests := map[string]struct {
-		opts listOptions
+		opts authentik.FlowsInstancesListOptions
 		key  string
 		sent string
 	}{
-		"FlowUUID":     {listOptions{FlowUUID: id}, "flow_uuid", "a58a38a0-14b6-4a2a-a4fc-7c6b1e3c9c5d"},
-		"Name":         {listOptions{Name: "Welcome to authentik!"}, "name", "Welcome to authentik!"},
-		"Slug":         {listOptions{Slug: "default-authentication-flow"}, "slug", "default-authentication-flow"},
-		"Designation":  {listOptions{Designation: authentik.FlowDesignationStageConfiguration}, "designation", "stage_configuration"},
-		"DeniedAction": {listOptions{DeniedAction: authentik.FlowDeniedActionMessageContinue}, "denied_action", "message_continue"},
-		"Search":       {listOptions{Search: `"two words", three`}, "search", `"two words", three`},
-		"Ordering":     {listOptions{Ordering: "-slug"}, "ordering", "-slug"},
-		"Page":         {listOptions{Page: 1}, "page", "1"},
-		"PageSize":     {listOptions{PageSize: 7}, "page_size", "7"},
+		"FlowUUID":     {authentik.FlowsInstancesListOptions{FlowUUID: id}, "flow_uuid", "a58a38a0-14b6-4a2a-a4fc-7c6b1e3c9c5d"},
+		"Name":         {authentik.FlowsInstancesListOptions{Name: "Welcome to authentik!"}, "name", "Welcome to authentik!"},
+		"Slug":         {authentik.FlowsInstancesListOptions{Slug: "default-authentication-flow"}, "slug", "default-authentication-flow"},
+		"Designation":  {authentik.FlowsInstancesListOptions{Designation: authentik.FlowDesignationStageConfiguration}, "designation", "stage_configuration"},
+		"DeniedAction": {authentik.FlowsInstancesListOptions{DeniedAction: authentik.FlowDeniedActionMessageContinue}, "denied_action", "message_continue"},
+		"Search":       {authentik.FlowsInstancesListOptions{Search: `"two words", three`}, "search", `"two words", three`},
+		"Ordering":     {authentik.FlowsInstancesListOptions{Ordering: "-slug"}, "ordering", "-slug"},
+		"Page":         {authentik.FlowsInstancesListOptions{Page: 1}, "page", "1"},
+		"PageSize":     {authentik.FlowsInstancesListOptions{PageSize: 7}, "page_size", "7"},
 	}
-	for _, field := range reflect.VisibleFields(reflect.TypeFor[listOptions]()) {
+	for _, field := range reflect.VisibleFields(reflect.TypeFor[authentik.FlowsInstancesListOptions]()) {
 		require.Contains(t, tests, field.Name)
 	}
-	var all listOptions
+	var all authentik.FlowsInstancesListOptions
 	allSent := url.Values{}
 	for name, tc := range tests {
 		reflect.ValueOf(&all).Elem().FieldByName(name).Set(reflect.ValueOf(tc.opts).FieldByName(name))
@@ -80,7 +79,7 @@ func TestListOptionsAreSentUnlessTheyAreZero(t *testing.T) {
 			implied = url.Values{"page": {"1"}, "page_size": {"100"}}
 		}
 		assert.Equal(t, implied, query(op, nil), op)
-		assert.Equal(t, implied, query(op, &listOptions{}), op)
+		assert.Equal(t, implied, query(op, &authentik.FlowsInstancesListOptions{}), op)
 		assert.Equal(t, allSent, query(op, &all), op)
 		for name, tc := range tests {
 			want := maps.Clone(implied)
@@ -98,7 +97,7 @@ func filterValuesArriveAsTheyAre(t *testing.T) {
 		"designation=recovery", "a\x00b", "\ufeffa", "<script>", "%", "%zz", "a,b",
 	} {
 		for op := range flowLists {
-			sent := query(op, &listOptions{Name: value, Slug: value, Search: value, Designation: authentik.FlowDesignation(value), DeniedAction: authentik.FlowDeniedAction(value)})
+			sent := query(op, &authentik.FlowsInstancesListOptions{Name: value, Slug: value, Search: value, Designation: authentik.FlowDesignation(value), DeniedAction: authentik.FlowDeniedAction(value)})
 			sent.Del("page") // a walk's own
 			sent.Del("page_size")
 			want := url.Values{}
@@ -108,7 +107,7 @@ func filterValuesArriveAsTheyAre(t *testing.T) {
 			assert.Equal(t, want, sent, "%s: %q", op, value)
 		}
 	}
-	assert.Equal(t, url.Values{"name": {","}, "slug": {"\x00"}}, query("FlowsInstancesList", &listOptions{Name: ",", Slug: "\x00"}), "blank in a search only")
+	assert.Equal(t, url.Values{"name": {","}, "slug": {"\x00"}}, query("FlowsInstancesList", &authentik.FlowsInstancesListOptions{Name: ",", Slug: "\x00"}), "blank in a search only")
 }
 
 // Clause 9 of FlowsInstancesAll, and of a single list.
@@ -132,7 +131,7 @@ func TestOrderingIsMadeTotal(t *testing.T) {
 		"slug,designation":              "slug,designation",
 	} {
 		for op := range flowLists {
-			assert.Equal(t, []string{sent}, query(op, &listOptions{Ordering: ordering})["ordering"], "%s: %q", op, ordering)
+			assert.Equal(t, []string{sent}, query(op, &authentik.FlowsInstancesListOptions{Ordering: ordering})["ordering"], "%s: %q", op, ordering)
 		}
 	}
 }
@@ -147,39 +146,39 @@ func TestWhatServersWouldMisunderstandIsNotSent(t *testing.T) {
 		return `cannot order by "` + field + `"; use pk, policybindingmodel_ptr_id, name, slug, title, designation, ` +
 			`policy_engine_mode, compatibility_mode, layout, denied_action, authentication, background`
 	}
-	server := &flowServer{list: unchanging("a")}
-	ak := newClient(t, server)
+	server := &testkit.FlowServer{Slugs: testkit.Letters("a")}
+	ak := testkit.NewClient(t, server)
 	for _, tc := range []struct {
-		opts          listOptions
+		opts          authentik.FlowsInstancesListOptions
 		field, reason string
 	}{
-		{listOptions{Page: -1}, "Page", "must not be negative"},
-		{listOptions{PageSize: -1}, "PageSize", "must not be negative"},
-		{listOptions{Name: " "}, "Name", blank},
-		{listOptions{Slug: "\t\n"}, "Slug", blank},
-		{listOptions{Search: " , ,"}, "Search", blank},
-		{listOptions{Search: "\x00"}, "Search", blank},
-		{listOptions{Search: "\u00a0\u2003"}, "Search", blank},
-		{listOptions{Designation: " "}, "Designation", blank},
-		{listOptions{DeniedAction: " "}, "DeniedAction", blank},
-		{listOptions{Name: "a\xff"}, "Name", notUTF8},
-		{listOptions{Slug: "\xc3"}, "Slug", notUTF8},
-		{listOptions{Search: "\xed\xa0\x80"}, "Search", notUTF8},
-		{listOptions{Designation: "\xff"}, "Designation", notUTF8},
-		{listOptions{DeniedAction: "\xff"}, "DeniedAction", notUTF8},
-		{listOptions{Ordering: "stages"}, "Ordering", cannot("stages")},
-		{listOptions{Ordering: "name,-policies"}, "Ordering", cannot("-policies")},
-		{listOptions{Ordering: "flow_uuid"}, "Ordering", cannot("flow_uuid")},
-		{listOptions{Ordering: "background_url"}, "Ordering", cannot("background_url")},
-		{listOptions{Ordering: "cache_count"}, "Ordering", cannot("cache_count")},
-		{listOptions{Ordering: "Name"}, "Ordering", cannot("Name")},
-		{listOptions{Ordering: "--slug"}, "Ordering", cannot("--slug")},
-		{listOptions{Ordering: "- slug"}, "Ordering", cannot("- slug")},
-		{listOptions{Ordering: "+slug"}, "Ordering", cannot("+slug")},
-		{listOptions{Ordering: "-"}, "Ordering", cannot("-")},
-		{listOptions{Ordering: " "}, "Ordering", cannot("")},
-		{listOptions{Ordering: "slug,"}, "Ordering", cannot("")},
-		{listOptions{Ordering: "slug name"}, "Ordering", cannot("slug name")},
+		{authentik.FlowsInstancesListOptions{Page: -1}, "Page", "must not be negative"},
+		{authentik.FlowsInstancesListOptions{PageSize: -1}, "PageSize", "must not be negative"},
+		{authentik.FlowsInstancesListOptions{Name: " "}, "Name", blank},
+		{authentik.FlowsInstancesListOptions{Slug: "\t\n"}, "Slug", blank},
+		{authentik.FlowsInstancesListOptions{Search: " , ,"}, "Search", blank},
+		{authentik.FlowsInstancesListOptions{Search: "\x00"}, "Search", blank},
+		{authentik.FlowsInstancesListOptions{Search: "\u00a0\u2003"}, "Search", blank},
+		{authentik.FlowsInstancesListOptions{Designation: " "}, "Designation", blank},
+		{authentik.FlowsInstancesListOptions{DeniedAction: " "}, "DeniedAction", blank},
+		{authentik.FlowsInstancesListOptions{Name: "a\xff"}, "Name", notUTF8},
+		{authentik.FlowsInstancesListOptions{Slug: "\xc3"}, "Slug", notUTF8},
+		{authentik.FlowsInstancesListOptions{Search: "\xed\xa0\x80"}, "Search", notUTF8},
+		{authentik.FlowsInstancesListOptions{Designation: "\xff"}, "Designation", notUTF8},
+		{authentik.FlowsInstancesListOptions{DeniedAction: "\xff"}, "DeniedAction", notUTF8},
+		{authentik.FlowsInstancesListOptions{Ordering: "stages"}, "Ordering", cannot("stages")},
+		{authentik.FlowsInstancesListOptions{Ordering: "name,-policies"}, "Ordering", cannot("-policies")},
+		{authentik.FlowsInstancesListOptions{Ordering: "flow_uuid"}, "Ordering", cannot("flow_uuid")},
+		{authentik.FlowsInstancesListOptions{Ordering: "background_url"}, "Ordering", cannot("background_url")},
+		{authentik.FlowsInstancesListOptions{Ordering: "cache_count"}, "Ordering", cannot("cache_count")},
+		{authentik.FlowsInstancesListOptions{Ordering: "Name"}, "Ordering", cannot("Name")},
+		{authentik.FlowsInstancesListOptions{Ordering: "--slug"}, "Ordering", cannot("--slug")},
+		{authentik.FlowsInstancesListOptions{Ordering: "- slug"}, "Ordering", cannot("- slug")},
+		{authentik.FlowsInstancesListOptions{Ordering: "+slug"}, "Ordering", cannot("+slug")},
+		{authentik.FlowsInstancesListOptions{Ordering: "-"}, "Ordering", cannot("-")},
+		{authentik.FlowsInstancesListOptions{Ordering: " "}, "Ordering", cannot("")},
+		{authentik.FlowsInstancesListOptions{Ordering: "slug,"}, "Ordering", cannot("")},
+		{authentik.FlowsInstancesListOptions{Ordering: "slug name"}, "Ordering", cannot("slug name")},
 	} {
 		for op, list := range flowLists {
 			err := list(t.Context(), ak, &tc.opts)
@@ -189,19 +188,19 @@ func TestWhatServersWouldMisunderstandIsNotSent(t *testing.T) {
 			assert.EqualError(t, err, "authentik: "+op+": "+tc.field+": "+tc.reason)
 		}
 	}
-	assert.Empty(t, server.requests())
+	assert.Empty(t, server.Pages())
 }
 
 func TestListOfWhatIsNoClientOrNoContextIsRefused(t *testing.T) {
 	t.Parallel()
-	server := &flowServer{list: unchanging("a")}
+	server := &testkit.FlowServer{Slugs: testkit.Letters("a")}
 	for op, list := range flowLists {
 		for _, tc := range []struct {
 			field string
 			ctx   context.Context //nolint:containedctx // the argument under test
 			ak    *authentik.Client
 		}{
-			{"ctx", nil, newClient(t, server)},
+			{"ctx", nil, testkit.NewClient(t, server)},
 			{"Client", t.Context(), nil},
 			{"Client", t.Context(), &authentik.Client{}},
 		} {
@@ -212,20 +211,20 @@ func TestListOfWhatIsNoClientOrNoContextIsRefused(t *testing.T) {
 		}
 	}
 	var none context.Context
-	_, err := authentik.Collect(newClient(t, server).FlowsInstancesAll(none, nil, authentik.WithPrefetch(2)))
+	_, err := authentik.Collect(testkit.NewClient(t, server).FlowsInstancesAll(none, nil, authentik.WithPrefetch(2)))
 	var argument *authentik.ArgumentError
 	require.ErrorAs(t, err, &argument)
 	assert.Equal(t, "ctx", argument.Field)
-	assert.Empty(t, server.requests())
+	assert.Empty(t, server.Pages())
 }
 
 func TestBindingIsAskedForByItsUUID(t *testing.T) {
 	t.Parallel()
 	id := uuid.MustParse("A58A38A0-14B6-4A2A-A4FC-7C6B1E3C9C5D")
 	var asked []string
-	ak := newClient(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	ak := testkit.NewClient(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		asked = append(asked, r.Method+" "+r.RequestURI)
-		answer(http.StatusNotFound, "application/json", `{"detail":"Not found."}`)(w, r)
+		testkit.StaticHandler(http.StatusNotFound, "application/json", `{"detail":"Not found."}`)(w, r)
 	}))
 	_, err := ak.BindingsRetrieve(t.Context(), id)
 	require.ErrorIs(t, err, authentik.ErrNotFound)

@@ -16,6 +16,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/seed-299d42e7/authentik-go"
+	"github.com/seed-299d42e7/authentik-go/internal/testkit"
 )
 
 // Of docs/MIGRATION.md's pairs of code blocks the second ones stand in this file
@@ -107,10 +108,10 @@ func migration(ctx context.Context, client *authentik.Client, transport *http.Tr
 
 func TestMigrationGuidesCodeRuns(t *testing.T) {
 	t.Parallel()
-	_, err := migrationClient(canary)
+	_, err := migrationClient(testkit.Token)
 	require.NoError(t, err)
-	list := recording(t, "2026.8.0-rc1", "list")
-	err = migration(t.Context(), newClient(t, list.Response), &http.Transport{}, canary, uuid.New())
+	list := testkit.Recording(t, "2026.8.0-rc1", "list")
+	err = migration(t.Context(), testkit.NewClient(t, list.Response), &http.Transport{}, testkit.Token, uuid.New())
 	var decode *authentik.DecodeError
 	require.ErrorAs(t, err, &decode, "it gets as far as the binding")
 	assert.True(t, strings.HasSuffix(decode.Op, "Retrieve"))

@@ -1,12 +1,9 @@
 package authentik_test
 
 import (
-	"cmp"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"iter"
 	"math/rand/v2"
 	"net/http"
@@ -22,122 +19,12 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/google/uuid"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"github.com/seed-299d42e7/authentik-go"
+	"github.com/seed-299d42e7/authentik-go/internal/testkit"
 )
-
-// flowServer serves a list of flows as authentik does, page by page.
-type flowServer struct {
-	list    func(page int) []string // the slugs, as they are when that page is asked for
-	maxSize int                     // of a page, whatever is asked for; 0 is no maximum
-	lie     func(*authentik.Pagination)
-	instead map[int]http.HandlerFunc // by page
-
-	mu    sync.Mutex
-	asked []url.Values
-}
-
-// unchanging is a list with a flow for each letter.
-func unchanging(slugs string) func(int) []string {
-	return changing(slugs, 0, slugs)
-}
-
-// changing is a list that is another one from a page on.
-func changing(slugs string, from int, then string) func(int) []string {
-	return func(page int) []string {
-		if page < from {
-			return strings.Split(slugs, "")
-		}
-		return strings.Split(then, "")
-	}
-}
-
-func (s *flowServer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	query := r.URL.Query()
-	s.mu.Lock()
-	s.asked = append(s.asked, query)
-	s.mu.Unlock()
-	number := cmp.Or(atoi(query.Get("page")), 1)
-	if handler := s.instead[number]; handler != nil {
-		handler(w, r)
-		return
-	}
-	size := cmp.Or(atoi(query.Get("page_size")), 20)
-	if s.maxSize > 0 {
-		size = min(size, s.maxSize)
-	}
-	page := pageOf(s.list(number), number, size)
-	if page == nil || r.URL.Path != "/api/v3/flows/instances/" {
-		answer(http.StatusNotFound, "application/json", `{"detail":"Invalid page."}`)(w, r)
-		return
-	}
-	if s.lie != nil {
-		s.lie(&page.Pagination)
-	}
-	body, err := json.Marshal(page)
-	if err != nil {
-		panic(err)
-	}
-	answer(http.StatusOK, "application/json", string(body))(w, r)
-}
-
-func answer(status int, contentType, body string) http.HandlerFunc {
-	return func(w http.ResponseWriter, _ *http.Request) {
-		w.Header().Set("Content-Type", contentType)
-		w.WriteHeader(status)
-		_, _ = io.WriteString(w, body)
-	}
-}
-
-func atoi(s string) int {
-	n, _ := strconv.Atoi(s) // "" is 0
-	return n
-}
-
-// pageOf is a page of a list as Django REST framework cuts it, nil for none.
-func pageOf(slugs []string, number, size int) *authentik.Page[authentik.Flow] {
-	pages := max(1, (len(slugs)+size-1)/size)
-	if number > pages {
-		return nil
-	}
-	start, end := (number-1)*size, min(number*size, len(slugs))
-	page := &authentik.Page[authentik.Flow]{Pagination: authentik.Pagination{
-		Previous: number - 1, Count: len(slugs), Current: number, TotalPages: pages,
-		StartIndex: min(start+1, end), EndIndex: end,
-	}, Results: []authentik.Flow{}}
-	if number < pages {
-		page.Pagination.Next = number + 1
-	}
-	for _, slug := range slugs[start:end] {
-		page.Results = append(page.Results, authentik.Flow{
-			PK: uuid.NewSHA1(uuid.NameSpaceURL, []byte(slug)), Name: slug, Slug: slug, Title: slug,
-			Stages: []uuid.UUID{}, Policies: []uuid.UUID{},
-		})
-	}
-	return page
-}
-
-// roundTrip serves without a socket.
-func (s *flowServer) roundTrip(req *http.Request) (*http.Response, error) {
-	w := httptest.NewRecorder()
-	s.ServeHTTP(w, req)
-	return w.Result(), nil
-}
-
-// requests are the numbers of the pages asked for, sorted.
-func (s *flowServer) requests() []int {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	pages := []int{}
-	for _, query := range s.asked {
-		pages = append(pages, atoi(query.Get("page")))
-	}
-	slices.Sort(pages)
-	return pages
-}
 
 // walkKind is one of the ways to walk.
 type walkKind struct {
@@ -220,22 +107,22 @@ func TestWalkSendsNothingBeforeItsFirstStep(t *testing.T) {
 	t.Parallel()
 	eachWalk(t, func(t *testing.T, kind walkKind) {
 		synctest.Test(t, func(t *testing.T) {
-			server := &flowServer{list: unchanging("abcdefgh")}
-			walk := kind.walk(t.Context(), t, socketless(t, server.roundTrip), pagesOfTwo)
+			server := &testkit.FlowServer{Slugs: testkit.Letters("abcdefgh")}
+			walk := kind.walk(t.Context(), t, testkit.NewClientOver(t, server.RoundTrip), pagesOfTwo)
 			synctest.Wait()
-			assert.Empty(t, server.requests())
+			assert.Empty(t, server.Pages())
 
 			next, stop := iter.Pull2(walk)
 			defer stop()
 			synctest.Wait()
-			assert.Empty(t, server.requests())
+			assert.Empty(t, server.Pages())
 
 			slug, err, ok := next()
 			require.NoError(t, err)
 			require.True(t, ok)
 			assert.Equal(t, "a", slug)
 			synctest.Wait()
-			assert.Equal(t, []int{1, 2, 3, 4}[:min(1+kind.prefetch, 4)], server.requests())
+			assert.Equal(t, []int{1, 2, 3, 4}[:min(1+kind.prefetch, 4)], server.Pages())
 		})
 	})
 }
@@ -244,10 +131,10 @@ func TestWalkSendsNothingBeforeItsFirstStep(t *testing.T) {
 func TestWalkKeepsTheOptionsOfItsCall(t *testing.T) {
 	t.Parallel()
 	eachWalk(t, func(t *testing.T, kind walkKind) {
-		server := &flowServer{list: changing("abcdef", 2, "abcdefg")}
+		server := &testkit.FlowServer{Slugs: testkit.ChangingLetters("abcdef", 2, "abcdefg")}
 		opts := authentik.FlowsInstancesListOptions{PageSize: 2, Search: "before", Ordering: "name"}
 		reqOpts := []authentik.RequestOption{authentik.AllowListChanges()}
-		walk := kind.walk(t.Context(), t, newClient(t, server), &opts, reqOpts...)
+		walk := kind.walk(t.Context(), t, testkit.NewClient(t, server), &opts, reqOpts...)
 		opts = authentik.FlowsInstancesListOptions{PageSize: -1, Search: "after", Page: 2}
 		reqOpts[0] = authentik.WithPrefetch(-1)
 
@@ -255,7 +142,7 @@ func TestWalkKeepsTheOptionsOfItsCall(t *testing.T) {
 		require.NoError(t, err)
 		assert.Equal(t, "abcdefg", slugs)
 		assert.Equal(t, authentik.FlowsInstancesListOptions{PageSize: -1, Search: "after", Page: 2}, opts, "it is the caller's")
-		for _, query := range server.asked {
+		for _, query := range server.Queries() {
 			query.Del("page")
 			assert.Equal(t, url.Values{"page_size": {"2"}, "search": {"before"}, "ordering": {"name,slug"}}, query)
 		}
@@ -266,8 +153,8 @@ func TestWalkKeepsTheOptionsOfItsCall(t *testing.T) {
 func TestWalkStartsAgainAtEachRange(t *testing.T) {
 	t.Parallel()
 	eachWalk(t, func(t *testing.T, kind walkKind) {
-		server := &flowServer{list: unchanging("abcdef")}
-		walk := kind.walk(t.Context(), t, newClient(t, server), pagesOfTwo)
+		server := &testkit.FlowServer{Slugs: testkit.Letters("abcdef")}
+		walk := kind.walk(t.Context(), t, testkit.NewClient(t, server), pagesOfTwo)
 
 		var outer string
 		for slug, err := range walk {
@@ -278,7 +165,7 @@ func TestWalkStartsAgainAtEachRange(t *testing.T) {
 			assert.Equal(t, "abcdef", inner, "within another range")
 		}
 		assert.Equal(t, "abcdef", outer)
-		assert.Len(t, server.requests(), 3+6*3)
+		assert.Len(t, server.Pages(), 3+6*3)
 
 		var ranges sync.WaitGroup
 		for range 4 {
@@ -295,7 +182,7 @@ func TestWalkStartsAgainAtEachRange(t *testing.T) {
 // lagging is a transport that takes its time for an answer, which is virtual,
 // and a second to notice that its request was cancelled.
 type lagging struct {
-	server   *flowServer
+	server   *testkit.FlowServer
 	lag      func(page int) time.Duration
 	inFlight atomic.Int32
 	most     atomic.Int32 // in flight at once
@@ -309,7 +196,7 @@ func (l *lagging) roundTrip(req *http.Request) (*http.Response, error) {
 			break
 		}
 	}
-	resp, err := l.server.roundTrip(req)
+	resp, err := l.server.RoundTrip(req)
 	select {
 	case <-time.After(l.lag(atoi(req.URL.Query().Get("page")))):
 		return resp, err
@@ -368,7 +255,7 @@ func TestWalkThatIsLeftSendsNothingMoreAndLeavesNoGoroutine(t *testing.T) {
 			eachWalk(t, func(t *testing.T, kind walkKind) {
 				synctest.Test(t, func(t *testing.T) {
 					transport := &lagging{
-						server: &flowServer{list: unchanging("abcdefghijklmnopqrstuvwxyz")},
+						server: &testkit.FlowServer{Slugs: testkit.Letters("abcdefghijklmnopqrstuvwxyz")},
 						lag: func(page int) time.Duration {
 							if page > tc.pages {
 								return time.Hour // nobody waits for it
@@ -376,17 +263,17 @@ func TestWalkThatIsLeftSendsNothingMoreAndLeavesNoGoroutine(t *testing.T) {
 							return time.Second
 						},
 					}
-					walk := kind.walk(t.Context(), t, socketless(t, transport.roundTrip), &authentik.FlowsInstancesListOptions{PageSize: 3})
+					walk := kind.walk(t.Context(), t, testkit.NewClientOver(t, transport.roundTrip), &authentik.FlowsInstancesListOptions{PageSize: 3})
 					start := time.Now()
 					tc.walk(walk)
 					assert.Zero(t, transport.inFlight.Load(), "it returned before its requests had")
 					// A second a page, and one for those under way to be cancelled.
 					assert.LessOrEqual(t, time.Since(start), time.Duration(tc.pages+min(1, kind.prefetch))*time.Second)
-					sent := transport.server.requests()
+					sent := transport.server.Pages()
 					assert.GreaterOrEqual(t, len(sent), tc.pages)
 					assert.LessOrEqual(t, len(sent), tc.pages+kind.prefetch)
 					synctest.Wait()
-					assert.Equal(t, sent, transport.server.requests())
+					assert.Equal(t, sent, transport.server.Pages())
 				})
 			})
 		})
@@ -400,11 +287,11 @@ func TestWalkYieldsAnErrorOnceAfterWhatCameBefore(t *testing.T) {
 		t.Run(strconv.Itoa(status), func(t *testing.T) {
 			t.Parallel()
 			eachWalk(t, func(t *testing.T, kind walkKind) {
-				server := &flowServer{
-					list:    unchanging("abcdefgh"),
-					instead: map[int]http.HandlerFunc{3: answer(status, "application/json", `{"detail":"no"}`)},
+				server := &testkit.FlowServer{
+					Slugs:    testkit.Letters("abcdefgh"),
+					Override: map[int]http.HandlerFunc{3: testkit.StaticHandler(status, "application/json", `{"detail":"no"}`)},
 				}
-				slugs, err := drain(t, kind.walk(t.Context(), t, newClient(t, server), pagesOfTwo))
+				slugs, err := drain(t, kind.walk(t.Context(), t, testkit.NewClient(t, server), pagesOfTwo))
 				assert.Equal(t, "abcd", slugs)
 				var api *authentik.APIError
 				require.ErrorAs(t, err, &api)
@@ -413,7 +300,7 @@ func TestWalkYieldsAnErrorOnceAfterWhatCameBefore(t *testing.T) {
 				assert.Equal(t, kind.op(), api.Op)
 				assert.ErrorContains(t, err, ", page 3)")
 				assert.NotErrorIs(t, err, authentik.ErrListChanged)
-				third := slices.DeleteFunc(server.requests(), func(page int) bool { return page != 3 })
+				third := slices.DeleteFunc(server.Pages(), func(page int) bool { return page != 3 })
 				assert.Len(t, third, attempts)
 			})
 		})
@@ -427,14 +314,14 @@ func TestWalkChecksItsContextBeforeEachPage(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			ctx, cancel := context.WithCancelCause(t.Context())
 			reason := errors.New("enough")
-			server := &flowServer{list: unchanging("abcdefgh")}
+			server := &testkit.FlowServer{Slugs: testkit.Letters("abcdefgh")}
 			var sent []int
 			slugs, err := drain(t, func(yield func(string, error) bool) {
-				for slug, err := range kind.walk(ctx, t, socketless(t, server.roundTrip), pagesOfTwo) {
+				for slug, err := range kind.walk(ctx, t, testkit.NewClientOver(t, server.RoundTrip), pagesOfTwo) {
 					if slug == "b" {
 						synctest.Wait() // until the pages ahead are there
 						cancel(reason)
-						sent = server.requests()
+						sent = server.Pages()
 					}
 					if !yield(slug, err) {
 						return
@@ -442,7 +329,7 @@ func TestWalkChecksItsContextBeforeEachPage(t *testing.T) {
 				}
 			})
 			assert.Equal(t, "ab", slugs)
-			assert.Equal(t, sent, server.requests())
+			assert.Equal(t, sent, server.Pages())
 			require.ErrorIs(t, err, context.Canceled)
 			require.ErrorIs(t, err, reason)
 			var request *authentik.RequestError
@@ -456,14 +343,14 @@ func TestWalkChecksItsContextBeforeEachPage(t *testing.T) {
 func TestWalkWhoseContextHasEndedSendsNothing(t *testing.T) {
 	t.Parallel()
 	eachWalk(t, func(t *testing.T, kind walkKind) {
-		server := &flowServer{list: unchanging("abc")}
+		server := &testkit.FlowServer{Slugs: testkit.Letters("abc")}
 		ctx, cancel := context.WithCancel(t.Context())
-		walk := kind.walk(ctx, t, newClient(t, server), nil)
+		walk := kind.walk(ctx, t, testkit.NewClient(t, server), nil)
 		cancel()
 		slugs, err := drain(t, walk)
 		assert.Empty(t, slugs)
 		require.ErrorIs(t, err, context.Canceled)
-		assert.Empty(t, server.requests())
+		assert.Empty(t, server.Pages())
 	})
 }
 
@@ -488,12 +375,12 @@ func TestWalkWaitsNoLongerThanItsContext(t *testing.T) {
 				synctest.Test(t, func(t *testing.T) {
 					ctx, cancel := context.WithCancel(t.Context())
 					time.AfterFunc(10*time.Second, cancel)
-					server := &flowServer{list: unchanging("abcdefgh")}
-					ak := socketless(t, func(req *http.Request) (*http.Response, error) {
+					server := &testkit.FlowServer{Slugs: testkit.Letters("abcdefgh")}
+					ak := testkit.NewClientOver(t, func(req *http.Request) (*http.Response, error) {
 						if req.URL.Query().Get("page") == "2" {
 							return second(req)
 						}
-						return server.roundTrip(req)
+						return server.RoundTrip(req)
 					})
 					start := time.Now()
 					slugs, err := drain(t, kind.walk(ctx, t, ak, pagesOfTwo))
@@ -530,12 +417,12 @@ func TestWalkRefusesAPageThatDoesNotFollow(t *testing.T) {
 			t.Parallel()
 			eachWalk(t, func(t *testing.T, kind walkKind) {
 				for _, reqOpts := range [][]authentik.RequestOption{nil, {authentik.AllowListChanges()}} {
-					server := &flowServer{list: unchanging("abcdefgh"), lie: func(p *authentik.Pagination) {
+					server := &testkit.FlowServer{Slugs: testkit.Letters("abcdefgh"), Alter: func(p *authentik.Pagination) {
 						if p.Current == tc.page {
 							tc.lie(p)
 						}
 					}}
-					slugs, err := drain(t, kind.walk(t.Context(), t, newClient(t, server), pagesOfTwo, reqOpts...))
+					slugs, err := drain(t, kind.walk(t.Context(), t, testkit.NewClient(t, server), pagesOfTwo, reqOpts...))
 					assert.Equal(t, tc.delivered, slugs)
 					require.ErrorIs(t, err, authentik.ErrPaginationStuck)
 					require.NotErrorIs(t, err, authentik.ErrListChanged)
@@ -543,7 +430,7 @@ func TestWalkRefusesAPageThatDoesNotFollow(t *testing.T) {
 					var decode *authentik.DecodeError
 					require.ErrorAs(t, err, &decode)
 					assert.Contains(t, []string{"pagination.next", "pagination.current"}, decode.JSONPath)
-					lying := slices.DeleteFunc(server.requests(), func(page int) bool { return page != tc.page })
+					lying := slices.DeleteFunc(server.Pages(), func(page int) bool { return page != tc.page })
 					assert.Len(t, lying, 1, "requests for the page")
 				}
 			})
@@ -562,29 +449,29 @@ func TestWalkEndsAtAPageThatHasNothingNewAndYetANextOne(t *testing.T) {
 		page      int   // that has nothing new
 		strict    error // without AllowListChanges
 	}{
-		"the first page again": {unchanging(strings.Repeat("ab", forever)), 2, "ab", 2, authentik.ErrPaginationStuck},
-		"one flow again":       {unchanging(strings.Repeat("a", forever)), 1, "a", 2, authentik.ErrPaginationStuck},
+		"the first page again": {testkit.Letters(strings.Repeat("ab", forever)), 2, "ab", 2, authentik.ErrPaginationStuck},
+		"one flow again":       {testkit.Letters(strings.Repeat("a", forever)), 1, "a", 2, authentik.ErrPaginationStuck},
 		"one flow again, although the list grew by another": {
-			changing(strings.Repeat("a", forever), 2, strings.Repeat("a", forever+1)), 1, "a", 3, authentik.ErrListChanged,
+			testkit.ChangingLetters(strings.Repeat("a", forever), 2, strings.Repeat("a", forever+1)), 1, "a", 3, authentik.ErrListChanged,
 		},
 		"the first page again, although the list shrank": {
-			changing(strings.Repeat("ab", forever), 2, strings.Repeat("ab", forever-1)), 2, "ab", 2, authentik.ErrListChanged,
+			testkit.ChangingLetters(strings.Repeat("ab", forever), 2, strings.Repeat("ab", forever-1)), 2, "ab", 2, authentik.ErrListChanged,
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			eachWalk(t, func(t *testing.T, kind walkKind) {
 				opts := &authentik.FlowsInstancesListOptions{PageSize: tc.size}
-				slugs, err := drain(t, kind.walk(t.Context(), t, newClient(t, &flowServer{list: tc.list}), opts))
+				slugs, err := drain(t, kind.walk(t.Context(), t, testkit.NewClient(t, &testkit.FlowServer{Slugs: tc.list}), opts))
 				assert.Equal(t, tc.delivered, slugs)
 				require.ErrorIs(t, err, tc.strict)
 
-				server := &flowServer{list: tc.list}
-				slugs, err = drain(t, kind.walk(t.Context(), t, newClient(t, server), opts, authentik.AllowListChanges()))
+				server := &testkit.FlowServer{Slugs: tc.list}
+				slugs, err = drain(t, kind.walk(t.Context(), t, testkit.NewClient(t, server), opts, authentik.AllowListChanges()))
 				assert.Equal(t, tc.delivered, slugs)
 				require.ErrorIs(t, err, authentik.ErrPaginationStuck)
 				assert.EqualError(t, err, fmt.Sprintf("authentik: %s: pagination is stuck: page %d has nothing new, and yet a next one", kind.op(), tc.page))
-				assert.LessOrEqual(t, len(server.requests()), tc.page+max(0, kind.prefetch-1))
+				assert.LessOrEqual(t, len(server.Pages()), tc.page+max(0, kind.prefetch-1))
 			})
 		})
 	}
@@ -593,11 +480,11 @@ func TestWalkEndsAtAPageThatHasNothingNewAndYetANextOne(t *testing.T) {
 		eachWalk(t, func(t *testing.T, kind walkKind) {
 			const empty = `{"pagination":{"next":2,"previous":0,"count":4,"current":1,"total_pages":2,"start_index":1,"end_index":0},"results":[]}`
 			for _, reqOpts := range [][]authentik.RequestOption{nil, {authentik.AllowListChanges()}} {
-				server := &flowServer{instead: map[int]http.HandlerFunc{1: answer(http.StatusOK, "application/json", empty)}}
-				slugs, err := drain(t, kind.walk(t.Context(), t, newClient(t, server), nil, reqOpts...))
+				server := &testkit.FlowServer{Override: map[int]http.HandlerFunc{1: testkit.StaticHandler(http.StatusOK, "application/json", empty)}}
+				slugs, err := drain(t, kind.walk(t.Context(), t, testkit.NewClient(t, server), nil, reqOpts...))
 				assert.Empty(t, slugs)
 				require.ErrorIs(t, err, authentik.ErrPaginationStuck)
-				assert.Equal(t, []int{1}, server.requests())
+				assert.Equal(t, []int{1}, server.Pages())
 			}
 		})
 	})
@@ -622,11 +509,11 @@ func TestPaginationThatContradictsTheResultsIsRefused(t *testing.T) {
 		{"pagination.total_pages", "abc", func(p *authentik.Pagination) { p.TotalPages = 0 }},
 	} {
 		for op, list := range flowLists {
-			server := &flowServer{list: unchanging(tc.list), lie: tc.lie}
+			server := &testkit.FlowServer{Slugs: testkit.Letters(tc.list), Alter: tc.lie}
 			var decode *authentik.DecodeError
-			require.ErrorAs(t, list(t.Context(), newClient(t, server), nil), &decode, "%s: %s", op, tc.path)
+			require.ErrorAs(t, list(t.Context(), testkit.NewClient(t, server), nil), &decode, "%s: %s", op, tc.path)
 			assert.Equal(t, tc.path, decode.JSONPath, op)
-			assert.Len(t, server.requests(), 1)
+			assert.Len(t, server.Pages(), 1)
 		}
 	}
 }
@@ -657,12 +544,12 @@ func TestWalkAsksForPagesOf100AndFollowsWhatItGets(t *testing.T) {
 		t.Run(tc.name, func(t *testing.T) {
 			t.Parallel()
 			eachWalk(t, func(t *testing.T, kind walkKind) {
-				server := &flowServer{list: func(int) []string { return all }, maxSize: tc.maxSize}
-				slugs, err := drain(t, kind.walk(t.Context(), t, newClient(t, server), tc.opts))
+				server := &testkit.FlowServer{Slugs: func(int) []string { return all }, MaxPageSize: tc.maxSize}
+				slugs, err := drain(t, kind.walk(t.Context(), t, testkit.NewClient(t, server), tc.opts))
 				require.NoError(t, err)
 				assert.Equal(t, strings.Join(all[tc.first:], ""), slugs)
-				assert.Equal(t, tc.pages, server.requests())
-				for _, query := range server.asked {
+				assert.Equal(t, tc.pages, server.Pages())
+				for _, query := range server.Queries() {
 					assert.Equal(t, []string{tc.size}, query["page_size"])
 				}
 			})
@@ -673,8 +560,8 @@ func TestWalkAsksForPagesOf100AndFollowsWhatItGets(t *testing.T) {
 func TestWalkFromAPageThatIsNotThereIsNotFound(t *testing.T) {
 	t.Parallel()
 	eachWalk(t, func(t *testing.T, kind walkKind) {
-		server := &flowServer{list: unchanging("abc")}
-		ak := newClient(t, server)
+		server := &testkit.FlowServer{Slugs: testkit.Letters("abc")}
+		ak := testkit.NewClient(t, server)
 		for _, reqOpts := range [][]authentik.RequestOption{nil, {authentik.AllowListChanges()}} {
 			slugs, err := drain(t, kind.walk(t.Context(), t, ak, &authentik.FlowsInstancesListOptions{Page: 2}, reqOpts...))
 			assert.Empty(t, slugs)
@@ -687,14 +574,14 @@ func TestWalkFromAPageThatIsNotThereIsNotFound(t *testing.T) {
 func TestWalkOfAnEmptyListIsEmpty(t *testing.T) {
 	t.Parallel()
 	eachWalk(t, func(t *testing.T, kind walkKind) {
-		server := &flowServer{list: func(int) []string { return nil }}
-		slugs, err := drain(t, kind.walk(t.Context(), t, newClient(t, server), nil))
+		server := &testkit.FlowServer{Slugs: func(int) []string { return nil }}
+		slugs, err := drain(t, kind.walk(t.Context(), t, testkit.NewClient(t, server), nil))
 		require.NoError(t, err)
 		assert.Empty(t, slugs)
-		assert.Equal(t, []int{1}, server.requests())
+		assert.Equal(t, []int{1}, server.Pages())
 
-		server.lie = func(p *authentik.Pagination) { p.TotalPages = 0 } // as some count
-		_, err = drain(t, kind.walk(t.Context(), t, newClient(t, server), nil))
+		server.Alter = func(p *authentik.Pagination) { p.TotalPages = 0 } // as some count
+		_, err = drain(t, kind.walk(t.Context(), t, testkit.NewClient(t, server), nil))
 		require.NoError(t, err)
 	})
 }
@@ -712,28 +599,28 @@ func TestWalkTellsThatTheListChanged(t *testing.T) {
 		text     string // of the error; "" if there is none
 		tolerant string // delivered with AllowListChanges
 	}{
-		{"a deletion before the cursor", changing("abcdef", 2, "bcdef"), 2, nil, "abde", "page 2: the count went from 6 to 5", "abdef"},
-		{"a deletion behind the cursor", changing("abcdef", 2, "abcde"), 2, nil, "abcd", "page 2: the count went from 6 to 5", "abcde"},
-		{"an insertion before the cursor", changing("bcdefg", 2, "abcdefg"), 2, nil, "bcd", "page 2: the count went from 6 to 7", "bcdefg"},
-		{"an insertion behind the cursor", changing("abcdef", 2, "abcdefg"), 2, nil, "abcd", "page 2: the count went from 6 to 7", "abcdefg"},
-		{"an insertion before the cursor and a deletion behind it", changing("bcdefg", 2, "abcdef"), 2, nil, "bcd", "page 2: 1 results came again", "bcdef"},
-		{"a deletion before the cursor and an insertion behind it", changing("abcdef", 2, "bcdefg"), 2, nil, "abdefg", "", "abdefg"},
-		{"the last page is gone", changing("abcde", 3, "abcd"), 2, nil, "abcd", "page 3 is gone: authentik: ", "abcd"},
-		{"the list is empty", changing("abcdef", 2, ""), 2, nil, "ab", "page 2 is gone: authentik: ", "ab"},
-		{"a change on the last page", changing("abcde", 3, "abcdef"), 2, nil, "abcdef", "page 3: the count went from 5 to 6", "abcdef"},
-		{"a flow twice on a page", unchanging("aabcde"), 2, nil, "a", "page 1: 1 results came again", "abcde"},
-		{"too few flows", unchanging("abcdef"), 2, func(p *authentik.Pagination) { p.Count = 9 }, "abcdef", "page 3: 6 results in all, where the count is 9", "abcdef"},
-		{"too many flows", unchanging("abcdef"), 2, func(p *authentik.Pagination) { p.Count = 5 }, "abcdef", "page 3: 6 results in all, where the count is 5", "abcdef"},
-		{"pages of one, an insertion before the cursor", changing("bcd", 2, "abcd"), 1, nil, "b", "page 2: the count went from 3 to 4", "bcd"},
+		{"a deletion before the cursor", testkit.ChangingLetters("abcdef", 2, "bcdef"), 2, nil, "abde", "page 2: the count went from 6 to 5", "abdef"},
+		{"a deletion behind the cursor", testkit.ChangingLetters("abcdef", 2, "abcde"), 2, nil, "abcd", "page 2: the count went from 6 to 5", "abcde"},
+		{"an insertion before the cursor", testkit.ChangingLetters("bcdefg", 2, "abcdefg"), 2, nil, "bcd", "page 2: the count went from 6 to 7", "bcdefg"},
+		{"an insertion behind the cursor", testkit.ChangingLetters("abcdef", 2, "abcdefg"), 2, nil, "abcd", "page 2: the count went from 6 to 7", "abcdefg"},
+		{"an insertion before the cursor and a deletion behind it", testkit.ChangingLetters("bcdefg", 2, "abcdef"), 2, nil, "bcd", "page 2: 1 results came again", "bcdef"},
+		{"a deletion before the cursor and an insertion behind it", testkit.ChangingLetters("abcdef", 2, "bcdefg"), 2, nil, "abdefg", "", "abdefg"},
+		{"the last page is gone", testkit.ChangingLetters("abcde", 3, "abcd"), 2, nil, "abcd", "page 3 is gone: authentik: ", "abcd"},
+		{"the list is empty", testkit.ChangingLetters("abcdef", 2, ""), 2, nil, "ab", "page 2 is gone: authentik: ", "ab"},
+		{"a change on the last page", testkit.ChangingLetters("abcde", 3, "abcdef"), 2, nil, "abcdef", "page 3: the count went from 5 to 6", "abcdef"},
+		{"a flow twice on a page", testkit.Letters("aabcde"), 2, nil, "a", "page 1: 1 results came again", "abcde"},
+		{"too few flows", testkit.Letters("abcdef"), 2, func(p *authentik.Pagination) { p.Count = 9 }, "abcdef", "page 3: 6 results in all, where the count is 9", "abcdef"},
+		{"too many flows", testkit.Letters("abcdef"), 2, func(p *authentik.Pagination) { p.Count = 5 }, "abcdef", "page 3: 6 results in all, where the count is 5", "abcdef"},
+		{"pages of one, an insertion before the cursor", testkit.ChangingLetters("bcd", 2, "abcd"), 1, nil, "b", "page 2: the count went from 3 to 4", "bcd"},
 		{"pages of one, a deletion behind the cursor and then an insertion before it", func(page int) []string {
 			return strings.Split([]string{"bcdef", "bcde", "abcde"}[min(page, 3)-1], "")
 		}, 1, nil, "bc", "page 2: the count went from 5 to 4", "bcde"},
-		{"pages of one, two insertions before the cursor", changing("cde", 3, "abcde"), 1, nil, "cd", "page 3: the count went from 3 to 5", "cde"},
+		{"pages of one, two insertions before the cursor", testkit.ChangingLetters("cde", 3, "abcde"), 1, nil, "cd", "page 3: the count went from 3 to 5", "cde"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			t.Parallel()
 			eachWalk(t, func(t *testing.T, kind walkKind) {
-				ak := newClient(t, &flowServer{list: tc.list, lie: tc.lie})
+				ak := testkit.NewClient(t, &testkit.FlowServer{Slugs: tc.list, Alter: tc.lie})
 				opts := &authentik.FlowsInstancesListOptions{PageSize: tc.size}
 
 				slugs, err := drain(t, kind.walk(t.Context(), t, ak, opts))
@@ -762,20 +649,20 @@ func TestWalkAsksForNothingMoreOnceItKnowsItsEnd(t *testing.T) {
 		next    int // of page 2
 		reqOpts []authentik.RequestOption
 	}{
-		{"the list changed", changing("abcdefghij", 2, "abcdefghi"), 3, nil},
-		{"no next page", unchanging("abcdefghij"), 0, []authentik.RequestOption{authentik.AllowListChanges()}},
+		{"the list changed", testkit.ChangingLetters("abcdefghij", 2, "abcdefghi"), 3, nil},
+		{"no next page", testkit.Letters("abcdefghij"), 0, []authentik.RequestOption{authentik.AllowListChanges()}},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			t.Parallel()
 			eachWalk(t, func(t *testing.T, kind walkKind) {
 				synctest.Test(t, func(t *testing.T) {
-					server := &flowServer{list: tc.list, lie: func(p *authentik.Pagination) {
+					server := &testkit.FlowServer{Slugs: tc.list, Alter: func(p *authentik.Pagination) {
 						if p.Current == 2 {
 							p.Next = tc.next
 						}
 					}}
 					slugs, err := drain(t, func(yield func(string, error) bool) {
-						for slug, err := range kind.walk(t.Context(), t, socketless(t, server.roundTrip), pagesOfTwo, tc.reqOpts...) {
+						for slug, err := range kind.walk(t.Context(), t, testkit.NewClientOver(t, server.RoundTrip), pagesOfTwo, tc.reqOpts...) {
 							if synctest.Wait(); !yield(slug, err) {
 								return
 							}
@@ -783,7 +670,7 @@ func TestWalkAsksForNothingMoreOnceItKnowsItsEnd(t *testing.T) {
 					})
 					assert.Equal(t, tc.reqOpts == nil, errors.Is(err, authentik.ErrListChanged))
 					assert.Equal(t, "abcd", slugs)
-					assert.Equal(t, []int{1, 2, 3, 4, 5}[:min(max(2, 1+kind.prefetch), 5)], server.requests())
+					assert.Equal(t, []int{1, 2, 3, 4, 5}[:min(max(2, 1+kind.prefetch), 5)], server.Pages())
 				})
 			})
 		})
@@ -793,7 +680,7 @@ func TestWalkAsksForNothingMoreOnceItKnowsItsEnd(t *testing.T) {
 func TestWalkFromALaterPageDoesNotExpectTheWholeCount(t *testing.T) {
 	t.Parallel()
 	eachWalk(t, func(t *testing.T, kind walkKind) {
-		ak := newClient(t, &flowServer{list: changing("abcdef", 3, "abcdefg")})
+		ak := testkit.NewClient(t, &testkit.FlowServer{Slugs: testkit.ChangingLetters("abcdef", 3, "abcdefg")})
 		slugs, err := drain(t, kind.walk(t.Context(), t, ak, &authentik.FlowsInstancesListOptions{Page: 2, PageSize: 2}))
 		assert.Equal(t, "cdef", slugs)
 		require.ErrorIs(t, err, authentik.ErrListChanged)
@@ -812,9 +699,9 @@ func TestPageThatIsGoneIsBothAChangeAndThe404(t *testing.T) {
 		t.Run(contentType, func(t *testing.T) {
 			t.Parallel()
 			eachWalk(t, func(t *testing.T, kind walkKind) {
-				ak := newClient(t, &flowServer{
-					list:    unchanging("abcdef"),
-					instead: map[int]http.HandlerFunc{3: answer(http.StatusNotFound, contentType, `{"detail":"Invalid page."}`)},
+				ak := testkit.NewClient(t, &testkit.FlowServer{
+					Slugs:    testkit.Letters("abcdef"),
+					Override: map[int]http.HandlerFunc{3: testkit.StaticHandler(http.StatusNotFound, contentType, `{"detail":"Invalid page."}`)},
 				})
 				for _, reqOpts := range [][]authentik.RequestOption{nil, {authentik.AllowListChanges()}} {
 					slugs, err := drain(t, kind.walk(t.Context(), t, ak, pagesOfTwo, reqOpts...))
@@ -837,13 +724,13 @@ func TestPageThatIsGoneIsBothAChangeAndThe404(t *testing.T) {
 func TestPagesKeepTheirPaginationAndLoseTheirRepeats(t *testing.T) {
 	t.Parallel()
 	for size, repeating := range map[int]int{2: 2, 1: 2} { // page 2 begins with what page 1 ended with
-		list := changing("bcdef", repeating, "abcdef")
-		ak := newClient(t, &flowServer{list: list})
+		list := testkit.ChangingLetters("bcdef", repeating, "abcdef")
+		ak := testkit.NewClient(t, &testkit.FlowServer{Slugs: list})
 		pages, err := authentik.Collect(ak.FlowsInstancesPages(t.Context(), &authentik.FlowsInstancesListOptions{PageSize: size}, authentik.AllowListChanges()))
 		require.NoError(t, err)
 		require.Len(t, pages, (6+size-1)/size)
 		for i, page := range pages {
-			sent := pageOf(list(i+1), i+1, size)
+			sent := testkit.FlowPage(list(i+1), i+1, size)
 			assert.Equal(t, sent.Pagination, page.Pagination)
 			if page.Pagination.Current == repeating {
 				sent.Results = sent.Results[1:]
@@ -871,16 +758,16 @@ func TestPrefetchedPagesComeInOrderAndNoMoreAreInFlightThanAllowed(t *testing.T)
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
 				slugs := "abcdefghijklmnopqrstuvwxyz"[:2*tc.pages]
-				server := &flowServer{list: unchanging(slugs)}
+				server := &testkit.FlowServer{Slugs: testkit.Letters(slugs)}
 				transport := &lagging{server: server, lag: func(page int) time.Duration {
 					return time.Duration(tc.pages+1-page) * time.Second // the last one is the first
 				}}
-				ak := socketless(t, transport.roundTrip)
+				ak := testkit.NewClientOver(t, transport.roundTrip)
 				got, err := drain(t, walkKind{prefetch: tc.prefetch}.walk(t.Context(), t, ak, pagesOfTwo))
 				require.NoError(t, err)
 				assert.Equal(t, slugs, got)
 				assert.Equal(t, tc.most, int(transport.most.Load()), "in flight at once")
-				assert.Equal(t, []int{1, 2, 3, 4, 5, 6}[:tc.pages], server.requests(), "each page once, and none beyond the last")
+				assert.Equal(t, []int{1, 2, 3, 4, 5, 6}[:tc.pages], server.Pages(), "each page once, and none beyond the last")
 			})
 		})
 	}
@@ -893,14 +780,14 @@ func TestPrefetchHoldsNoMoreThanThePageDeliveredAndThoseAhead(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
 				const pages = 9
-				server := &flowServer{list: unchanging("abcdefghijklmnopqr")}
-				for page, err := range socketless(t, server.roundTrip).FlowsInstancesPages(t.Context(), pagesOfTwo, authentik.WithPrefetch(prefetch)) {
+				server := &testkit.FlowServer{Slugs: testkit.Letters("abcdefghijklmnopqr")}
+				for page, err := range testkit.NewClientOver(t, server.RoundTrip).FlowsInstancesPages(t.Context(), pagesOfTwo, authentik.WithPrefetch(prefetch)) {
 					require.NoError(t, err)
 					// All that it asks for by itself is there now; what it let
 					// go of is what the consumer has had.
 					synctest.Wait()
 					had := page.Pagination.Current - 1
-					assert.Len(t, server.requests(), min(had+1+prefetch, pages))
+					assert.Len(t, server.Pages(), min(had+1+prefetch, pages))
 				}
 			})
 		})
@@ -910,14 +797,14 @@ func TestPrefetchHoldsNoMoreThanThePageDeliveredAndThoseAhead(t *testing.T) {
 func TestErrorOfAPrefetchedPageComesInItsTurn(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		server := &flowServer{
-			list:    unchanging("abcdefgh"),
-			instead: map[int]http.HandlerFunc{3: answer(http.StatusForbidden, "application/json", "{}")},
+		server := &testkit.FlowServer{
+			Slugs:    testkit.Letters("abcdefgh"),
+			Override: map[int]http.HandlerFunc{3: testkit.StaticHandler(http.StatusForbidden, "application/json", "{}")},
 		}
 		transport := &lagging{server: server, lag: func(page int) time.Duration {
 			return time.Duration(3-page) * time.Second // page 3 at once
 		}}
-		slugs, err := drain(t, walkKind{prefetch: 2}.walk(t.Context(), t, socketless(t, transport.roundTrip), pagesOfTwo))
+		slugs, err := drain(t, walkKind{prefetch: 2}.walk(t.Context(), t, testkit.NewClientOver(t, transport.roundTrip), pagesOfTwo))
 		assert.Equal(t, "abcd", slugs)
 		require.ErrorIs(t, err, authentik.ErrForbidden)
 	})
@@ -925,8 +812,8 @@ func TestErrorOfAPrefetchedPageComesInItsTurn(t *testing.T) {
 
 func TestNegativePrefetchIsRefused(t *testing.T) {
 	t.Parallel()
-	server := &flowServer{list: unchanging("abc")}
-	ak := newClient(t, server)
+	server := &testkit.FlowServer{Slugs: testkit.Letters("abc")}
+	ak := testkit.NewClient(t, server)
 	for _, byPage := range []bool{false, true} {
 		kind := walkKind{byPage: byPage}
 		slugs, err := drain(t, kind.walk(t.Context(), t, ak, nil, authentik.WithPrefetch(-1)))
@@ -935,7 +822,7 @@ func TestNegativePrefetchIsRefused(t *testing.T) {
 		require.ErrorAs(t, err, &argument)
 		assert.Equal(t, authentik.ArgumentError{Op: kind.op(), Field: "WithPrefetch", Reason: "must not be negative"}, *argument)
 	}
-	assert.Empty(t, server.requests())
+	assert.Empty(t, server.Pages())
 
 	_, err := ak.FlowsInstancesList(t.Context(), nil, authentik.WithPrefetch(-1))
 	require.NoError(t, err, "where it does not apply, it is ignored")
@@ -944,9 +831,9 @@ func TestNegativePrefetchIsRefused(t *testing.T) {
 func TestResponseIsOfThePageThatIsDelivered(t *testing.T) {
 	t.Parallel()
 	eachWalk(t, func(t *testing.T, kind walkKind) {
-		ak := newClient(t, &flowServer{
-			list:    unchanging("abcdefgh"),
-			instead: map[int]http.HandlerFunc{4: answer(http.StatusForbidden, "application/json", "{}")},
+		ak := testkit.NewClient(t, &testkit.FlowServer{
+			Slugs:    testkit.Letters("abcdefgh"),
+			Override: map[int]http.HandlerFunc{4: testkit.StaticHandler(http.StatusForbidden, "application/json", "{}")},
 		})
 		var resp authentik.Response
 		delivered := 0
@@ -1028,11 +915,11 @@ func TestOneWantsExactlyOneItem(t *testing.T) {
 
 func TestOneReadsNoFurtherThanTheSecondItem(t *testing.T) {
 	t.Parallel()
-	server := &flowServer{list: unchanging("abcdef")}
-	ak := newClient(t, server)
+	server := &testkit.FlowServer{Slugs: testkit.Letters("abcdef")}
+	ak := testkit.NewClient(t, server)
 	_, err := authentik.One(ak.FlowsInstancesAll(t.Context(), &authentik.FlowsInstancesListOptions{PageSize: 1}))
 	require.ErrorIs(t, err, authentik.ErrMultipleResults)
-	assert.Equal(t, []int{1, 2}, server.requests())
+	assert.Equal(t, []int{1, 2}, server.Pages())
 }
 
 func TestSnapshotWalksAgainOnlyWhenTheListChanged(t *testing.T) {
@@ -1067,7 +954,7 @@ func TestSnapshotWalksAgainOnlyWhenTheListChanged(t *testing.T) {
 func TestSnapshotIsTheListAfterItChanged(t *testing.T) {
 	t.Parallel()
 	walks := 0
-	server := &flowServer{list: func(page int) []string {
+	server := &testkit.FlowServer{Slugs: func(page int) []string {
 		if page == 1 {
 			walks++
 		}
@@ -1076,14 +963,14 @@ func TestSnapshotIsTheListAfterItChanged(t *testing.T) {
 		}
 		return strings.Split("bcdef", "")
 	}}
-	flows, err := authentik.Snapshot(newClient(t, server).FlowsInstancesAll(t.Context(), pagesOfTwo))
+	flows, err := authentik.Snapshot(testkit.NewClient(t, server).FlowsInstancesAll(t.Context(), pagesOfTwo))
 	require.NoError(t, err)
 	var slugs string
 	for _, flow := range flows {
 		slugs += flow.Slug
 	}
 	assert.Equal(t, "bcdef", slugs)
-	assert.Equal(t, []int{1, 1, 2, 2, 3}, server.requests())
+	assert.Equal(t, []int{1, 1, 2, 2, 3}, server.Pages())
 }
 
 // restlessList is a list in the order of its slugs. It changes at random
@@ -1177,7 +1064,7 @@ func TestWalkOfAListThatChangesAtRandom(t *testing.T) {
 		if tolerant {
 			reqOpts = append(reqOpts, authentik.AllowListChanges())
 		}
-		ak := socketless(t, (&flowServer{list: list.at}).roundTrip)
+		ak := testkit.NewClientOver(t, (&testkit.FlowServer{Slugs: list.at}).RoundTrip)
 		pages, err := authentik.Collect(ak.FlowsInstancesPages(t.Context(), &authentik.FlowsInstancesListOptions{PageSize: list.size}, reqOpts...))
 		got := []string{}
 		for _, page := range pages {

@@ -14,6 +14,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/seed-299d42e7/authentik-go"
+	"github.com/seed-299d42e7/authentik-go/internal/testkit"
 )
 
 // What go-retryablehttp does by itself, and what this library does with it. A
@@ -28,43 +29,43 @@ func TestWhatGoRetryableHTTPDoesByItself(t *testing.T) {
 	day := 24 * time.Hour
 	missing := &net.OpError{Op: "dial", Err: &net.DNSError{Name: "sso.example.com", IsNotFound: true}}
 	for name, c := range map[string]struct {
-		steps         []step
+		steps         []testkit.Step
 		deadline      time.Duration
 		plain, ours   behaviour
 		plainSucceeds bool
 	}{
-		"503 for ever":                 {[]step{asking(503)}, 0, behaviour{5, 15 * time.Second}, behaviour{4, 0}, false},
-		"a Retry-After of a day":       {[]step{asking(503, "86400"), says(good)}, 0, behaviour{2, day}, behaviour{1, 0}, true},
-		"a Retry-After that overflows": {[]step{asking(503, "9223372037"), says(good)}, 0, behaviour{2, 0}, behaviour{1, 0}, true},
-		"a date for Retry-After":       {[]step{asking(503, "Sunday, 06-Nov-94 08:49:37 GMT"), says(good)}, 0, behaviour{2, time.Second}, behaviour{2, 0}, true},
-		"a deadline before the wait":   {[]step{asking(503, "10")}, time.Second, behaviour{1, time.Second}, behaviour{1, 0}, false},
-		"408":                          {[]step{asking(408), says(good)}, 0, behaviour{1, 0}, behaviour{2, 0}, true},
-		"505":                          {[]step{asking(505)}, 0, behaviour{5, 15 * time.Second}, behaviour{1, 0}, false},
-		"no such host":                 {[]step{fails(missing)}, 0, behaviour{5, 15 * time.Second}, behaviour{1, 0}, false},
-		"a body that is cut":           {[]step{says(reply(200, jsonType, "{")), says(good)}, 0, behaviour{1, 0}, behaviour{2, 0}, true},
-		"canceled by the transport":    {[]step{fails(context.Canceled)}, 0, behaviour{5, 15 * time.Second}, behaviour{1, 0}, false},
+		"503 for ever":                 {[]testkit.Step{testkit.RespondStatus(503)}, 0, behaviour{5, 15 * time.Second}, behaviour{4, 0}, false},
+		"a Retry-After of a day":       {[]testkit.Step{testkit.RespondStatus(503, "86400"), testkit.Respond(testkit.TwoFlows)}, 0, behaviour{2, day}, behaviour{1, 0}, true},
+		"a Retry-After that overflows": {[]testkit.Step{testkit.RespondStatus(503, "9223372037"), testkit.Respond(testkit.TwoFlows)}, 0, behaviour{2, 0}, behaviour{1, 0}, true},
+		"a date for Retry-After":       {[]testkit.Step{testkit.RespondStatus(503, "Sunday, 06-Nov-94 08:49:37 GMT"), testkit.Respond(testkit.TwoFlows)}, 0, behaviour{2, time.Second}, behaviour{2, 0}, true},
+		"a deadline before the wait":   {[]testkit.Step{testkit.RespondStatus(503, "10")}, time.Second, behaviour{1, time.Second}, behaviour{1, 0}, false},
+		"408":                          {[]testkit.Step{testkit.RespondStatus(408), testkit.Respond(testkit.TwoFlows)}, 0, behaviour{1, 0}, behaviour{2, 0}, true},
+		"505":                          {[]testkit.Step{testkit.RespondStatus(505)}, 0, behaviour{5, 15 * time.Second}, behaviour{1, 0}, false},
+		"no such host":                 {[]testkit.Step{testkit.Fail(missing)}, 0, behaviour{5, 15 * time.Second}, behaviour{1, 0}, false},
+		"a body that is cut":           {[]testkit.Step{testkit.Respond(testkit.Reply(200, testkit.JSON, "{")), testkit.Respond(testkit.TwoFlows)}, 0, behaviour{1, 0}, behaviour{2, 0}, true},
+		"canceled by the transport":    {[]testkit.Step{testkit.Fail(context.Canceled)}, 0, behaviour{5, 15 * time.Second}, behaviour{1, 0}, false},
 	} {
-		bubble(t, name, func(t *testing.T) {
+		testkit.RunInBubble(t, name, func(t *testing.T) {
 			ctx := t.Context()
 			if c.deadline > 0 {
 				var cancel context.CancelFunc
 				ctx, cancel = context.WithTimeout(ctx, c.deadline)
 				defer cancel()
 			}
-			server := newScript(c.steps...)
-			ours := server.subject(t, authentik.WithRetry(authentik.RetryPolicy{BaseDelay: -1})).list(ctx, t)
-			got := behaviour{server.requests(), ours.took}
+			server := testkit.NewSequence(c.steps...)
+			ours := server.Client(t, authentik.WithRetry(authentik.RetryPolicy{BaseDelay: -1})).List(ctx, t)
+			got := behaviour{server.Requests(), ours.Took}
 			assert.Equal(t, c.ours, got, "this library")
 
-			server = newScript(c.steps...)
+			server = testkit.NewSequence(c.steps...)
 			client := retryablehttp.NewClient()
 			client.Logger = nil
-			client.HTTPClient = &http.Client{Transport: roundTripper(server.roundTrip)}
+			client.HTTPClient = &http.Client{Transport: testkit.RoundTripFunc(server.RoundTrip)}
 			req, err := retryablehttp.NewRequestWithContext(ctx, http.MethodGet, "https://sso.example.com", nil)
 			require.NoError(t, err)
 			began := time.Now()
 			resp, err := client.Do(req)
-			got = behaviour{server.requests(), time.Since(began)}
+			got = behaviour{server.Requests(), time.Since(began)}
 			assert.Equal(t, c.plain, got, "go-retryablehttp")
 			if c.plainSucceeds {
 				require.NoError(t, err)
@@ -76,8 +77,8 @@ func TestWhatGoRetryableHTTPDoesByItself(t *testing.T) {
 		})
 	}
 
-	bubble(t, "the last answer is lost, and all connections with it", func(t *testing.T) {
-		pool := &idle{RoundTripper: roundTripper(newScript(asking(503)).roundTrip)}
+	testkit.RunInBubble(t, "the last answer is lost, and all connections with it", func(t *testing.T) {
+		pool := &testkit.Pool{RoundTripper: testkit.RoundTripFunc(testkit.NewSequence(testkit.RespondStatus(503)).RoundTrip)}
 		client := retryablehttp.NewClient()
 		client.Logger = nil
 		client.HTTPClient = &http.Client{Transport: pool}
@@ -85,13 +86,13 @@ func TestWhatGoRetryableHTTPDoesByItself(t *testing.T) {
 		assert.Nil(t, resp)
 		require.EqualError(t, err, "GET https://sso.example.com giving up after 5 attempt(s)")
 		assert.NoError(t, errors.Unwrap(err))
-		assert.Equal(t, 1, pool.dropped)
+		assert.Equal(t, 1, pool.Closed)
 	})
-	bubble(t, "with a response handler CheckRetry is called twice an attempt", func(t *testing.T) {
+	testkit.RunInBubble(t, "with a response handler CheckRetry is called twice an attempt", func(t *testing.T) {
 		checks, handled := 0, 0
 		client := retryablehttp.NewClient()
 		client.Logger = nil
-		client.HTTPClient = &http.Client{Transport: roundTripper(newScript(asking(503), says(good)).roundTrip)}
+		client.HTTPClient = &http.Client{Transport: testkit.RoundTripFunc(testkit.NewSequence(testkit.RespondStatus(503), testkit.Respond(testkit.TwoFlows)).RoundTrip)}
 		client.CheckRetry = func(ctx context.Context, resp *http.Response, err error) (bool, error) {
 			checks++
 			return retryablehttp.DefaultRetryPolicy(ctx, resp, err)

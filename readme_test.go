@@ -17,6 +17,7 @@ import (
 
 	"github.com/seed-299d42e7/authentik-go"
 	"github.com/seed-299d42e7/authentik-go/authentiktest"
+	"github.com/seed-299d42e7/authentik-go/internal/testkit"
 )
 
 // The Go code of the README stands in this file too, and so is compiled.
@@ -106,11 +107,11 @@ func withPrivateCA(url, token string, ca []byte, certificate tls.Certificate) (*
 
 func TestREADMEsCodeRuns(t *testing.T) {
 	t.Parallel()
-	list := recording(t, "2026.8.0-rc1", "list")
-	url := newServer(t, list.Response)
-	require.NoError(t, printFlows(t.Context(), url, canary))
-	require.Error(t, more(t.Context(), newClientOf(t, url), uuid.New()), "there is one page only, and no binding")
-	_, err := withPrivateCA(url, canary, nil, tls.Certificate{})
+	list := testkit.Recording(t, "2026.8.0-rc1", "list")
+	url := testkit.NewServer(t, list.Response)
+	require.NoError(t, printFlows(t.Context(), url, testkit.Token))
+	require.Error(t, more(t.Context(), testkit.NewClientAt(t, url), uuid.New()), "there is one page only, and no binding")
+	_, err := withPrivateCA(url, testkit.Token, nil, tls.Certificate{})
 	require.Error(t, err)
 }
 

@@ -25,7 +25,8 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/seed-299d42e7/authentik-go"
-	recorded "github.com/seed-299d42e7/authentik-go/internal/testkit/recording"
+	"github.com/seed-299d42e7/authentik-go/internal/testkit"
+	"github.com/seed-299d42e7/authentik-go/internal/testkit/recording"
 )
 
 // operations says which method of the library a recorded request goes
@@ -74,7 +75,7 @@ type door struct {
 	answerOnly bool // the request cannot be made, but its answer replayed
 }
 
-func doorOf(t *testing.T, r recorded.Request) door {
+func doorOf(t *testing.T, r recording.Request) door {
 	t.Helper()
 	target, err := url.Parse(r.Target)
 	require.NoError(t, err)
@@ -200,7 +201,7 @@ func optionsFor(query url.Values) (opts *authentik.FlowsInstancesListOptions, wi
 func TestEveryRecordedExchangeHasItsTypedOutcome(t *testing.T) {
 	t.Parallel()
 	counts := map[string]int{}
-	for version, exchanges := range recordings(t) {
+	for version, exchanges := range testkit.Recordings(t) {
 		for _, e := range exchanges {
 			counts["exchanges with "+version]++
 			counts[wayOf(doorOf(t, e.Request), e.Response)]++
@@ -225,7 +226,7 @@ func TestEveryRecordedExchangeHasItsTypedOutcome(t *testing.T) {
 }
 
 // wayOf says what an exchange goes through, and why not through more.
-func wayOf(d door, answer recorded.Response) string {
+func wayOf(d door, answer recording.Response) string {
 	switch {
 	case d.answerOnly && answer.Status < 300:
 		return "not typed: " + d.reason
@@ -239,10 +240,10 @@ func wayOf(d door, answer recorded.Response) string {
 }
 
 // replayed serves an answer to the request of a door, and checks what comes of it.
-func replayed(t *testing.T, d door, answer recorded.Response) {
+func replayed(t *testing.T, d door, answer recording.Response) {
 	t.Helper()
 	var asked []string
-	ak := newClient(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	ak := testkit.NewClient(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		asked = append(asked, r.Method+" "+r.URL.EscapedPath()+"?"+r.URL.Query().Encode())
 		answer.ServeHTTP(w, r)
 	}), authentik.WithRetry(authentik.RetryPolicy{MaxAttempts: 1, StartupWait: -1}))
@@ -277,7 +278,7 @@ func replayed(t *testing.T, d door, answer recorded.Response) {
 
 // inflated is an answer as net/http's transport hands it on: without the
 // compression that it asked for itself.
-func inflated(t *testing.T, answer recorded.Response) recorded.Response {
+func inflated(t *testing.T, answer recording.Response) recording.Response {
 	t.Helper()
 	body := io.Reader(bytes.NewReader(answer.Body()))
 	if answer.Header("Content-Encoding") == "gzip" {
@@ -392,7 +393,7 @@ func TestFieldsOfModelsAreNamedAfterTheKeysOfTheAPI(t *testing.T) {
 }
 
 // starting reports whether the router says that its backend is coming back.
-func starting(answer recorded.Response) bool {
+func starting(answer recording.Response) bool {
 	text := strings.TrimSpace(answer.Text)
 	var object struct{ Error string }
 	if json.Unmarshal([]byte(text), &object) == nil {
@@ -401,28 +402,20 @@ func starting(answer recorded.Response) bool {
 	return strings.HasPrefix(text, "authentik starting") || strings.HasPrefix(text, "failed to connect to authentik backend:")
 }
 
-// exactly is err as what it is itself, not as what it wraps.
-func exactly[T error](t *testing.T, err error) T {
-	t.Helper()
-	e, ok := err.(T) //nolint:errorlint // not what it wraps
-	require.True(t, ok, "%T: %v", err, err)
-	return e
-}
-
 // requireErrorOf checks an error against the answer that it is made of.
-func requireErrorOf(t *testing.T, answer recorded.Response, err error, op, path string, attempts int) {
+func requireErrorOf(t *testing.T, answer recording.Response, err error, op, path string, attempts int) {
 	t.Helper()
 	require.Error(t, err)
 	detail, fields, nonField := serverSays(answer)
 	switch answer.Status {
 	case http.StatusBadRequest:
-		e := exactly[*authentik.ValidationError](t, err)
+		e := testkit.RequireType[*authentik.ValidationError](t, err)
 		assert.Equal(t, fields, e.Fields)
 		assert.Equal(t, nonField, e.NonFieldErrors)
 	case http.StatusUnauthorized, http.StatusForbidden:
-		exactly[*authentik.PermissionError](t, err)
+		testkit.RequireType[*authentik.PermissionError](t, err)
 	default:
-		exactly[*authentik.APIError](t, err)
+		testkit.RequireType[*authentik.APIError](t, err)
 	}
 	var e *authentik.APIError
 	require.ErrorAs(t, err, &e)
@@ -468,7 +461,7 @@ func exported(e *authentik.APIError) authentik.APIError {
 
 // serverSays is what the body of an error says: the strings of its JSON by
 // their paths, or else a text.
-func serverSays(answer recorded.Response) (detail string, fields map[string][]string, nonField []string) {
+func serverSays(answer recording.Response) (detail string, fields map[string][]string, nonField []string) {
 	var value any
 	if json.Unmarshal(answer.Body(), &value) != nil {
 		kind := answer.Header("Content-Type")
@@ -515,9 +508,9 @@ func serverSays(answer recorded.Response) (detail string, fields map[string][]st
 	return detail, fields, nonField
 }
 
-func requireDecodeErrorOf(t *testing.T, answer recorded.Response, err error) {
+func requireDecodeErrorOf(t *testing.T, answer recording.Response, err error) {
 	t.Helper()
-	e := exactly[*authentik.DecodeError](t, err)
+	e := testkit.RequireType[*authentik.DecodeError](t, err)
 	assert.Equal(t, answer.Status, e.StatusCode)
 	assert.Equal(t, answer.Header("X-Authentik-Id"), e.RequestID)
 	assert.Equal(t, answer.Header("Content-Type"), e.ContentType)
@@ -526,9 +519,9 @@ func requireDecodeErrorOf(t *testing.T, answer recorded.Response, err error) {
 
 // series are the lists that were recorded page by page to their end: the
 // pages of each, by the query without the page's number.
-func series(t *testing.T, exchanges []recorded.Exchange) map[string][]recorded.Response {
+func series(t *testing.T, exchanges []recording.Exchange) map[string][]recording.Response {
 	t.Helper()
-	byNumber := map[string]map[int]recorded.Response{}
+	byNumber := map[string]map[int]recording.Response{}
 	for _, e := range exchanges {
 		target, err := url.Parse(e.Request.Target)
 		require.NoError(t, err)
@@ -540,17 +533,17 @@ func series(t *testing.T, exchanges []recorded.Exchange) map[string][]recorded.R
 		query.Del("page")
 		key := query.Encode()
 		if byNumber[key] == nil {
-			byNumber[key] = map[int]recorded.Response{}
+			byNumber[key] = map[int]recording.Response{}
 		}
 		byNumber[key][number] = e.Response
 	}
-	all := map[string][]recorded.Response{}
+	all := map[string][]recording.Response{}
 	for key, pages := range byNumber {
 		last := 0
 		for _, page := range pages {
 			last = max(last, rawPage(t, page.Body()).Pagination.TotalPages)
 		}
-		var inOrder []recorded.Response
+		var inOrder []recording.Response
 		for number := 1; number <= last; number++ {
 			if page, ok := pages[number]; ok {
 				inOrder = append(inOrder, page)
@@ -625,7 +618,7 @@ var walks = map[string]walk{
 
 func TestRecordedWalksDeliverEveryFlowOnceOrTellThatTheListChanged(t *testing.T) {
 	t.Parallel()
-	for version, exchanges := range recordings(t) {
+	for version, exchanges := range testkit.Recordings(t) {
 		lists := series(t, exchanges)
 		require.NotEmpty(t, lists, "%s has no list of several pages", version)
 		for query, answers := range lists {
@@ -643,7 +636,7 @@ func TestRecordedWalksDeliverEveryFlowOnceOrTellThatTheListChanged(t *testing.T)
 					}
 					var mu sync.Mutex
 					asked := map[string]int{}
-					ak := newClient(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+					ak := testkit.NewClient(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 						query := r.URL.Query()
 						mu.Lock()
 						asked[query.Get("page")]++

@@ -19,7 +19,8 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/seed-299d42e7/authentik-go"
-	recorded "github.com/seed-299d42e7/authentik-go/internal/testkit/recording"
+	"github.com/seed-299d42e7/authentik-go/internal/testkit"
+	"github.com/seed-299d42e7/authentik-go/internal/testkit/recording"
 )
 
 // pipes is a network in memory: what it carries, synctest can wait for.
@@ -69,10 +70,10 @@ func (p *pipes) serve(t *testing.T, handler http.Handler) *http.Transport {
 
 // What routers said when their backend had been killed, and when it started
 // again: recorded, by version. Not every version was killed.
-func restarts(t *testing.T) map[string][]recorded.Exchange {
+func restarts(t *testing.T) map[string][]recording.Exchange {
 	t.Helper()
-	all := map[string][]recorded.Exchange{}
-	for version, exchanges := range recordings(t) {
+	all := map[string][]recording.Exchange{}
+	for version, exchanges := range testkit.Recordings(t) {
 		for _, prefix := range []string{"crash_json", "starting_json"} {
 			for _, e := range exchanges {
 				if strings.HasPrefix(e.ID, prefix) {
@@ -94,14 +95,14 @@ func TestWalksSurviveARestartOfTheServer(t *testing.T) {
 	for i := range 1250 {
 		slugs = append(slugs, fmt.Sprintf("flow-%05d", i))
 	}
-	test := func(t *testing.T, gone, starting []recorded.Exchange) {
+	test := func(t *testing.T, gone, starting []recording.Exchange) {
 		t.Helper()
 		synctest.Test(t, func(t *testing.T) {
 			const goneAt, startsAt, upAt = 3 * time.Second, 9 * time.Second, 16 * time.Second
 			began := time.Now()
 			var network pipes
 			var requests atomic.Int64
-			flows := &flowServer{list: func(int) []string { return slugs }}
+			flows := &testkit.FlowServer{Slugs: func(int) []string { return slugs }}
 			transport := network.serve(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 				<-time.After(50 * time.Millisecond)
 				n := requests.Add(1)
@@ -120,7 +121,7 @@ func TestWalksSurviveARestartOfTheServer(t *testing.T) {
 				time.AfterFunc(goneAt, func() { network.refused.Store(true) })
 				time.AfterFunc(upAt, func() { network.refused.Store(false) })
 			}
-			ak, err := authentik.NewClient("http://localhost", canary, authentik.WithHTTPClient(&http.Client{Transport: transport}))
+			ak, err := authentik.NewClient("http://localhost", testkit.Token, authentik.WithHTTPClient(&http.Client{Transport: transport}))
 			require.NoError(t, err)
 
 			var walks sync.WaitGroup
@@ -145,11 +146,11 @@ func TestWalksSurviveARestartOfTheServer(t *testing.T) {
 		})
 	}
 	all := restarts(t)
-	killed := slices.DeleteFunc(slices.Clone(all["2024.10.0"]), func(e recorded.Exchange) bool { return !strings.HasPrefix(e.ID, "crash") })
+	killed := slices.DeleteFunc(slices.Clone(all["2024.10.0"]), func(e recording.Exchange) bool { return !strings.HasPrefix(e.ID, "crash") })
 	for version, exchanges := range all {
 		t.Run(version, func(t *testing.T) {
 			t.Parallel()
-			i := slices.IndexFunc(exchanges, func(e recorded.Exchange) bool { return strings.HasPrefix(e.ID, "starting") })
+			i := slices.IndexFunc(exchanges, func(e recording.Exchange) bool { return strings.HasPrefix(e.ID, "starting") })
 			require.GreaterOrEqual(t, i, 0, "no server that is starting")
 			gone := exchanges[:i]
 			if len(gone) == 0 {
@@ -171,7 +172,7 @@ func TestConnectionRefusedFailsFastOnAServerThatNeverAnswered(t *testing.T) {
 		var network pipes
 		transport := network.serve(t, http.NotFoundHandler())
 		network.refused.Store(true)
-		ak, err := authentik.NewClient("http://localhost", canary, authentik.WithHTTPClient(&http.Client{Transport: transport}))
+		ak, err := authentik.NewClient("http://localhost", testkit.Token, authentik.WithHTTPClient(&http.Client{Transport: transport}))
 		require.NoError(t, err)
 		began := time.Now()
 		_, err = authentik.Collect(ak.FlowsInstancesAll(t.Context(), nil, authentik.WithPrefetch(2)))

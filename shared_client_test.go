@@ -17,6 +17,7 @@ import (
 
 	"github.com/seed-299d42e7/authentik-go"
 	"github.com/seed-299d42e7/authentik-go/authentiktest"
+	"github.com/seed-299d42e7/authentik-go/internal/testkit"
 )
 
 // A client in many hands: walks and calls with every option, some
@@ -44,8 +45,8 @@ func TestOneClientIn64Hands(t *testing.T) {
 	}))
 	t.Cleanup(front.Close)
 
-	tidy(t, func() {
-		var log lines
+	testkit.AssertNoGoroutines(t, func() {
+		var log testkit.Log
 		var tokens, attempts atomic.Int32
 		ak, err := authentik.NewClient(front.URL, "",
 			authentik.WithTokenFunc(func(context.Context) (string, error) {
@@ -53,24 +54,24 @@ func TestOneClientIn64Hands(t *testing.T) {
 				return srv.Token, nil
 			}),
 			authentik.WithMiddleware(func(next http.RoundTripper) http.RoundTripper {
-				return roundTripper(func(r *http.Request) (*http.Response, error) {
+				return testkit.RoundTripFunc(func(r *http.Request) (*http.Response, error) {
 					attempts.Add(1)
 					return next.RoundTrip(r)
 				})
 			}),
-			authentik.WithHeader("X-Proxy-Key", headerCanary), authentik.WithUserAgent("crowd/1"), authentik.WithLogger(log.logger()),
+			authentik.WithHeader("X-Proxy-Key", testkit.HeaderSecret), authentik.WithUserAgent("crowd/1"), authentik.WithLogger(log.Logger()),
 			authentik.WithRetry(authentik.RetryPolicy{MaxAttempts: 10, BaseDelay: -1}))
 		require.NoError(t, err)
 		defer ak.Close()
 
-		crowd(64, func(hand int) {
+		testkit.Concurrently(64, func(hand int) {
 			random := rand.New(rand.NewPCG(uint64(hand), 64))
 			for range 6 {
 				ctx, cancel := context.WithCancelCause(t.Context())
 				disturbed := random.IntN(3) == 0
 				switch {
 				case disturbed && random.IntN(2) == 0:
-					cancel(errEnough)
+					cancel(testkit.ErrTest)
 				case disturbed:
 					var done context.CancelFunc
 					ctx, done = context.WithTimeout(ctx, 1) // nobody is as fast
@@ -83,24 +84,24 @@ func TestOneClientIn64Hands(t *testing.T) {
 				err := anyCall(ctx, ak, random, cancel, flows, binding.PK, &r)
 				cancel(nil)
 				switch {
-				case !disturbed && !errors.Is(err, errEnough): // but by itself, on its way
+				case !disturbed && !errors.Is(err, testkit.ErrTest): // but by itself, on its way
 					assert.NoError(t, err)
 					assert.Equal(t, http.StatusOK, r.StatusCode)
 					assert.Len(t, r.RequestID, 32)
 				default:
-					assert.True(t, errors.Is(err, errEnough) || errors.Is(err, context.DeadlineExceeded), "%v", err)
+					assert.True(t, errors.Is(err, testkit.ErrTest) || errors.Is(err, context.DeadlineExceeded), "%v", err)
 				}
 			}
 		})
 		assert.Equal(t, attempts.Load(), tokens.Load(), "a token an attempt")
-		undisclosed(t, "the log", log.String())
+		testkit.AssertNoSecretsIn(t, "the log", log.String())
 	})
 }
 
 // anyCall is one of everything that a client does; its error is also that of an
 // answer that is not what it should be.
 func anyCall(ctx context.Context, ak *authentik.Client, random *rand.Rand, cancel context.CancelCauseFunc, flows int, id uuid.UUID, r *authentik.Response) error {
-	opts := &listOptions{PageSize: []int{0, 40, 150}[random.IntN(3)]}
+	opts := &authentik.FlowsInstancesListOptions{PageSize: []int{0, 40, 150}[random.IntN(3)]}
 	walkOpts := []authentik.RequestOption{authentik.WithResponse(r), authentik.WithPrefetch(random.IntN(4)), nil}
 	switch random.IntN(6) {
 	case 0: // a walk to its end
@@ -113,12 +114,12 @@ func anyCall(ctx context.Context, ak *authentik.Client, random *rand.Rand, cance
 		return io.ErrUnexpectedEOF
 	case 2: // one that is cancelled on its way
 		seen := 0
-		for page, err := range ak.FlowsInstancesPages(ctx, &listOptions{PageSize: 100}, walkOpts...) {
+		for page, err := range ak.FlowsInstancesPages(ctx, &authentik.FlowsInstancesListOptions{PageSize: 100}, walkOpts...) {
 			if err != nil {
 				return expect(err, seen, flows)
 			}
 			if seen += len(page.Results); seen == 200 {
-				cancel(errEnough)
+				cancel(testkit.ErrTest)
 			}
 		}
 		return expect(nil, seen, flows)
@@ -151,8 +152,8 @@ func expect(err error, got, want int) error {
 func TestCallsUnderWayOutliveClose(t *testing.T) {
 	t.Parallel()
 	came, closedMeanwhile := make(chan struct{}), make(chan struct{})
-	answers := &stub{body: listReader.good}
-	ak := newSubject(t, newServer(t, http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
+	answers := &testkit.Stub{Body: testkit.TwoFlowsBody}
+	ak := testkit.NewCheckedClient(t, testkit.NewServer(t, http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
 		came <- struct{}{}
 		<-closedMeanwhile
 		answers.ServeHTTP(w, req)
@@ -162,11 +163,11 @@ func TestCallsUnderWayOutliveClose(t *testing.T) {
 		ak.Close()
 		close(closedMeanwhile)
 	}()
-	got := ak.list(t.Context(), t)
-	require.NoError(t, got.err)
-	assert.Equal(t, 1, got.response.Attempts)
-	assert.EqualValues(t, 1, answers.requests.Load())
+	got := ak.List(t.Context(), t)
+	require.NoError(t, got.Err)
+	assert.Equal(t, 1, got.Response.Attempts)
+	assert.EqualValues(t, 1, answers.Requests.Load())
 
 	go func() { <-came }()
-	require.NoError(t, ak.list(t.Context(), t).err, "nor is it the end of the client")
+	require.NoError(t, ak.List(t.Context(), t).Err, "nor is it the end of the client")
 }

@@ -1,6 +1,0 @@
-//go:build !race
-
-package authentik_test
-
-// raced says that the race detector is on, which allocates, too.
-const raced = false
