@@ -52,9 +52,6 @@ func statuses(requests int, took [2]time.Duration, all ...int) (s []testkit.Scen
 	return s
 }
 
-// aMinute is the duration of a call that waits for a server to start.
-var aMinute = testkit.Between(58*time.Second, 60*time.Second)
-
 // elsewhere is a server that nobody may come to.
 func elsewhere(t testing.TB) (url string) {
 	t.Helper()
@@ -101,7 +98,7 @@ var httpFaults = map[string]func(*testing.T){
 			},
 		},
 		testkit.Scenario{
-			Name: "waited for", Steps: []testkit.Step{testkit.Respond(testkit.Reply(503, testkit.JSON, testkit.StartingBody))}, Requests: [2]int{31, 60}, Took: aMinute,
+			Name: "waited for", Steps: []testkit.Step{testkit.Respond(testkit.Reply(503, testkit.JSON, testkit.StartingBody))}, Requests: [2]int{31, 60}, Took: testkit.StartupWait,
 			Text: "503 Service Unavailable: authentik starting (request " + testkit.RequestID + ", %d attempts, still starting after 1m0s)", Is: []error{authentik.ErrServer, authentik.ErrStarting},
 		},
 	),

@@ -181,7 +181,7 @@ func TestWhatTheFakeDoesNotKnow(t *testing.T) {
 
 func TestDocumentation(t *testing.T) {
 	t.Parallel()
-	doccheck.Package(t, "github.com/seed-299d42e7/authentik-go/authentiktest", func(method string) bool {
+	doccheck.Package(t, ".", "github.com/seed-299d42e7/authentik-go/authentiktest", func(method string) bool {
 		return strings.HasPrefix(method, "Route.") // they are Server's
 	})
 }

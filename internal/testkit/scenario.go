@@ -82,3 +82,7 @@ func Backoff(n int) [2]time.Duration { return Between(1, 500*time.Millisecond<<n
 
 // NoStartupWait is a policy that does not wait for a server that is starting.
 var NoStartupWait = authentik.RetryPolicy{StartupWait: -1}
+
+// StartupWait is the range of the time that a call waits for a server that does
+// not start, by default.
+var StartupWait = Between(58*time.Second, 60*time.Second)

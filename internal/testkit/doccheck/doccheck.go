@@ -19,13 +19,14 @@ import (
 	"testing"
 )
 
-// Package checks the package in the working directory: every exported
-// function, type, method and group of values has a doc comment, every function and method an example whose output is checked,
-// and what stands in brackets in a doc comment is a link. A method that exempt
-// returns true for ("Type.Method") needs no example of its own.
-func Package(t *testing.T, importPath string, exempt func(method string) bool) {
+// Package checks the package in a directory. Every exported function, type,
+// method and group of values must have a doc comment, every exported function
+// and method an example whose output is checked, and brackets in a doc comment
+// must be a link. A method for which exempt returns true, such as "Type.Method",
+// needs no example.
+func Package(t *testing.T, dir, importPath string, exempt func(method string) bool) {
 	t.Helper()
-	p := load(t, importPath)
+	p := load(t, dir, importPath)
 	examples := 0
 	check := func(name, text string, of []*doc.Example, needed bool) {
 		if text == "" {
@@ -68,9 +69,9 @@ func Package(t *testing.T, importPath string, exempt func(method string) bool) {
 
 type pkg struct{ *doc.Package }
 
-func load(t *testing.T, importPath string) pkg {
+func load(t *testing.T, dir, importPath string) pkg {
 	t.Helper()
-	names, err := filepath.Glob("*.go")
+	names, err := filepath.Glob(filepath.Join(dir, "*.go"))
 	if err != nil {
 		t.Fatal(err)
 	}

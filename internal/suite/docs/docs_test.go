@@ -1,10 +1,11 @@
-package authentik_test
+package docs_test
 
 import (
 	"slices"
 	"strings"
 	"testing"
 
+	"github.com/seed-299d42e7/authentik-go/internal/testkit"
 	"github.com/seed-299d42e7/authentik-go/internal/testkit/doccheck"
 )
 
@@ -13,8 +14,8 @@ func TestDocumentation(t *testing.T) {
 	// What errors and models have for fmt, errors, slog and encoding/json is in
 	// the examples of their types.
 	others := []string{"Error", "Unwrap", "Is", "LogValue", "MarshalJSON", "UnmarshalJSON", "Known"}
-	doccheck.Package(t, "github.com/seed-299d42e7/authentik-go", func(method string) bool {
+	doccheck.Package(t, testkit.ModuleFile(t), "github.com/seed-299d42e7/authentik-go", func(method string) bool {
 		return slices.Contains(others, method[strings.LastIndex(method, ".")+1:])
 	})
-	doccheck.Markdown(t, ".")
+	doccheck.Markdown(t, testkit.ModuleFile(t))
 }

@@ -1,4 +1,4 @@
-package authentik_test
+package docs_test
 
 import (
 	"go/ast"
@@ -12,13 +12,15 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/seed-299d42e7/authentik-go/internal/testkit"
 )
 
 // Every public name stands in testdata/consumer, a program of its own, and so
 // it compiles: a name that changes or goes breaks it.
 func TestConsumerUsesEveryPublicName(t *testing.T) {
 	t.Parallel()
-	consumer, err := os.ReadFile("testdata/consumer/main.go")
+	consumer, err := os.ReadFile(testkit.ModuleFile(t, "testdata", "consumer", "main.go"))
 	require.NoError(t, err)
 	names := publicNames(t)
 	require.Greater(t, len(names), 100)
@@ -26,7 +28,7 @@ func TestConsumerUsesEveryPublicName(t *testing.T) {
 		assert.Regexp(t, `\b`+regexp.QuoteMeta(name)+`\b`, string(consumer), "%s is missing", name)
 	}
 	build := exec.CommandContext(t.Context(), "go", "vet", ".")
-	build.Dir = "testdata/consumer"
+	build.Dir = testkit.ModuleFile(t, "testdata", "consumer")
 	build.Env = append(os.Environ(), "GOWORK=off", "GOFLAGS=-mod=readonly")
 	output, err := build.CombinedOutput()
 	require.NoError(t, err, "%s", output)
@@ -43,13 +45,13 @@ func publicNames(t *testing.T) (names []string) {
 			}
 		}
 	}
-	entries, err := os.ReadDir(".")
+	entries, err := os.ReadDir(testkit.ModuleFile(t))
 	require.NoError(t, err)
 	for _, entry := range entries {
 		if !strings.HasSuffix(entry.Name(), ".go") || strings.HasSuffix(entry.Name(), "_test.go") {
 			continue
 		}
-		file, err := parser.ParseFile(token.NewFileSet(), entry.Name(), nil, parser.SkipObjectResolution)
+		file, err := parser.ParseFile(token.NewFileSet(), testkit.ModuleFile(t, entry.Name()), nil, parser.SkipObjectResolution)
 		require.NoError(t, err)
 		for _, declaration := range file.Decls {
 			switch d := declaration.(type) {

@@ -1,4 +1,4 @@
-package authentik_test
+package docs_test
 
 import (
 	"context"
@@ -23,7 +23,7 @@ import (
 // too, and so are compiled.
 func TestMigrationGuidesCodeCompiles(t *testing.T) {
 	t.Parallel()
-	guide, err := os.ReadFile("docs/MIGRATION.md")
+	guide, err := os.ReadFile(testkit.ModuleFile(t, "docs", "MIGRATION.md"))
 	require.NoError(t, err)
 	here, err := os.ReadFile("migration_test.go")
 	require.NoError(t, err)

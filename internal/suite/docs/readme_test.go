@@ -1,4 +1,4 @@
-package authentik_test
+package docs_test
 
 import (
 	"context"
@@ -23,7 +23,7 @@ import (
 // The Go code of the README stands in this file too, and so is compiled.
 func TestREADMEsCodeCompiles(t *testing.T) {
 	t.Parallel()
-	readme, err := os.ReadFile("README.md")
+	readme, err := os.ReadFile(testkit.ModuleFile(t, "README.md"))
 	require.NoError(t, err)
 	here, err := os.ReadFile("readme_test.go")
 	require.NoError(t, err)

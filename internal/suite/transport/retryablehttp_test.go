@@ -1,4 +1,4 @@
-package authentik_test
+package transport_test
 
 import (
 	"context"

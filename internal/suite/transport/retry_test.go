@@ -1,4 +1,4 @@
-package authentik_test
+package transport_test
 
 import (
 	"bytes"
@@ -460,9 +460,9 @@ func TestStartupWait(t *testing.T) {
 		text     string
 	}{
 		"refused, and never an answer": {[]testkit.Step{testkit.Fail(errRefused)}, authentik.RetryPolicy{}, testkit.Exactly(4), testkit.Backoff(3), "dial tcp: connect: connection refused (4 attempts)"},
-		"refused after an answer":      {[]testkit.Step{testkit.Respond(testkit.TwoFlows), testkit.Fail(errRefused)}, authentik.RetryPolicy{}, [2]int{31, 60}, aMinute, "dial tcp: connect: connection refused (%d attempts, still starting after 1m0s)"},
+		"refused after an answer":      {[]testkit.Step{testkit.Respond(testkit.TwoFlows), testkit.Fail(errRefused)}, authentik.RetryPolicy{}, [2]int{31, 60}, testkit.StartupWait, "dial tcp: connect: connection refused (%d attempts, still starting after 1m0s)"},
 		"refused after an answer, as Windows says it": {
-			[]testkit.Step{testkit.Respond(testkit.TwoFlows), testkit.Fail(errRefusedByWindows)}, authentik.RetryPolicy{}, [2]int{31, 60}, aMinute, "dial tcp: connectex: " + syscall.Errno(10061).Error() + " (%d attempts, still starting after 1m0s)",
+			[]testkit.Step{testkit.Respond(testkit.TwoFlows), testkit.Fail(errRefusedByWindows)}, authentik.RetryPolicy{}, [2]int{31, 60}, testkit.StartupWait, "dial tcp: connectex: " + syscall.Errno(10061).Error() + " (%d attempts, still starting after 1m0s)",
 		},
 		"refused after an error": {
 			[]testkit.Step{testkit.RespondStatus(404), testkit.Fail(errRefused)}, authentik.RetryPolicy{StartupWait: 5 * time.Second}, [2]int{3, 5}, testkit.Between(3*time.Second, 5*time.Second), "dial tcp: connect: connection refused (%d attempts, still starting after 5s)",

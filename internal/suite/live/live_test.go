@@ -1,4 +1,4 @@
-package authentik_test
+package live_test
 
 import (
 	"bytes"
@@ -22,6 +22,7 @@ import (
 
 	"github.com/seed-299d42e7/authentik-go"
 	"github.com/seed-299d42e7/authentik-go/authentiktest"
+	"github.com/seed-299d42e7/authentik-go/internal/testkit/conformance"
 	recorded "github.com/seed-299d42e7/authentik-go/internal/testkit/recording"
 )
 
@@ -31,7 +32,7 @@ func TestLive(t *testing.T) { //nolint:tparallel // somebody's server is asked o
 	if baseURL == "" || token == "" {
 		t.Skip("set AUTHENTIK_URL and AUTHENTIK_TOKEN: nothing is written to that server")
 	}
-	conformance(t, baseURL, token)
+	compareServer(t, baseURL, token)
 }
 
 // TestLiveFake asks the fake of every release what TestLive asks a server.
@@ -45,7 +46,7 @@ func TestLiveFake(t *testing.T) {
 				stage := srv.AddStage(authentik.Stage{})
 				srv.AddBinding(authentik.FlowStageBinding{Target: flow.PK, Stage: stage.PK})
 			}
-			conformance(t, srv.URL, srv.Token)
+			compareServer(t, srv.URL, srv.Token)
 			for _, r := range srv.Requests() {
 				assert.NotEmpty(t, r.Operation, "%s is not what the fake knows", r.Path)
 			}
@@ -53,10 +54,10 @@ func TestLiveFake(t *testing.T) {
 	}
 }
 
-// conformance compares what a server answers to net/http with what the
+// compareServer compares what a server answers to net/http with what the
 // library makes of it, field by field. It only reads. What the token may not
 // see is left out, and the log says so.
-func conformance(t *testing.T, baseURL, token string) {
+func compareServer(t *testing.T, baseURL, token string) {
 	l := newLive(t, baseURL, token)
 	if !t.Run("ServerVersion", func(t *testing.T) {
 		answer := l.same(t, "admin/version/")
@@ -106,7 +107,7 @@ func conformance(t *testing.T, baseURL, token string) {
 	t.Run("FlowsInstancesAll and FlowsInstancesPages", func(t *testing.T) {
 		fifth := strconv.Itoa(min(len(flows)/5+1, 100))
 		for _, query := range []string{"page_size=100", "page_size=" + fifth, "ordering=designation&page_size=" + fifth} {
-			t.Run(query, func(t *testing.T) { l.sameWalks(t, query, walks) })
+			t.Run(query, func(t *testing.T) { l.sameWalks(t, query, conformance.Walks) })
 		}
 	})
 	t.Run("One", func(t *testing.T) {
@@ -115,7 +116,7 @@ func conformance(t *testing.T, baseURL, token string) {
 			return []authentik.Flow{flow}, err
 		}
 		for _, flow := range flows[:min(len(flows), 3)] {
-			l.sameWalks(t, "page_size=100&slug="+flow["slug"].(string), map[string]walk{"One": one})
+			l.sameWalks(t, "page_size=100&slug="+flow["slug"].(string), map[string]conformance.Walk{"One": one})
 		}
 		_, err := authentik.One(l.ak.FlowsInstancesAll(t.Context(), &authentik.FlowsInstancesListOptions{Slug: "no-such-flow-" + uuid.NewString()}))
 		assert.ErrorIs(t, err, authentik.ErrNoResult)
@@ -180,13 +181,13 @@ func (l live) fetch(t *testing.T, path string, query url.Values) (answer recorde
 // library, and requires the same of both.
 func (l live) same(t *testing.T, path string) recorded.Response {
 	t.Helper()
-	d := doorOf(t, recorded.Request{Method: http.MethodGet, Target: "/api/v3/" + path})
-	require.Empty(t, d.reason)
+	d := conformance.CallFor(t, recorded.Request{Method: http.MethodGet, Target: "/api/v3/" + path})
+	require.Empty(t, d.Reason)
 	var answer recorded.Response
 	l.eventually(t, func() []string {
-		answer = l.fetch(t, d.path, d.query)
+		answer = l.fetch(t, d.Path, d.Query)
 		var response authentik.Response
-		value, err := d.call(t.Context(), l.ak, authentik.WithResponse(&response))
+		value, err := d.Do(t.Context(), l.ak, authentik.WithResponse(&response))
 		if answer.Status == http.StatusOK && err == nil {
 			return steadyDifferences(t, answer.Body(), value)
 		}
@@ -202,21 +203,21 @@ func (l live) same(t *testing.T, path string) recorded.Response {
 		}
 		api, err2 := url.Parse(l.api)
 		require.NoError(t, err2)
-		requireErrorOf(t, answer, err, d.op, api.EscapedPath()+d.path, response.Attempts)
+		conformance.RequireErrorOf(t, answer, err, d.Op, api.EscapedPath()+d.Path, response.Attempts)
 		return nil
 	})
 	return answer
 }
 
 // sameWalks walks a list by hand and in each way of the library.
-func (l live) sameWalks(t *testing.T, rawQuery string, ways map[string]walk) {
+func (l live) sameWalks(t *testing.T, rawQuery string, ways map[string]conformance.Walk) {
 	t.Helper()
 	query, err := url.ParseQuery(rawQuery)
 	require.NoError(t, err)
-	opts, wire, reason := optionsFor(query)
+	opts, wire, reason := conformance.OptionsFor(query)
 	require.Empty(t, reason)
 	l.eventually(t, func() (all []string) {
-		rows, changed := walked(l.pages(t, "flows/instances/", wire))
+		rows, changed := conformance.Expected(l.pages(t, "flows/instances/", wire))
 		if changed {
 			return []string{"the list changes all the time"}
 		}
@@ -235,7 +236,7 @@ func (l live) sameWalks(t *testing.T, rawQuery string, ways map[string]walk) {
 }
 
 // pages reads a list by hand, up to a page that is not there.
-func (l live) pages(t *testing.T, path string, query url.Values) (all []page) {
+func (l live) pages(t *testing.T, path string, query url.Values) (all []conformance.Page) {
 	t.Helper()
 	query = maps.Clone(query)
 	for number := 1; number > 0; number = all[len(all)-1].Pagination.Next {
@@ -244,12 +245,12 @@ func (l live) pages(t *testing.T, path string, query url.Values) (all []page) {
 		if answer.Status != http.StatusOK {
 			break
 		}
-		all = append(all, rawPage(t, answer.Body()))
+		all = append(all, conformance.ParsePage(t, answer.Body()))
 	}
 	return all
 }
 
-func rows(pages []page) (all []map[string]any) {
+func rows(pages []conformance.Page) (all []map[string]any) {
 	for _, p := range pages {
 		all = append(all, p.Results...)
 	}
@@ -297,12 +298,12 @@ func lists(flows []map[string]any) []string {
 	for number := 1; number <= min(3, (len(flows)+4)/5); number++ {
 		all = append(all, fmt.Sprintf("page_size=5&page=%d", number))
 	}
-	for _, field := range orderings {
+	for _, field := range conformance.Orderings {
 		all = append(all, "ordering="+field, "ordering=-"+field)
 	}
 	add := func(more ...url.Values) {
 		for _, query := range more {
-			if _, _, reason := optionsFor(query); reason == "" { // a blank name is refused, for one
+			if _, _, reason := conformance.OptionsFor(query); reason == "" { // a blank name is refused, for one
 				all = append(all, query.Encode())
 			}
 		}
@@ -337,7 +338,7 @@ func steadyDifferences(t *testing.T, body []byte, value any) []string {
 	t.Helper()
 	ours, err := json.Marshal(value)
 	require.NoError(t, err)
-	return compare("", steady("", parsed(t, body)), steady("", parsed(t, ours)))
+	return conformance.Compare("", steady("", conformance.ParseJSON(t, body)), steady("", conformance.ParseJSON(t, ours)))
 }
 
 func steady(key string, value any) any {
