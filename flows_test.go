@@ -3,7 +3,6 @@ package authentik_test
 import (
 	"context"
 	"maps"
-	"net/http"
 	"net/url"
 	"reflect"
 	"testing"
@@ -16,17 +15,19 @@ import (
 	"github.com/seed-299d42e7/authentik-go/internal/testkit"
 )
 
+type listOptions = authentik.FlowsInstancesListOptions
+
 // flowLists are the methods that take FlowsInstancesListOptions.
-var flowLists = map[string]func(context.Context, *authentik.Client, *authentik.FlowsInstancesListOptions) error{
-	"FlowsInstancesList": func(ctx context.Context, ak *authentik.Client, opts *authentik.FlowsInstancesListOptions) error {
+var flowLists = map[string]func(context.Context, *authentik.Client, *listOptions) error{
+	"FlowsInstancesList": func(ctx context.Context, ak *authentik.Client, opts *listOptions) error {
 		_, err := ak.FlowsInstancesList(ctx, opts)
 		return err
 	},
-	"FlowsInstancesAll": func(ctx context.Context, ak *authentik.Client, opts *authentik.FlowsInstancesListOptions) error {
+	"FlowsInstancesAll": func(ctx context.Context, ak *authentik.Client, opts *listOptions) error {
 		_, err := authentik.Collect(ak.FlowsInstancesAll(ctx, opts))
 		return err
 	},
-	"FlowsInstancesPages": func(ctx context.Context, ak *authentik.Client, opts *authentik.FlowsInstancesListOptions) error {
+	"FlowsInstancesPages": func(ctx context.Context, ak *authentik.Client, opts *listOptions) error {
 		_, err := authentik.Collect(ak.FlowsInstancesPages(ctx, opts))
 		return err
 	},
@@ -34,39 +35,39 @@ var flowLists = map[string]func(context.Context, *authentik.Client, *authentik.F
 
 // newQueries returns a function that returns the query of the first request
 // that a list makes.
-func newQueries(t *testing.T) func(op string, opts *authentik.FlowsInstancesListOptions) url.Values {
+func newQueries(t *testing.T) func(op string, opts *listOptions) url.Values {
 	t.Helper()
 	server := &testkit.FlowServer{Slugs: testkit.Letters("abcdefghijklmnopqrstuvwxyz")}
 	ak := testkit.NewClient(t, server)
-	return func(op string, opts *authentik.FlowsInstancesListOptions) url.Values {
+	return func(op string, opts *listOptions) url.Values {
 		server.Reset()
 		require.NoError(t, flowLists[op](t.Context(), ak, opts))
 		return server.Queries()[0]
 	}
 }
 
-func TestListOptionsAreSentUnlessTheyAreZero(t *testing.T) {
+func TestFlowsInstancesListOptions_SendsNonZero(t *testing.T) {
 	t.Parallel()
 	id := uuid.MustParse("A58A38A0-14B6-4A2A-A4FC-7C6B1E3C9C5D")
 	tests := map[string]struct {
-		opts authentik.FlowsInstancesListOptions
+		opts listOptions
 		key  string
 		sent string
 	}{
-		"FlowUUID":     {authentik.FlowsInstancesListOptions{FlowUUID: id}, "flow_uuid", "a58a38a0-14b6-4a2a-a4fc-7c6b1e3c9c5d"},
-		"Name":         {authentik.FlowsInstancesListOptions{Name: "Welcome to authentik!"}, "name", "Welcome to authentik!"},
-		"Slug":         {authentik.FlowsInstancesListOptions{Slug: "default-authentication-flow"}, "slug", "default-authentication-flow"},
-		"Designation":  {authentik.FlowsInstancesListOptions{Designation: authentik.FlowDesignationStageConfiguration}, "designation", "stage_configuration"},
-		"DeniedAction": {authentik.FlowsInstancesListOptions{DeniedAction: authentik.FlowDeniedActionMessageContinue}, "denied_action", "message_continue"},
-		"Search":       {authentik.FlowsInstancesListOptions{Search: `"two words", three`}, "search", `"two words", three`},
-		"Ordering":     {authentik.FlowsInstancesListOptions{Ordering: "-slug"}, "ordering", "-slug"},
-		"Page":         {authentik.FlowsInstancesListOptions{Page: 1}, "page", "1"},
-		"PageSize":     {authentik.FlowsInstancesListOptions{PageSize: 7}, "page_size", "7"},
+		"FlowUUID":     {listOptions{FlowUUID: id}, "flow_uuid", "a58a38a0-14b6-4a2a-a4fc-7c6b1e3c9c5d"},
+		"Name":         {listOptions{Name: "Welcome to authentik!"}, "name", "Welcome to authentik!"},
+		"Slug":         {listOptions{Slug: "default-authentication-flow"}, "slug", "default-authentication-flow"},
+		"Designation":  {listOptions{Designation: authentik.FlowDesignationStageConfiguration}, "designation", "stage_configuration"},
+		"DeniedAction": {listOptions{DeniedAction: authentik.FlowDeniedActionMessageContinue}, "denied_action", "message_continue"},
+		"Search":       {listOptions{Search: `"two words", three`}, "search", `"two words", three`},
+		"Ordering":     {listOptions{Ordering: "-slug"}, "ordering", "-slug"},
+		"Page":         {listOptions{Page: 1}, "page", "1"},
+		"PageSize":     {listOptions{PageSize: 7}, "page_size", "7"},
 	}
-	for _, field := range reflect.VisibleFields(reflect.TypeFor[authentik.FlowsInstancesListOptions]()) {
+	for _, field := range reflect.VisibleFields(reflect.TypeFor[listOptions]()) {
 		require.Contains(t, tests, field.Name)
 	}
-	var all authentik.FlowsInstancesListOptions
+	var all listOptions
 	allSent := url.Values{}
 	for name, tc := range tests {
 		reflect.ValueOf(&all).Elem().FieldByName(name).Set(reflect.ValueOf(tc.opts).FieldByName(name))
@@ -79,7 +80,7 @@ func TestListOptionsAreSentUnlessTheyAreZero(t *testing.T) {
 			implied = url.Values{"page": {"1"}, "page_size": {"100"}}
 		}
 		assert.Equal(t, implied, query(op, nil), op)
-		assert.Equal(t, implied, query(op, &authentik.FlowsInstancesListOptions{}), op)
+		assert.Equal(t, implied, query(op, &listOptions{}), op)
 		assert.Equal(t, allSent, query(op, &all), op)
 		for name, tc := range tests {
 			want := maps.Clone(implied)
@@ -89,7 +90,7 @@ func TestListOptionsAreSentUnlessTheyAreZero(t *testing.T) {
 	}
 }
 
-func filterValuesArriveAsTheyAre(t *testing.T) {
+func TestFlowsInstancesListOptions_SendsValuesUnchanged(t *testing.T) {
 	t.Parallel()
 	query := newQueries(t)
 	for _, value := range []string{
@@ -97,7 +98,7 @@ func filterValuesArriveAsTheyAre(t *testing.T) {
 		"designation=recovery", "a\x00b", "\ufeffa", "<script>", "%", "%zz", "a,b",
 	} {
 		for op := range flowLists {
-			sent := query(op, &authentik.FlowsInstancesListOptions{Name: value, Slug: value, Search: value, Designation: authentik.FlowDesignation(value), DeniedAction: authentik.FlowDeniedAction(value)})
+			sent := query(op, &listOptions{Name: value, Slug: value, Search: value, Designation: authentik.FlowDesignation(value), DeniedAction: authentik.FlowDeniedAction(value)})
 			sent.Del("page") // a walk's own
 			sent.Del("page_size")
 			want := url.Values{}
@@ -107,11 +108,11 @@ func filterValuesArriveAsTheyAre(t *testing.T) {
 			assert.Equal(t, want, sent, "%s: %q", op, value)
 		}
 	}
-	assert.Equal(t, url.Values{"name": {","}, "slug": {"\x00"}}, query("FlowsInstancesList", &authentik.FlowsInstancesListOptions{Name: ",", Slug: "\x00"}), "blank in a search only")
+	assert.Equal(t, url.Values{"name": {","}, "slug": {"\x00"}}, query("FlowsInstancesList", &listOptions{Name: ",", Slug: "\x00"}), "blank in a search only")
 }
 
 // Clause 9 of FlowsInstancesAll, and of a single list.
-func TestOrderingIsMadeTotal(t *testing.T) {
+func TestFlowsInstancesListOptions_OrderingIsTotal(t *testing.T) {
 	t.Parallel()
 	query := newQueries(t)
 	for ordering, sent := range map[string]string{
@@ -131,12 +132,12 @@ func TestOrderingIsMadeTotal(t *testing.T) {
 		"slug,designation":              "slug,designation",
 	} {
 		for op := range flowLists {
-			assert.Equal(t, []string{sent}, query(op, &authentik.FlowsInstancesListOptions{Ordering: ordering})["ordering"], "%s: %q", op, ordering)
+			assert.Equal(t, []string{sent}, query(op, &listOptions{Ordering: ordering})["ordering"], "%s: %q", op, ordering)
 		}
 	}
 }
 
-func TestWhatServersWouldMisunderstandIsNotSent(t *testing.T) {
+func TestFlowsInstancesListOptions_RejectsInvalid(t *testing.T) {
 	t.Parallel()
 	const (
 		blank   = "must not be blank (authentik would ignore the filter and list everything)"
@@ -149,36 +150,36 @@ func TestWhatServersWouldMisunderstandIsNotSent(t *testing.T) {
 	server := &testkit.FlowServer{Slugs: testkit.Letters("a")}
 	ak := testkit.NewClient(t, server)
 	for _, tc := range []struct {
-		opts          authentik.FlowsInstancesListOptions
+		opts          listOptions
 		field, reason string
 	}{
-		{authentik.FlowsInstancesListOptions{Page: -1}, "Page", "must not be negative"},
-		{authentik.FlowsInstancesListOptions{PageSize: -1}, "PageSize", "must not be negative"},
-		{authentik.FlowsInstancesListOptions{Name: " "}, "Name", blank},
-		{authentik.FlowsInstancesListOptions{Slug: "\t\n"}, "Slug", blank},
-		{authentik.FlowsInstancesListOptions{Search: " , ,"}, "Search", blank},
-		{authentik.FlowsInstancesListOptions{Search: "\x00"}, "Search", blank},
-		{authentik.FlowsInstancesListOptions{Search: "\u00a0\u2003"}, "Search", blank},
-		{authentik.FlowsInstancesListOptions{Designation: " "}, "Designation", blank},
-		{authentik.FlowsInstancesListOptions{DeniedAction: " "}, "DeniedAction", blank},
-		{authentik.FlowsInstancesListOptions{Name: "a\xff"}, "Name", notUTF8},
-		{authentik.FlowsInstancesListOptions{Slug: "\xc3"}, "Slug", notUTF8},
-		{authentik.FlowsInstancesListOptions{Search: "\xed\xa0\x80"}, "Search", notUTF8},
-		{authentik.FlowsInstancesListOptions{Designation: "\xff"}, "Designation", notUTF8},
-		{authentik.FlowsInstancesListOptions{DeniedAction: "\xff"}, "DeniedAction", notUTF8},
-		{authentik.FlowsInstancesListOptions{Ordering: "stages"}, "Ordering", cannot("stages")},
-		{authentik.FlowsInstancesListOptions{Ordering: "name,-policies"}, "Ordering", cannot("-policies")},
-		{authentik.FlowsInstancesListOptions{Ordering: "flow_uuid"}, "Ordering", cannot("flow_uuid")},
-		{authentik.FlowsInstancesListOptions{Ordering: "background_url"}, "Ordering", cannot("background_url")},
-		{authentik.FlowsInstancesListOptions{Ordering: "cache_count"}, "Ordering", cannot("cache_count")},
-		{authentik.FlowsInstancesListOptions{Ordering: "Name"}, "Ordering", cannot("Name")},
-		{authentik.FlowsInstancesListOptions{Ordering: "--slug"}, "Ordering", cannot("--slug")},
-		{authentik.FlowsInstancesListOptions{Ordering: "- slug"}, "Ordering", cannot("- slug")},
-		{authentik.FlowsInstancesListOptions{Ordering: "+slug"}, "Ordering", cannot("+slug")},
-		{authentik.FlowsInstancesListOptions{Ordering: "-"}, "Ordering", cannot("-")},
-		{authentik.FlowsInstancesListOptions{Ordering: " "}, "Ordering", cannot("")},
-		{authentik.FlowsInstancesListOptions{Ordering: "slug,"}, "Ordering", cannot("")},
-		{authentik.FlowsInstancesListOptions{Ordering: "slug name"}, "Ordering", cannot("slug name")},
+		{listOptions{Page: -1}, "Page", "must not be negative"},
+		{listOptions{PageSize: -1}, "PageSize", "must not be negative"},
+		{listOptions{Name: " "}, "Name", blank},
+		{listOptions{Slug: "\t\n"}, "Slug", blank},
+		{listOptions{Search: " , ,"}, "Search", blank},
+		{listOptions{Search: "\x00"}, "Search", blank},
+		{listOptions{Search: "\u00a0\u2003"}, "Search", blank},
+		{listOptions{Designation: " "}, "Designation", blank},
+		{listOptions{DeniedAction: " "}, "DeniedAction", blank},
+		{listOptions{Name: "a\xff"}, "Name", notUTF8},
+		{listOptions{Slug: "\xc3"}, "Slug", notUTF8},
+		{listOptions{Search: "\xed\xa0\x80"}, "Search", notUTF8},
+		{listOptions{Designation: "\xff"}, "Designation", notUTF8},
+		{listOptions{DeniedAction: "\xff"}, "DeniedAction", notUTF8},
+		{listOptions{Ordering: "stages"}, "Ordering", cannot("stages")},
+		{listOptions{Ordering: "name,-policies"}, "Ordering", cannot("-policies")},
+		{listOptions{Ordering: "flow_uuid"}, "Ordering", cannot("flow_uuid")},
+		{listOptions{Ordering: "background_url"}, "Ordering", cannot("background_url")},
+		{listOptions{Ordering: "cache_count"}, "Ordering", cannot("cache_count")},
+		{listOptions{Ordering: "Name"}, "Ordering", cannot("Name")},
+		{listOptions{Ordering: "--slug"}, "Ordering", cannot("--slug")},
+		{listOptions{Ordering: "- slug"}, "Ordering", cannot("- slug")},
+		{listOptions{Ordering: "+slug"}, "Ordering", cannot("+slug")},
+		{listOptions{Ordering: "-"}, "Ordering", cannot("-")},
+		{listOptions{Ordering: " "}, "Ordering", cannot("")},
+		{listOptions{Ordering: "slug,"}, "Ordering", cannot("")},
+		{listOptions{Ordering: "slug name"}, "Ordering", cannot("slug name")},
 	} {
 		for op, list := range flowLists {
 			err := list(t.Context(), ak, &tc.opts)
@@ -191,7 +192,7 @@ func TestWhatServersWouldMisunderstandIsNotSent(t *testing.T) {
 	assert.Empty(t, server.Pages())
 }
 
-func TestListOfWhatIsNoClientOrNoContextIsRefused(t *testing.T) {
+func TestFlowsInstancesList_RejectsNilClientAndContext(t *testing.T) {
 	t.Parallel()
 	server := &testkit.FlowServer{Slugs: testkit.Letters("a")}
 	for op, list := range flowLists {
@@ -216,21 +217,4 @@ func TestListOfWhatIsNoClientOrNoContextIsRefused(t *testing.T) {
 	require.ErrorAs(t, err, &argument)
 	assert.Equal(t, "ctx", argument.Field)
 	assert.Empty(t, server.Pages())
-}
-
-func TestBindingIsAskedForByItsUUID(t *testing.T) {
-	t.Parallel()
-	id := uuid.MustParse("A58A38A0-14B6-4A2A-A4FC-7C6B1E3C9C5D")
-	var asked []string
-	ak := testkit.NewClient(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		asked = append(asked, r.Method+" "+r.RequestURI)
-		testkit.StaticHandler(http.StatusNotFound, "application/json", `{"detail":"Not found."}`)(w, r)
-	}))
-	_, err := ak.BindingsRetrieve(t.Context(), id)
-	require.ErrorIs(t, err, authentik.ErrNotFound)
-	_, err = ak.BindingsRetrieve(t.Context(), uuid.Nil)
-	var argument *authentik.ArgumentError
-	require.ErrorAs(t, err, &argument)
-	assert.Equal(t, authentik.ArgumentError{Op: "BindingsRetrieve", Field: "id", Reason: "must not be empty"}, *argument)
-	assert.Equal(t, []string{"GET /sub/path/api/v3/flows/bindings/a58a38a0-14b6-4a2a-a4fc-7c6b1e3c9c5d/"}, asked)
 }

@@ -2,13 +2,10 @@ package authentik_test
 
 import (
 	"context"
-	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"math"
 	"net/http"
-	"net/url"
 	"strconv"
 	"strings"
 	"testing"
@@ -24,7 +21,7 @@ import (
 	"github.com/seed-299d42e7/authentik-go/internal/testkit/recording"
 )
 
-func TestMaxResponseSizeIsToTheByte(t *testing.T) {
+func TestWithMaxResponseSize_CountsBytes(t *testing.T) {
 	t.Parallel()
 	size := int64(len(testkit.TwoFlowsBody))
 	for limit, enough := range map[int64]bool{1: false, size - 1: false, size: true, size + 1: true, math.MaxInt64 - 1: true, math.MaxInt64: true} {
@@ -45,37 +42,8 @@ func TestMaxResponseSizeIsToTheByte(t *testing.T) {
 	}
 }
 
-func TestServerVersion(t *testing.T) {
-	t.Parallel()
-	server := &testkit.Stub{Body: `{"version_current":"2024.10.0","version_latest":"2024.10.1","build_hash":"","outdated":true}`}
-	var asked *http.Request
-	ak := testkit.NewClient(t, http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
-		asked = req
-		server.ServeHTTP(w, req)
-	}))
-	var response authentik.Response
-	version, err := ak.ServerVersion(t.Context(), authentik.WithResponse(&response))
-	require.NoError(t, err)
-	assert.Equal(t, "2024.10.0", version)
-	assert.Equal(t, server.Body, string(response.Body))
-	assert.Equal(t, "GET /api/v3/admin/version/", asked.Method+" "+asked.URL.String())
-
-	for body, want := range map[string]string{
-		`{"version_current":""}`:   "version_current: empty",
-		`{"version_current":null}`: "version_current: null, want a string: null",
-		`{}`:                       "version_current: missing",
-	} {
-		version, err := testkit.NewClient(t, testkit.Reply(200, testkit.JSON, body)).ServerVersion(t.Context())
-		assert.Empty(t, version)
-		testkit.RequireType[*authentik.DecodeError](t, err)
-		assert.EqualError(t, err, "authentik: ServerVersion: unusable answer (200 OK, application/json): "+want+" (request "+testkit.RequestID+", 1 attempt)")
-	}
-	_, err = testkit.NewClient(t, testkit.Reply(403, testkit.JSON, `{"detail":"Token invalid/expired"}`)).ServerVersion(t.Context())
-	assert.ErrorIs(t, err, authentik.ErrForbidden)
-}
-
 // What is left of an earlier call would be taken for this one's.
-func TestResponseOfACallThatIsRefusedIsEmpty(t *testing.T) {
+func TestWithResponse_IsEmptyAfterArgumentError(t *testing.T) {
 	t.Parallel()
 	ak := testkit.NewClient(t, &testkit.Stub{Body: testkit.TwoFlowsBody})
 	ctx := t.Context()
@@ -112,183 +80,7 @@ func TestResponseOfACallThatIsRefusedIsEmpty(t *testing.T) {
 	}
 }
 
-// refusedURLs are base URLs that cannot work, by the row of the fault matrix,
-// and why.
-var refusedURLs = map[string]map[string][]string{
-	"S3": {
-		"it is http://, where everybody on the way can read the token: use https://, or WithInsecureHTTP": {
-			"http://sso.example.com", "http://192.0.2.1", "http://[2001:db8::1]", "http://localhost.example.com", "http://127.0.0.1.example.com", "http://0.0.0.0", "HTTP://sso.example.com",
-		},
-	},
-	"S4": {
-		"it has a user or password in it: authentik takes a token": {
-			"https://user:" + testkit.ServerSecret + "@sso.example.com", "https://" + testkit.ServerSecret + "@sso.example.com", "https://:" + testkit.ServerSecret + "@sso.example.com",
-			"https://@sso.example.com", "http://user:" + testkit.ServerSecret + "@127.0.0.1",
-		},
-	},
-	"S5": {
-		"it is not a URL such as https://sso.example.com": {
-			"https://user:" + testkit.ServerSecret + "%zz@sso.example.com", "https://sso.example.com/%zz?token=" + testkit.ServerSecret, "https://sso.example.com:" + testkit.ServerSecret,
-			"https://[" + testkit.ServerSecret, "https://sso.example.com\n" + testkit.ServerSecret, "https://sso.example.com /" + testkit.ServerSecret, "\x7f" + testkit.ServerSecret, ":" + testkit.ServerSecret,
-		},
-	},
-	"S6": {
-		"it is empty": {""},
-		"it does not begin with https://": {
-			"sso.example.com", "localhost:9000", "//sso.example.com", "/api/v3", "ftp://sso.example.com", "unix:///run/authentik.sock", "httpss://sso.example.com",
-			"mailto:" + testkit.ServerSecret, "sso.example.com?token=" + testkit.ServerSecret, "?https://sso.example.com",
-		},
-		"it has no host": {"https:", "https://", "https:sso.example.com", "https:/sso.example.com", "https:///api/v3", "https://:443", "http://"},
-		"it has a query or fragment: give the server's root": {
-			"https://sso.example.com?token=" + testkit.ServerSecret, "https://sso.example.com/?", "https://sso.example.com/#" + testkit.ServerSecret, "https://sso.example.com#",
-		},
-		"its port is not one of 1 to 65535":                                {"https://sso.example.com:0", "https://sso.example.com:65536", "https://sso.example.com:99999", "https://sso.example.com:", "https://[::1]:99999"},
-		"its path has an empty segment":                                    {"https://sso.example.com/a//b", "https://sso.example.com//a"},
-		`its path has a segment that is "." or "..", or has a slash in it`: {"https://sso.example.com/..", "https://sso.example.com/a/../b", "https://sso.example.com/%2e%2e/a", "https://sso.example.com/./a", "https://sso.example.com/a%2fb", `https://sso.example.com/a\b`, "https://sso.example.com/a%5cb"},
-		"its path has a control character or is not UTF-8":                 {"https://sso.example.com/%00", "https://sso.example.com/a%0d%0ab", "https://sso.example.com/%ff"},
-		"it goes on after /api/v3: give the server's root":                 {"https://sso.example.com/api/v3/flows", "https://sso.example.com/api/v3/api/v3", "https://sso.example.com/a/api/v3/b/api/v3/"},
-	},
-}
-
-// refusesURLs is the test of a row of them.
-func refusesURLs(row string) func(*testing.T) {
-	return func(t *testing.T) {
-		t.Parallel()
-		for reason, urls := range refusedURLs[row] {
-			for _, base := range urls {
-				ak, err := authentik.NewClient(base, testkit.Token)
-				require.Nil(t, ak, "%q", base)
-				testkit.RequireType[*authentik.ArgumentError](t, err)
-				assert.Equal(t, "authentik: NewClient: baseURL: "+reason, err.Error(), "%q", base)
-				require.NoError(t, errors.Unwrap(err))
-				testkit.AssertNoSecrets(t, err)
-			}
-		}
-	}
-}
-
-func TestABaseURLIsJoinedOnce(t *testing.T) {
-	t.Parallel()
-	for base, want := range map[string]string{
-		"https://sso.example.com":                    "https://sso.example.com/api/v3/",
-		"https://sso.example.com/":                   "https://sso.example.com/api/v3/",
-		"https://sso.example.com//":                  "https://sso.example.com/api/v3/",
-		"https://sso.example.com/api/v3":             "https://sso.example.com/api/v3/",
-		"https://sso.example.com/api/v3/":            "https://sso.example.com/api/v3/",
-		"https://sso.example.com/sub/path":           "https://sso.example.com/sub/path/api/v3/",
-		"https://sso.example.com/sub/path/":          "https://sso.example.com/sub/path/api/v3/",
-		"https://sso.example.com/sub/path/api/v3/":   "https://sso.example.com/sub/path/api/v3/",
-		"https://sso.example.com/api/v3x":            "https://sso.example.com/api/v3x/api/v3/",
-		"https://sso.example.com/xapi/v3":            "https://sso.example.com/xapi/v3/api/v3/",
-		"https://sso.example.com/api":                "https://sso.example.com/api/api/v3/",
-		"https://sso.example.com/a%20b/S%C3%BCd/%25": "https://sso.example.com/a%20b/S%C3%BCd/%25/api/v3/",
-		"https://sso.example.com/Süd":                "https://sso.example.com/S%C3%BCd/api/v3/",
-		"https://sso.example.com/a%21b":              "https://sso.example.com/a%21b/api/v3/",
-		"HTTPS://SSO.example.com:8443":               "https://SSO.example.com:8443/api/v3/",
-		"https://[2001:db8::1]:9443/sub":             "https://[2001:db8::1]:9443/sub/api/v3/",
-		"http://localhost:9000":                      "http://localhost:9000/api/v3/",
-		"http://LocalHost":                           "http://LocalHost/api/v3/",
-		"http://127.0.0.1:9000":                      "http://127.0.0.1:9000/api/v3/",
-		"http://127.8.8.8":                           "http://127.8.8.8/api/v3/",
-		"http://[::1]:9000":                          "http://[::1]:9000/api/v3/",
-		"http://[::ffff:127.0.0.1]":                  "http://[::ffff:127.0.0.1]/api/v3/",
-		"https://sso.example.com:1":                  "https://sso.example.com:1/api/v3/",
-		"https://sso.example.com:65535":              "https://sso.example.com:65535/api/v3/",
-		"insecure http://sso.example.com:9000/sub/":  "http://sso.example.com:9000/sub/api/v3/",
-		"insecure https://sso.example.com":           "https://sso.example.com/api/v3/",
-	} {
-		var sent *http.Request
-		opts := []authentik.ClientOption{nil, authentik.WithHTTPClient(&http.Client{Transport: testkit.RoundTripFunc(func(req *http.Request) (*http.Response, error) {
-			sent = req
-			return testkit.HTTPResponse(testkit.TwoFlows), nil
-		})})}
-		root, insecure := strings.CutPrefix(base, "insecure ")
-		if insecure {
-			opts = append(opts, authentik.WithInsecureHTTP())
-		}
-		ak, err := authentik.NewClient(root, testkit.Token, opts...)
-		require.NoError(t, err, base)
-		_, err = ak.FlowsInstancesList(t.Context(), &authentik.FlowsInstancesListOptions{Slug: "a/b"})
-		require.NoError(t, err)
-		assert.Equal(t, want+"flows/instances/?slug=a%2Fb", sent.URL.String(), base)
-		assert.Equal(t, sent.URL.Host, sent.Host)
-		assert.Equal(t, "authentik.Client("+strings.TrimSuffix(want, "/api/v3/")+")", fmt.Sprint(ak))
-	}
-}
-
-// refusedTokens are what no token looks like, and why.
-var refusedTokens = map[string][]string{
-	"it is empty": {""},
-	"it begins with Bearer, which is not part of a token": {"Bearer " + testkit.Token, "bearer " + testkit.Token, "BEARER " + testkit.Token, "Bearer "},
-	"it has a character that no token has, such as a space or the end of a line": {
-		testkit.Token + "\n", testkit.Token + "\r\n", "\x00" + testkit.Token, " " + testkit.Token, testkit.Token + " ", testkit.Token + " " + testkit.Token, testkit.Token + "\t", testkit.Token + "\x7f", testkit.Token + "é", "\ufeff" + testkit.Token, "\x80",
-	},
-}
-
-func refusesTokens(t *testing.T) {
-	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
-		for reason, tokens := range refusedTokens {
-			for _, token := range tokens {
-				ak, err := authentik.NewClient("https://sso.example.com", token)
-				require.Nil(t, ak)
-				testkit.RequireType[*authentik.ArgumentError](t, err)
-				assert.EqualError(t, err, "authentik: NewClient: token: "+reason)
-				require.NoError(t, errors.Unwrap(err))
-				testkit.AssertNoSecrets(t, err)
-
-				server := testkit.NewSequence(testkit.Respond(testkit.TwoFlows))
-				rotating, err := authentik.NewClient("https://sso.example.com", "", authentik.WithHTTPClient(&http.Client{Transport: testkit.RoundTripFunc(server.RoundTrip)}),
-					authentik.WithTokenFunc(func(context.Context) (string, error) { return token, nil }))
-				require.NoError(t, err)
-				_, err = rotating.FlowsInstancesList(t.Context(), nil)
-				testkit.AssertListError(t, err, "no token: "+reason+" (1 attempt)")
-				testkit.AssertNoSecrets(t, err)
-				assert.Zero(t, server.Requests())
-			}
-		}
-	})
-	for _, token := range []string{"a", "Bearer", "bearerX" + testkit.Token, "!~", strings.Repeat("x", 4096)} {
-		_, err := authentik.NewClient("https://sso.example.com", token)
-		assert.NoError(t, err)
-	}
-}
-
-func TestNewClientFromEnv(t *testing.T) { //nolint:paralleltest // it sets the environment
-	var sent *http.Request
-	opt := authentik.WithHTTPClient(&http.Client{Transport: testkit.RoundTripFunc(func(req *http.Request) (*http.Response, error) {
-		sent = req
-		return testkit.HTTPResponse(testkit.TwoFlows), nil
-	})})
-	for _, c := range []struct{ url, token, want string }{
-		{"", testkit.Token, "authentik: NewClient: AUTHENTIK_URL: it is empty"},
-		{"sso.example.com", testkit.Token, "authentik: NewClient: AUTHENTIK_URL: it does not begin with https://"},
-		{"https://sso.example.com", "", "authentik: NewClient: AUTHENTIK_TOKEN: it is empty"},
-		{"https://sso.example.com", testkit.Token + "\n", "authentik: NewClient: AUTHENTIK_TOKEN: it has a character that no token has, such as a space or the end of a line"},
-		{"https://sso.example.com/sub/", testkit.Token, ""},
-	} {
-		t.Setenv("AUTHENTIK_URL", c.url)
-		t.Setenv("AUTHENTIK_TOKEN", c.token)
-		ak, err := authentik.NewClientFromEnv(opt)
-		if c.want != "" {
-			require.Nil(t, ak)
-			assert.EqualError(t, err, c.want)
-			continue
-		}
-		require.NoError(t, err)
-		_, err = ak.FlowsInstancesList(t.Context(), nil)
-		require.NoError(t, err)
-		assert.Equal(t, "https://sso.example.com/sub/api/v3/flows/instances/", sent.URL.String())
-		assert.Equal(t, "Bearer "+testkit.Token, sent.Header.Get("Authorization"))
-	}
-	// Nothing else reads it.
-	_, err := authentik.NewClient("", "")
-	assert.Error(t, err)
-	_, err = authentik.NewClientFromEnv(authentik.WithTokenFunc(func(context.Context) (string, error) { return testkit.Token, nil }))
-	assert.EqualError(t, err, "authentik: NewClient: AUTHENTIK_TOKEN: there is WithTokenFunc too: give one of them")
-}
-
-func TestWhatAnOptionRefuses(t *testing.T) {
+func TestClientOption_RejectsInvalid(t *testing.T) {
 	t.Parallel()
 	noToken := func(context.Context) (string, error) { return "", nil }
 	type option = authentik.ClientOption
@@ -335,7 +127,7 @@ func TestWhatAnOptionRefuses(t *testing.T) {
 	}
 }
 
-func TestWhichHeadersAreTheCallers(t *testing.T) {
+func TestWithHeader_AllowedHeaders(t *testing.T) {
 	t.Parallel()
 	for reason, headers := range map[string][][2]string{
 		"the name is not that of a header": {{"", "a"}, {"X Y", "a"}, {"X:", "a"}, {"X\n", "a"}, {"Süd", "a"}, {"X(Y)", "a"}, {`X"`, "a"}},
@@ -386,116 +178,7 @@ func TestWhichHeadersAreTheCallers(t *testing.T) {
 	}, sent)
 }
 
-// getPaths are paths of Get and what is asked for; "" and the reason if it is
-// refused.
-var getPaths = map[string][2]string{
-	"core/users/me/":                  {"core/users/me/"},
-	"core/users/me":                   {"core/users/me/"},
-	"/core/users/me/":                 {"core/users/me/"},
-	"":                                {""},
-	"/":                               {""},
-	"schema":                          {"schema/"},
-	"a%2Bb/c%20d":                     {"a%2Bb/c%20d/"},
-	"a b/Süd+":                        {"a%20b/S%C3%BCd+/"},
-	"flows/instances/%25/":            {"flows/instances/%25/"},
-	"a:b@c/d;e=f,g":                   {"a:b@c/d;e=f,g/"},
-	"apiary/v3":                       {"apiary/v3/"},
-	"..":                              {"", `its path has a segment that is "." or "..", or has a slash in it`},
-	"../../if/admin":                  {"", `its path has a segment that is "." or "..", or has a slash in it`},
-	"core/../flows":                   {"", `its path has a segment that is "." or "..", or has a slash in it`},
-	"core/%2e%2e/flows":               {"", `its path has a segment that is "." or "..", or has a slash in it`},
-	"core/%2E./flows":                 {"", `its path has a segment that is "." or "..", or has a slash in it`},
-	"./core":                          {"", `its path has a segment that is "." or "..", or has a slash in it`},
-	"core/a%2Fb":                      {"", `its path has a segment that is "." or "..", or has a slash in it`},
-	`core\users`:                      {"", `its path has a segment that is "." or "..", or has a slash in it`},
-	"core//users":                     {"", "its path has an empty segment"},
-	"core/users//":                    {"", "its path has an empty segment"},
-	"core/%zz" + testkit.ServerSecret: {"", "its path has a malformed % escape"},
-	"core/%0a":                        {"", "its path has a control character or is not UTF-8"},
-	"core/\n":                         {"", "its path has a control character or is not UTF-8"},
-	"core/%ff":                        {"", "its path has a control character or is not UTF-8"},
-	"core/?a=" + testkit.ServerSecret: {"", "it has a query or a fragment: the query is an argument of its own"},
-	"core/#" + testkit.ServerSecret:   {"", "it has a query or a fragment: the query is an argument of its own"},
-	"https://sso.example.com":         {"", "it is an absolute URL: give what follows /api/v3/"},
-	"//sso.example.com/a":             {"", "it is an absolute URL: give what follows /api/v3/"},
-	"api/v3/core":                     {"", "it begins with /api/v3: give what follows"},
-	"/api/v3/":                        {"", "it begins with /api/v3: give what follows"},
-}
-
-func getTakesPathsBelowTheAPI(t *testing.T) {
-	t.Parallel()
-	var sent []string
-	ak := testkit.NewCheckedClient(t, "https://sso.example.com/sub", authentik.WithHTTPClient(&http.Client{Transport: testkit.RoundTripFunc(func(req *http.Request) (*http.Response, error) {
-		sent = append(sent, req.Method+" "+req.URL.String())
-		return testkit.HTTPResponse(testkit.TwoFlows), nil
-	})}))
-	for path, want := range getPaths {
-		sent = nil
-		err := ak.Get(t.Context(), path, url.Values{"a": {"b&c", "d"}, "e": {""}}, new(any))
-		if want[1] == "" {
-			require.NoError(t, err, "%q", path)
-			assert.Equal(t, []string{"GET https://sso.example.com/sub/api/v3/" + want[0] + "?a=b%26c&a=d&e="}, sent)
-			continue
-		}
-		testkit.RequireType[*authentik.ArgumentError](t, err)
-		assert.EqualError(t, err, "authentik: Get: path: "+want[1], "%q", path)
-		testkit.AssertNoSecrets(t, err)
-		assert.Empty(t, sent)
-	}
-}
-
-func TestGetWritesOutOnlyIfAllIsWell(t *testing.T) {
-	t.Parallel()
-	type user struct {
-		Username string
-		Groups   []int
-	}
-	before := func() *user { return &user{"before", []int{1}} }
-	for body, want := range map[string]string{
-		`{"username":"after","groups":[2,3]}`: "",
-		`{}`:                                  "", // encoding/json has no required keys, but what was there is gone
-		`{"username":"after","groups":["x"]}`: `unusable answer \(200 OK, application/json\): (?i:groups)(\.0)?: string, want int`,
-		`null`:                                `unusable answer \(200 OK, application/json\): null, want a value: null`,
-		` `:                                   `unusable answer \(200 OK, application/json\): empty body`,
-		`{"username":"after"}x`:               `unusable answer \(200 OK, application/json\): data after the end of the JSON value: x`,
-		`{"username":"a","username":"b"}`:     "",
-	} {
-		out := before()
-		err := testkit.NewClient(t, testkit.Reply(200, testkit.JSON, body)).Get(t.Context(), "core/users/me/", nil, out)
-		if want == "" {
-			require.NoError(t, err)
-			var fresh user
-			require.NoError(t, json.Unmarshal([]byte(body), &fresh))
-			assert.Equal(t, fresh, *out)
-			continue
-		}
-		assert.Regexp(t, "^authentik: Get: "+want, err.Error())
-		assert.Equal(t, before(), out)
-	}
-
-	ak := testkit.NewClient(t, testkit.Reply(200, testkit.JSON, `null`))
-	pointer, anything := before(), any(1)
-	require.NoError(t, ak.Get(t.Context(), "a", nil, &pointer))
-	assert.Nil(t, pointer)
-	require.NoError(t, ak.Get(t.Context(), "a", nil, &anything))
-	assert.Nil(t, anything)
-	for _, out := range []any{user{}, "a", (*user)(nil), map[string]any{}, []int{}} {
-		err := ak.Get(t.Context(), "a", nil, out)
-		testkit.RequireType[*authentik.ArgumentError](t, err)
-		assert.EqualError(t, err, "authentik: Get: out: must be a pointer to a value")
-	}
-
-	// Without an out nothing is decoded; an error is still one.
-	var response authentik.Response
-	for _, answer := range []recording.Response{testkit.Reply(200, testkit.HTML, "<p>"), testkit.Reply(204, "", ""), testkit.Reply(200, "", ""), testkit.Reply(206, testkit.Text, "a part")} {
-		require.NoError(t, testkit.NewClient(t, answer).Get(t.Context(), "a", nil, nil, authentik.WithResponse(&response)))
-		assert.Equal(t, answer.Text, string(response.Body))
-		assert.Equal(t, answer.Status, response.StatusCode)
-	}
-	assert.ErrorIs(t, testkit.NewClient(t, testkit.Reply(404, testkit.HTML, "<p>")).Get(t.Context(), "a", nil, nil), authentik.ErrNotFound)
-}
-
-func TestResponseIsWhatWasAnswered(t *testing.T) {
+func TestWithResponse_IsLastResponse(t *testing.T) {
 	t.Parallel()
 	answers := []recording.Response{testkit.Reply(503, testkit.JSON, `{"detail":"no"}`, "X-Nr", "1"), testkit.Reply(200, testkit.JSON, testkit.TwoFlowsBody, "X-Nr", "2", "X-Nr", "3")}
 	n := 0
@@ -527,7 +210,7 @@ func TestResponseIsWhatWasAnswered(t *testing.T) {
 	assert.Equal(t, authentik.Response{Attempts: 4}, response)
 }
 
-func TestMiddlewareIsAroundEachAttempt(t *testing.T) {
+func TestWithMiddleware_WrapsEachAttempt(t *testing.T) {
 	t.Parallel()
 	var order []string
 	note := func(name string) authentik.ClientOption {
@@ -619,7 +302,7 @@ func (c *closeable) Close() error {
 	return nil
 }
 
-func TestTokenFuncIsCalledForEachAttempt(t *testing.T) {
+func TestWithTokenFunc_CalledForEachAttempt(t *testing.T) {
 	t.Parallel()
 	type key struct{}
 	calls := 0
@@ -645,7 +328,7 @@ func TestTokenFuncIsCalledForEachAttempt(t *testing.T) {
 	assert.Equal(t, 2, calls)
 }
 
-func TestTheLastEightTokensAreRemembered(t *testing.T) {
+func TestWithTokenFunc_RedactsLastEightTokens(t *testing.T) {
 	t.Parallel()
 	calls := 0
 	token := func(n int) string { return fmt.Sprintf("token-number-%03d", n) }
@@ -664,7 +347,7 @@ func TestTheLastEightTokensAreRemembered(t *testing.T) {
 	assert.ErrorContains(t, err, "403 Forbidden: "+token(1)+" "+token(2)+strings.Repeat(" [redacted]", 8)+". (")
 }
 
-func TestCallersClientIsCopiedAndItsShorterTimeoutWins(t *testing.T) {
+func TestWithHTTPClient_CopiesClientAndUsesShorterTimeout(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct{ clients, ours, want time.Duration }{
 		{0, 0, time.Minute},
@@ -688,18 +371,4 @@ func TestCallersClientIsCopiedAndItsShorterTimeoutWins(t *testing.T) {
 			assert.Equal(t, time.Nanosecond, client.Timeout)
 		})
 	}
-}
-
-func TestCloseNeverTouchesTheCallersTransport(t *testing.T) {
-	t.Parallel()
-	transport := &testkit.Pool{RoundTripper: testkit.RoundTripFunc(func(*http.Request) (*http.Response, error) { return nil, io.ErrNoProgress })}
-	ak := testkit.NewCheckedClient(t, "https://sso.example.com", authentik.WithHTTPClient(&http.Client{Transport: transport}), testkit.NoWait)
-	require.Error(t, ak.List(t.Context(), t).Err)
-	ak.Close()
-	ak.Close()
-	assert.Zero(t, transport.Closed)
-	assert.NotPanics(t, func() {
-		new(authentik.Client).Close()
-		(*authentik.Client)(nil).Close()
-	})
 }

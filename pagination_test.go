@@ -102,8 +102,8 @@ func drain(t testing.TB, walk iter.Seq2[string, error]) (slugs string, err error
 var pagesOfTwo = &authentik.FlowsInstancesListOptions{PageSize: 2}
 
 // Clause 1 of the contract in FlowsInstancesAll's documentation; the other nine
-// are below, and the ninth is in TestOrderingIsMadeTotal.
-func TestWalkSendsNothingBeforeItsFirstStep(t *testing.T) {
+// are below, and the ninth is in TestFlowsInstancesListOptions_OrderingIsTotal.
+func TestFlowsInstancesAll_SendsNothingBeforeFirstStep(t *testing.T) {
 	t.Parallel()
 	eachWalk(t, func(t *testing.T, kind walkKind) {
 		synctest.Test(t, func(t *testing.T) {
@@ -128,7 +128,7 @@ func TestWalkSendsNothingBeforeItsFirstStep(t *testing.T) {
 }
 
 // Clause 2.
-func TestWalkKeepsTheOptionsOfItsCall(t *testing.T) {
+func TestFlowsInstancesAll_CopiesOptions(t *testing.T) {
 	t.Parallel()
 	eachWalk(t, func(t *testing.T, kind walkKind) {
 		server := &testkit.FlowServer{Slugs: testkit.ChangingLetters("abcdef", 2, "abcdefg")}
@@ -150,7 +150,7 @@ func TestWalkKeepsTheOptionsOfItsCall(t *testing.T) {
 }
 
 // Clause 3.
-func TestWalkStartsAgainAtEachRange(t *testing.T) {
+func TestFlowsInstancesAll_RestartsAtEachRange(t *testing.T) {
 	t.Parallel()
 	eachWalk(t, func(t *testing.T, kind walkKind) {
 		server := &testkit.FlowServer{Slugs: testkit.Letters("abcdef")}
@@ -207,7 +207,7 @@ func (l *lagging) roundTrip(req *http.Request) (*http.Response, error) {
 }
 
 // Clause 4.
-func TestWalkThatIsLeftSendsNothingMoreAndLeavesNoGoroutine(t *testing.T) {
+func TestFlowsInstancesAll_BreakLeavesNothingRunning(t *testing.T) {
 	t.Parallel()
 	leave := func(after string) func(iter.Seq2[string, error]) {
 		return func(walk iter.Seq2[string, error]) {
@@ -281,7 +281,7 @@ func TestWalkThatIsLeftSendsNothingMoreAndLeavesNoGoroutine(t *testing.T) {
 }
 
 // Clause 5.
-func TestWalkYieldsAnErrorOnceAfterWhatCameBefore(t *testing.T) {
+func TestFlowsInstancesAll_YieldsErrorOnce(t *testing.T) {
 	t.Parallel()
 	for status, attempts := range map[int]int{http.StatusServiceUnavailable: 4, http.StatusForbidden: 1} {
 		t.Run(strconv.Itoa(status), func(t *testing.T) {
@@ -308,7 +308,7 @@ func TestWalkYieldsAnErrorOnceAfterWhatCameBefore(t *testing.T) {
 }
 
 // Clause 6.
-func TestWalkChecksItsContextBeforeEachPage(t *testing.T) {
+func TestFlowsInstancesAll_ChecksContextBeforeEachPage(t *testing.T) {
 	t.Parallel()
 	eachWalk(t, func(t *testing.T, kind walkKind) {
 		synctest.Test(t, func(t *testing.T) {
@@ -340,7 +340,7 @@ func TestWalkChecksItsContextBeforeEachPage(t *testing.T) {
 }
 
 // Clause 6.
-func TestWalkWhoseContextHasEndedSendsNothing(t *testing.T) {
+func TestFlowsInstancesAll_EndedContextSendsNothing(t *testing.T) {
 	t.Parallel()
 	eachWalk(t, func(t *testing.T, kind walkKind) {
 		server := &testkit.FlowServer{Slugs: testkit.Letters("abc")}
@@ -355,7 +355,7 @@ func TestWalkWhoseContextHasEndedSendsNothing(t *testing.T) {
 }
 
 // Clause 6.
-func TestWalkWaitsNoLongerThanItsContext(t *testing.T) {
+func TestFlowsInstancesAll_ContextInterruptsWait(t *testing.T) {
 	t.Parallel()
 	for name, second := range map[string]func(*http.Request) (*http.Response, error){
 		"for an answer": func(req *http.Request) (*http.Response, error) {
@@ -394,7 +394,7 @@ func TestWalkWaitsNoLongerThanItsContext(t *testing.T) {
 }
 
 // Clause 7.
-func TestWalkRefusesAPageThatDoesNotFollow(t *testing.T) {
+func TestFlowsInstancesAll_RejectsPageOutOfOrder(t *testing.T) {
 	t.Parallel()
 	for _, tc := range []struct {
 		name      string
@@ -439,7 +439,7 @@ func TestWalkRefusesAPageThatDoesNotFollow(t *testing.T) {
 }
 
 // Clause 7.
-func TestWalkEndsAtAPageThatHasNothingNewAndYetANextOne(t *testing.T) {
+func TestFlowsInstancesAll_StopsAtPageWithoutNewItems(t *testing.T) {
 	t.Parallel()
 	const forever = 1000
 	for name, tc := range map[string]struct {
@@ -490,7 +490,7 @@ func TestWalkEndsAtAPageThatHasNothingNewAndYetANextOne(t *testing.T) {
 	})
 }
 
-func TestPaginationThatContradictsTheResultsIsRefused(t *testing.T) {
+func TestFlowsInstancesList_RejectsContradictingPagination(t *testing.T) {
 	t.Parallel()
 	for _, tc := range []struct {
 		path string
@@ -519,7 +519,7 @@ func TestPaginationThatContradictsTheResultsIsRefused(t *testing.T) {
 }
 
 // Clause 8.
-func TestWalkAsksForPagesOf100AndFollowsWhatItGets(t *testing.T) {
+func TestFlowsInstancesAll_PageSize(t *testing.T) {
 	t.Parallel()
 	var all []string
 	for i := range 250 {
@@ -557,7 +557,7 @@ func TestWalkAsksForPagesOf100AndFollowsWhatItGets(t *testing.T) {
 	}
 }
 
-func TestWalkFromAPageThatIsNotThereIsNotFound(t *testing.T) {
+func TestFlowsInstancesAll_FromMissingPage(t *testing.T) {
 	t.Parallel()
 	eachWalk(t, func(t *testing.T, kind walkKind) {
 		server := &testkit.FlowServer{Slugs: testkit.Letters("abc")}
@@ -571,7 +571,7 @@ func TestWalkFromAPageThatIsNotThereIsNotFound(t *testing.T) {
 	})
 }
 
-func TestWalkOfAnEmptyListIsEmpty(t *testing.T) {
+func TestFlowsInstancesAll_EmptyList(t *testing.T) {
 	t.Parallel()
 	eachWalk(t, func(t *testing.T, kind walkKind) {
 		server := &testkit.FlowServer{Slugs: func(int) []string { return nil }}
@@ -588,7 +588,7 @@ func TestWalkOfAnEmptyListIsEmpty(t *testing.T) {
 
 // Clause 10, in pages of two unless it says otherwise. What no client can see is here
 // too, because the documentation says so.
-func TestWalkTellsThatTheListChanged(t *testing.T) {
+func TestFlowsInstancesAll_ReportsListChange(t *testing.T) {
 	t.Parallel()
 	for _, tc := range []struct {
 		name     string
@@ -641,7 +641,7 @@ func TestWalkTellsThatTheListChanged(t *testing.T) {
 	}
 }
 
-func TestWalkAsksForNothingMoreOnceItKnowsItsEnd(t *testing.T) {
+func TestFlowsInstancesAll_StopsAtLastPage(t *testing.T) {
 	t.Parallel()
 	for _, tc := range []struct {
 		name    string
@@ -677,7 +677,7 @@ func TestWalkAsksForNothingMoreOnceItKnowsItsEnd(t *testing.T) {
 	}
 }
 
-func TestWalkFromALaterPageDoesNotExpectTheWholeCount(t *testing.T) {
+func TestFlowsInstancesAll_FromLaterPage(t *testing.T) {
 	t.Parallel()
 	eachWalk(t, func(t *testing.T, kind walkKind) {
 		ak := testkit.NewClient(t, &testkit.FlowServer{Slugs: testkit.ChangingLetters("abcdef", 3, "abcdefg")})
@@ -688,7 +688,7 @@ func TestWalkFromALaterPageDoesNotExpectTheWholeCount(t *testing.T) {
 	})
 }
 
-func TestPageThatIsGoneIsBothAChangeAndThe404(t *testing.T) {
+func TestFlowsInstancesAll_MissingPageIsListChange(t *testing.T) {
 	t.Parallel()
 	for contentType, tolerated := range map[string]bool{
 		"application/json":                true,
@@ -721,7 +721,7 @@ func TestPageThatIsGoneIsBothAChangeAndThe404(t *testing.T) {
 	}
 }
 
-func TestPagesKeepTheirPaginationAndLoseTheirRepeats(t *testing.T) {
+func TestFlowsInstancesPages_DropsRepeatedItems(t *testing.T) {
 	t.Parallel()
 	for size, repeating := range map[int]int{2: 2, 1: 2} { // page 2 begins with what page 1 ended with
 		list := testkit.ChangingLetters("bcdef", repeating, "abcdef")
@@ -744,7 +744,7 @@ func TestPagesKeepTheirPaginationAndLoseTheirRepeats(t *testing.T) {
 	}
 }
 
-func TestPrefetchedPagesComeInOrderAndNoMoreAreInFlightThanAllowed(t *testing.T) {
+func TestWithPrefetch_OrderAndLimit(t *testing.T) {
 	t.Parallel()
 	for _, tc := range []struct{ prefetch, pages, most int }{
 		{0, 6, 1},
@@ -773,7 +773,7 @@ func TestPrefetchedPagesComeInOrderAndNoMoreAreInFlightThanAllowed(t *testing.T)
 	}
 }
 
-func TestPrefetchHoldsNoMoreThanThePageDeliveredAndThoseAhead(t *testing.T) {
+func TestWithPrefetch_HoldsPagesAheadOnly(t *testing.T) {
 	t.Parallel()
 	for _, prefetch := range []int{0, 1, 2, 5} {
 		t.Run(strconv.Itoa(prefetch), func(t *testing.T) {
@@ -794,7 +794,7 @@ func TestPrefetchHoldsNoMoreThanThePageDeliveredAndThoseAhead(t *testing.T) {
 	}
 }
 
-func TestErrorOfAPrefetchedPageComesInItsTurn(t *testing.T) {
+func TestWithPrefetch_YieldsErrorInTurn(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		server := &testkit.FlowServer{
@@ -810,7 +810,7 @@ func TestErrorOfAPrefetchedPageComesInItsTurn(t *testing.T) {
 	})
 }
 
-func TestNegativePrefetchIsRefused(t *testing.T) {
+func TestWithPrefetch_RejectsNegative(t *testing.T) {
 	t.Parallel()
 	server := &testkit.FlowServer{Slugs: testkit.Letters("abc")}
 	ak := testkit.NewClient(t, server)
@@ -828,7 +828,7 @@ func TestNegativePrefetchIsRefused(t *testing.T) {
 	require.NoError(t, err, "where it does not apply, it is ignored")
 }
 
-func TestResponseIsOfThePageThatIsDelivered(t *testing.T) {
+func TestWithResponse_IsOfYieldedPage(t *testing.T) {
 	t.Parallel()
 	eachWalk(t, func(t *testing.T, kind walkKind) {
 		ak := testkit.NewClient(t, &testkit.FlowServer{
@@ -866,7 +866,7 @@ func sequence(err error, items ...int) iter.Seq2[int, error] {
 
 var errOfSequence = errors.New("broken")
 
-func TestCollectReturnsWhatCameBeforeAnError(t *testing.T) {
+func TestCollect_ReturnsItemsBeforeError(t *testing.T) {
 	t.Parallel()
 	for _, tc := range []struct {
 		err   error
@@ -883,7 +883,7 @@ func TestCollectReturnsWhatCameBeforeAnError(t *testing.T) {
 	}
 }
 
-func TestOneWantsExactlyOneItem(t *testing.T) {
+func TestOne_RequiresExactlyOneItem(t *testing.T) {
 	t.Parallel()
 	for _, tc := range []struct {
 		name  string
@@ -913,7 +913,7 @@ func TestOneWantsExactlyOneItem(t *testing.T) {
 	}
 }
 
-func TestOneReadsNoFurtherThanTheSecondItem(t *testing.T) {
+func TestOne_StopsAtSecondItem(t *testing.T) {
 	t.Parallel()
 	server := &testkit.FlowServer{Slugs: testkit.Letters("abcdef")}
 	ak := testkit.NewClient(t, server)
@@ -922,7 +922,7 @@ func TestOneReadsNoFurtherThanTheSecondItem(t *testing.T) {
 	assert.Equal(t, []int{1, 2}, server.Pages())
 }
 
-func TestSnapshotWalksAgainOnlyWhenTheListChanged(t *testing.T) {
+func TestSnapshot_RepeatsOnListChangeOnly(t *testing.T) {
 	t.Parallel()
 	changed := fmt.Errorf("page 2: %w", authentik.ErrListChanged)
 	for _, tc := range []struct {
@@ -951,7 +951,7 @@ func TestSnapshotWalksAgainOnlyWhenTheListChanged(t *testing.T) {
 	}
 }
 
-func TestSnapshotIsTheListAfterItChanged(t *testing.T) {
+func TestSnapshot_ReturnsListAfterChange(t *testing.T) {
 	t.Parallel()
 	walks := 0
 	server := &testkit.FlowServer{Slugs: func(page int) []string {
@@ -1046,7 +1046,7 @@ func (l *restlessList) lasting() []string {
 //   - misses nothing that was there all the time, if never was a flow deleted
 //     before the cursor and another one inserted behind it between the same
 //     two requests, for pages that are asked for in order.
-func TestWalkOfAListThatChangesAtRandom(t *testing.T) {
+func TestFlowsInstancesAll_RandomListChanges(t *testing.T) {
 	t.Parallel()
 	outcomes := map[string]int{}
 	for seed := range uint64(1000) {

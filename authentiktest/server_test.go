@@ -179,7 +179,7 @@ func TestWhatTheFakeDoesNotKnow(t *testing.T) {
 	}
 }
 
-func TestDocumentation(t *testing.T) {
+func TestDocumentation_IsComplete(t *testing.T) {
 	t.Parallel()
 	doccheck.Package(t, ".", "github.com/seed-299d42e7/authentik-go/authentiktest", func(method string) bool {
 		return strings.HasPrefix(method, "Route.") // they are Server's

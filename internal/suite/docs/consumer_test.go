@@ -18,7 +18,7 @@ import (
 
 // Every public name stands in testdata/consumer, a program of its own, and so
 // it compiles: a name that changes or goes breaks it.
-func TestConsumerUsesEveryPublicName(t *testing.T) {
+func TestConsumer_UsesEveryPublicName(t *testing.T) {
 	t.Parallel()
 	consumer, err := os.ReadFile(testkit.ModuleFile(t, "testdata", "consumer", "main.go"))
 	require.NoError(t, err)

@@ -9,7 +9,7 @@ import (
 	"github.com/seed-299d42e7/authentik-go/internal/testkit/doccheck"
 )
 
-func TestDocumentation(t *testing.T) {
+func TestDocumentation_IsComplete(t *testing.T) {
 	t.Parallel()
 	// What errors and models have for fmt, errors, slog and encoding/json is in
 	// the examples of their types.

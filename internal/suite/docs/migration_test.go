@@ -21,7 +21,7 @@ import (
 
 // Of docs/MIGRATION.md's pairs of code blocks the second ones stand in this file
 // too, and so are compiled.
-func TestMigrationGuidesCodeCompiles(t *testing.T) {
+func TestMigration_CodeCompiles(t *testing.T) {
 	t.Parallel()
 	guide, err := os.ReadFile(testkit.ModuleFile(t, "docs", "MIGRATION.md"))
 	require.NoError(t, err)
@@ -106,7 +106,7 @@ func migration(ctx context.Context, client *authentik.Client, transport *http.Tr
 	return err
 }
 
-func TestMigrationGuidesCodeRuns(t *testing.T) {
+func TestMigration_CodeRuns(t *testing.T) {
 	t.Parallel()
 	_, err := migrationClient(testkit.Token)
 	require.NoError(t, err)

@@ -21,7 +21,7 @@ import (
 )
 
 // The Go code of the README stands in this file too, and so is compiled.
-func TestREADMEsCodeCompiles(t *testing.T) {
+func TestREADME_CodeCompiles(t *testing.T) {
 	t.Parallel()
 	readme, err := os.ReadFile(testkit.ModuleFile(t, "README.md"))
 	require.NoError(t, err)
@@ -105,7 +105,7 @@ func withPrivateCA(url, token string, ca []byte, certificate tls.Certificate) (*
 	return authentik.NewClient(url, token, authentik.WithHTTPClient(&http.Client{Transport: transport}))
 }
 
-func TestREADMEsCodeRuns(t *testing.T) {
+func TestREADME_CodeRuns(t *testing.T) {
 	t.Parallel()
 	list := testkit.Recording(t, "2026.8.0-rc1", "list")
 	url := testkit.NewServer(t, list.Response)

@@ -35,8 +35,8 @@ func TestLive(t *testing.T) { //nolint:tparallel // somebody's server is asked o
 	compareServer(t, baseURL, token)
 }
 
-// TestLiveFake asks the fake of every release what TestLive asks a server.
-func TestLiveFake(t *testing.T) {
+// TestLive_Fake asks the fake of every release what TestLive asks a server.
+func TestLive_Fake(t *testing.T) {
 	t.Parallel()
 	for _, version := range authentiktest.Versions() {
 		t.Run(version, func(t *testing.T) {

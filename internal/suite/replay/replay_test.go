@@ -24,7 +24,7 @@ import (
 	"github.com/seed-299d42e7/authentik-go/internal/testkit/recording"
 )
 
-func TestEveryRecordedExchangeHasItsTypedOutcome(t *testing.T) {
+func TestReplay_EveryExchange(t *testing.T) {
 	t.Parallel()
 	counts := map[string]int{}
 	for version, exchanges := range testkit.Recordings(t) {
@@ -120,7 +120,7 @@ func inflated(t *testing.T, answer recording.Response) recording.Response {
 
 // jsonDifferences sees a field by its JSON key; this makes sure that it is that
 // key's field.
-func TestFieldsOfModelsAreNamedAfterTheKeysOfTheAPI(t *testing.T) {
+func TestModels_FieldsNamedAfterKeys(t *testing.T) {
 	t.Parallel()
 	for _, model := range []any{
 		authentik.Page[authentik.Flow]{},
@@ -186,7 +186,7 @@ func series(t *testing.T, exchanges []recording.Exchange) map[string][]recording
 	return all
 }
 
-func TestRecordedWalksDeliverEveryFlowOnceOrTellThatTheListChanged(t *testing.T) {
+func TestReplay_Lists(t *testing.T) {
 	t.Parallel()
 	for version, exchanges := range testkit.Recordings(t) {
 		lists := series(t, exchanges)

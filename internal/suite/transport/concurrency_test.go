@@ -23,7 +23,7 @@ import (
 // A client in many hands: walks and calls with every option, some
 // of them cancelled, out of time or beside a Close, over connections that fail
 // now and then. Whatever happens to one does not happen to another.
-func TestOneClientIn64Hands(t *testing.T) {
+func TestClient_ConcurrentUse(t *testing.T) {
 	t.Parallel()
 	const flows = 300
 	srv := authentiktest.Start(authentiktest.Empty())
@@ -149,7 +149,7 @@ func expect(err error, got, want int) error {
 }
 
 // Close is for connections that are idle: what is under way goes on.
-func TestCallsUnderWayOutliveClose(t *testing.T) {
+func TestClientClose_KeepsActiveCalls(t *testing.T) {
 	t.Parallel()
 	came, closedMeanwhile := make(chan struct{}), make(chan struct{})
 	answers := &testkit.Stub{Body: testkit.TwoFlowsBody}

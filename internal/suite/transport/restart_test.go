@@ -89,7 +89,7 @@ func restarts(t *testing.T) map[string][]recording.Exchange {
 // A restart as it was seen on real servers: for six seconds the backend is
 // gone, then it starts for seven more. Before and after, one connection in a
 // thousand is closed without an answer, as recycled workers do.
-func TestWalksSurviveARestartOfTheServer(t *testing.T) {
+func TestFlowsInstancesAll_SurvivesServerRestart(t *testing.T) {
 	t.Parallel()
 	var slugs []string
 	for i := range 1250 {
@@ -166,7 +166,7 @@ func TestWalksSurviveARestartOfTheServer(t *testing.T) {
 }
 
 // A wrong port looks like a server that is down, and must not be waited for.
-func TestConnectionRefusedFailsFastOnAServerThatNeverAnswered(t *testing.T) {
+func TestRetryPolicy_FailsFastWhenNeverReached(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		var network pipes

@@ -27,7 +27,7 @@ import (
 	"github.com/seed-299d42e7/authentik-go/internal/testkit/recording"
 )
 
-func TestTheLongestDurationIsLongAndNotNone(t *testing.T) {
+func TestRetryPolicy_LongestDurations(t *testing.T) {
 	t.Parallel()
 	throttled := testkit.Respond(testkit.Reply(429, testkit.JSON, `{}`))
 	unavailable := testkit.Respond(testkit.Reply(503, testkit.JSON, `{}`))
@@ -75,7 +75,7 @@ func TestTheLongestDurationIsLongAndNotNone(t *testing.T) {
 	}
 }
 
-func TestAnErrorWhoseBodyHangsIsATimeout(t *testing.T) {
+func TestWithTimeout_CoversErrorBody(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		server := testkit.NewSequence(testkit.HangInBody(testkit.Reply(503, testkit.Text, "wait for")))
@@ -119,7 +119,7 @@ func TestAnErrorWhoseBodyHangsIsATimeout(t *testing.T) {
 	})
 }
 
-func TestBackoffIsFullJitter(t *testing.T) {
+func TestRetryPolicy_FullJitter(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
 		policy authentik.RetryPolicy
@@ -155,7 +155,7 @@ func TestBackoffIsFullJitter(t *testing.T) {
 	}
 }
 
-func TestWhatIsAskedForIsWaitedForAndATenthMoreAtMost(t *testing.T) {
+func TestRetryPolicy_HonorsRetryAfter(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		var all []time.Duration
@@ -194,7 +194,7 @@ var (
 	errRefusedByWindows = &net.OpError{Op: "dial", Net: "tcp", Err: os.NewSyscallError("connectex", syscall.Errno(10061))}
 )
 
-func TestMaxAttempts(t *testing.T) {
+func TestRetryPolicy_MaxAttempts(t *testing.T) {
 	t.Parallel()
 	starting := testkit.Respond(testkit.Reply(503, testkit.JSON, testkit.StartingBody, "Retry-After", "1"))
 	once := authentik.RetryPolicy{MaxAttempts: 1}
@@ -229,7 +229,7 @@ func TestMaxAttempts(t *testing.T) {
 	))
 }
 
-func TestOneRetryAfterATimeout(t *testing.T) {
+func TestRetryPolicy_OneRetryAfterTimeout(t *testing.T) {
 	t.Parallel()
 	const text = "attempt timed out after 1m0s"
 	for name, c := range map[string]struct {
@@ -261,7 +261,7 @@ func TestOneRetryAfterATimeout(t *testing.T) {
 	}
 }
 
-func TestRetryBudget(t *testing.T) {
+func TestRetryPolicy_Budget(t *testing.T) {
 	t.Parallel()
 	// outage is how many retries a client makes in it.
 	outage := func(t *testing.T, ak *testkit.CheckedClient, server *testkit.Sequence, calls int) (retries int) {
@@ -325,7 +325,7 @@ func TestRetryBudget(t *testing.T) {
 }
 
 // What routers say while their backend is away, and what is no such thing.
-func TestAServerThatSaysThatItIsComingBackIsWaitedFor(t *testing.T) {
+func TestRetryPolicy_WaitsForStartingServer(t *testing.T) {
 	t.Parallel()
 	const failed = "failed to connect to authentik backend: "
 	type answer struct {
@@ -412,7 +412,7 @@ func TestAServerThatSaysThatItIsComingBackIsWaitedFor(t *testing.T) {
 	})
 }
 
-func TestStartupWait(t *testing.T) {
+func TestRetryPolicy_StartupWait(t *testing.T) {
 	t.Parallel()
 	starting := testkit.Respond(testkit.Reply(503, testkit.JSON, testkit.StartingBody))
 	startingText := func(why string) string {
@@ -492,7 +492,7 @@ func TestStartupWait(t *testing.T) {
 	}
 }
 
-func TestMaxElapsedIsForCallersWithoutADeadline(t *testing.T) {
+func TestRetryPolicy_MaxElapsedWithoutDeadline(t *testing.T) {
 	t.Parallel()
 	asks := testkit.RespondStatus(503, "50")
 	for name, c := range map[string]struct {
@@ -531,7 +531,7 @@ func TestMaxElapsedIsForCallersWithoutADeadline(t *testing.T) {
 }
 
 // Nothing of an earlier attempt is told of a later one.
-func TestTheLastAnswerIsTold(t *testing.T) {
+func TestRequestError_HasLastResponse(t *testing.T) {
 	t.Parallel()
 	cut := testkit.Respond(testkit.Reply(200, testkit.JSON, testkit.TwoFlowsBody[:99]))
 	for name, c := range map[string]struct {
@@ -568,7 +568,7 @@ func TestTheLastAnswerIsTold(t *testing.T) {
 	})
 }
 
-func TestTheLogHasWhatItsDocumentationSays(t *testing.T) {
+func TestWithLogger_Records(t *testing.T) {
 	t.Parallel()
 	type record = map[string]any
 	for name, c := range map[string]struct {

@@ -20,7 +20,7 @@ import (
 // What go-retryablehttp does by itself, and what this library does with it. A
 // test that fails on the left side after an update of it says that something
 // of internal/transport may not be needed any more.
-func TestWhatGoRetryableHTTPDoesByItself(t *testing.T) {
+func TestRetryableHTTP_Defaults(t *testing.T) {
 	t.Parallel()
 	type behaviour struct {
 		requests int

@@ -1,4 +1,4 @@
-package authentik_test
+package faults_test
 
 import (
 	"errors"
@@ -52,8 +52,8 @@ func statuses(requests int, took [2]time.Duration, all ...int) (s []testkit.Scen
 	return s
 }
 
-// elsewhere is a server that nobody may come to.
-func elsewhere(t testing.TB) (url string) {
+// forbiddenServer returns the URL of a server to which no request may be sent.
+func forbiddenServer(t testing.TB) (url string) {
 	t.Helper()
 	server := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, req *http.Request) {
 		assert.Fail(t, "followed", "%s with %v", req.URL, req.Header)
@@ -210,7 +210,7 @@ var httpFaults = map[string]func(*testing.T){
 	},
 	"H14": func(t *testing.T) {
 		t.Parallel()
-		target := elsewhere(t)
+		target := forbiddenServer(t)
 		secret := strings.Replace(target, "://", "://user:"+testkit.ServerSecret+"@", 1) + "/if/flow/?next=" + testkit.ServerSecret + "#" + testkit.ServerSecret
 		for _, status := range []int{301, 302, 303, 307, 308} {
 			unfollowed(t, status, []string{secret}, ": redirected to http://127.0.0.1:0/if/flow/; no redirect is followed: is the base URL right?")
@@ -232,7 +232,7 @@ var httpFaults = map[string]func(*testing.T){
 			assert.Fail(t, "consulted")
 			return errors.New("refused")
 		}, Transport: &http.Transport{DisableKeepAlives: true}}
-		unfollowed(t, 302, []string{elsewhere(t)}, ": redirected to http://127.0.0.1:0; no redirect is followed: is the base URL right?", authentik.WithHTTPClient(consulted))
+		unfollowed(t, 302, []string{forbiddenServer(t)}, ": redirected to http://127.0.0.1:0; no redirect is followed: is the base URL right?", authentik.WithHTTPClient(consulted))
 	},
 	"H18": func(t *testing.T) {
 		t.Parallel()

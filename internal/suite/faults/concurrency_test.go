@@ -1,4 +1,4 @@
-package authentik_test
+package faults_test
 
 import (
 	"context"

@@ -1,0 +1,121 @@
+package authentik_test
+
+import (
+	"errors"
+	"fmt"
+	"net/http"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/seed-299d42e7/authentik-go"
+	"github.com/seed-299d42e7/authentik-go/internal/testkit"
+)
+
+// refusedURLs are base URLs that cannot work, by the row of the fault matrix,
+// and why.
+var refusedURLs = map[string]map[string][]string{
+	"S3": {
+		"it is http://, where everybody on the way can read the token: use https://, or WithInsecureHTTP": {
+			"http://sso.example.com", "http://192.0.2.1", "http://[2001:db8::1]", "http://localhost.example.com", "http://127.0.0.1.example.com", "http://0.0.0.0", "HTTP://sso.example.com",
+		},
+	},
+	"S4": {
+		"it has a user or password in it: authentik takes a token": {
+			"https://user:" + testkit.ServerSecret + "@sso.example.com", "https://" + testkit.ServerSecret + "@sso.example.com", "https://:" + testkit.ServerSecret + "@sso.example.com",
+			"https://@sso.example.com", "http://user:" + testkit.ServerSecret + "@127.0.0.1",
+		},
+	},
+	"S5": {
+		"it is not a URL such as https://sso.example.com": {
+			"https://user:" + testkit.ServerSecret + "%zz@sso.example.com", "https://sso.example.com/%zz?token=" + testkit.ServerSecret, "https://sso.example.com:" + testkit.ServerSecret,
+			"https://[" + testkit.ServerSecret, "https://sso.example.com\n" + testkit.ServerSecret, "https://sso.example.com /" + testkit.ServerSecret, "\x7f" + testkit.ServerSecret, ":" + testkit.ServerSecret,
+		},
+	},
+	"S6": {
+		"it is empty": {""},
+		"it does not begin with https://": {
+			"sso.example.com", "localhost:9000", "//sso.example.com", "/api/v3", "ftp://sso.example.com", "unix:///run/authentik.sock", "httpss://sso.example.com",
+			"mailto:" + testkit.ServerSecret, "sso.example.com?token=" + testkit.ServerSecret, "?https://sso.example.com",
+		},
+		"it has no host": {"https:", "https://", "https:sso.example.com", "https:/sso.example.com", "https:///api/v3", "https://:443", "http://"},
+		"it has a query or fragment: give the server's root": {
+			"https://sso.example.com?token=" + testkit.ServerSecret, "https://sso.example.com/?", "https://sso.example.com/#" + testkit.ServerSecret, "https://sso.example.com#",
+		},
+		"its port is not one of 1 to 65535":                                {"https://sso.example.com:0", "https://sso.example.com:65536", "https://sso.example.com:99999", "https://sso.example.com:", "https://[::1]:99999"},
+		"its path has an empty segment":                                    {"https://sso.example.com/a//b", "https://sso.example.com//a"},
+		`its path has a segment that is "." or "..", or has a slash in it`: {"https://sso.example.com/..", "https://sso.example.com/a/../b", "https://sso.example.com/%2e%2e/a", "https://sso.example.com/./a", "https://sso.example.com/a%2fb", `https://sso.example.com/a\b`, "https://sso.example.com/a%5cb"},
+		"its path has a control character or is not UTF-8":                 {"https://sso.example.com/%00", "https://sso.example.com/a%0d%0ab", "https://sso.example.com/%ff"},
+		"it goes on after /api/v3: give the server's root":                 {"https://sso.example.com/api/v3/flows", "https://sso.example.com/api/v3/api/v3", "https://sso.example.com/a/api/v3/b/api/v3/"},
+	},
+}
+
+func TestNewClient_RejectsBaseURL(t *testing.T) {
+	t.Parallel()
+	for row, reasons := range refusedURLs {
+		t.Run(row, func(t *testing.T) {
+			t.Parallel()
+			for reason, urls := range reasons {
+				for _, base := range urls {
+					ak, err := authentik.NewClient(base, testkit.Token)
+					require.Nil(t, ak, "%q", base)
+					testkit.RequireType[*authentik.ArgumentError](t, err)
+					assert.Equal(t, "authentik: NewClient: baseURL: "+reason, err.Error(), "%q", base)
+					require.NoError(t, errors.Unwrap(err))
+					testkit.AssertNoSecrets(t, err)
+				}
+			}
+		})
+	}
+}
+
+func TestNewClient_JoinsBaseURL(t *testing.T) {
+	t.Parallel()
+	for base, want := range map[string]string{
+		"https://sso.example.com":                    "https://sso.example.com/api/v3/",
+		"https://sso.example.com/":                   "https://sso.example.com/api/v3/",
+		"https://sso.example.com//":                  "https://sso.example.com/api/v3/",
+		"https://sso.example.com/api/v3":             "https://sso.example.com/api/v3/",
+		"https://sso.example.com/api/v3/":            "https://sso.example.com/api/v3/",
+		"https://sso.example.com/sub/path":           "https://sso.example.com/sub/path/api/v3/",
+		"https://sso.example.com/sub/path/":          "https://sso.example.com/sub/path/api/v3/",
+		"https://sso.example.com/sub/path/api/v3/":   "https://sso.example.com/sub/path/api/v3/",
+		"https://sso.example.com/api/v3x":            "https://sso.example.com/api/v3x/api/v3/",
+		"https://sso.example.com/xapi/v3":            "https://sso.example.com/xapi/v3/api/v3/",
+		"https://sso.example.com/api":                "https://sso.example.com/api/api/v3/",
+		"https://sso.example.com/a%20b/S%C3%BCd/%25": "https://sso.example.com/a%20b/S%C3%BCd/%25/api/v3/",
+		"https://sso.example.com/Süd":                "https://sso.example.com/S%C3%BCd/api/v3/",
+		"https://sso.example.com/a%21b":              "https://sso.example.com/a%21b/api/v3/",
+		"HTTPS://SSO.example.com:8443":               "https://SSO.example.com:8443/api/v3/",
+		"https://[2001:db8::1]:9443/sub":             "https://[2001:db8::1]:9443/sub/api/v3/",
+		"http://localhost:9000":                      "http://localhost:9000/api/v3/",
+		"http://LocalHost":                           "http://LocalHost/api/v3/",
+		"http://127.0.0.1:9000":                      "http://127.0.0.1:9000/api/v3/",
+		"http://127.8.8.8":                           "http://127.8.8.8/api/v3/",
+		"http://[::1]:9000":                          "http://[::1]:9000/api/v3/",
+		"http://[::ffff:127.0.0.1]":                  "http://[::ffff:127.0.0.1]/api/v3/",
+		"https://sso.example.com:1":                  "https://sso.example.com:1/api/v3/",
+		"https://sso.example.com:65535":              "https://sso.example.com:65535/api/v3/",
+		"insecure http://sso.example.com:9000/sub/":  "http://sso.example.com:9000/sub/api/v3/",
+		"insecure https://sso.example.com":           "https://sso.example.com/api/v3/",
+	} {
+		var sent *http.Request
+		opts := []authentik.ClientOption{nil, authentik.WithHTTPClient(&http.Client{Transport: testkit.RoundTripFunc(func(req *http.Request) (*http.Response, error) {
+			sent = req
+			return testkit.HTTPResponse(testkit.TwoFlows), nil
+		})})}
+		root, insecure := strings.CutPrefix(base, "insecure ")
+		if insecure {
+			opts = append(opts, authentik.WithInsecureHTTP())
+		}
+		ak, err := authentik.NewClient(root, testkit.Token, opts...)
+		require.NoError(t, err, base)
+		_, err = ak.FlowsInstancesList(t.Context(), &authentik.FlowsInstancesListOptions{Slug: "a/b"})
+		require.NoError(t, err)
+		assert.Equal(t, want+"flows/instances/?slug=a%2Fb", sent.URL.String(), base)
+		assert.Equal(t, sent.URL.Host, sent.Host)
+		assert.Equal(t, "authentik.Client("+strings.TrimSuffix(want, "/api/v3/")+")", fmt.Sprint(ak))
+	}
+}

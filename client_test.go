@@ -1,0 +1,103 @@
+package authentik_test
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net/http"
+	"strings"
+	"testing"
+	"testing/synctest"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/seed-299d42e7/authentik-go"
+	"github.com/seed-299d42e7/authentik-go/internal/testkit"
+)
+
+// refusedTokens are what no token looks like, and why.
+var refusedTokens = map[string][]string{
+	"it is empty": {""},
+	"it begins with Bearer, which is not part of a token": {"Bearer " + testkit.Token, "bearer " + testkit.Token, "BEARER " + testkit.Token, "Bearer "},
+	"it has a character that no token has, such as a space or the end of a line": {
+		testkit.Token + "\n", testkit.Token + "\r\n", "\x00" + testkit.Token, " " + testkit.Token, testkit.Token + " ", testkit.Token + " " + testkit.Token, testkit.Token + "\t", testkit.Token + "\x7f", testkit.Token + "é", "\ufeff" + testkit.Token, "\x80",
+	},
+}
+
+func TestNewClient_RejectsToken(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		for reason, tokens := range refusedTokens {
+			for _, token := range tokens {
+				ak, err := authentik.NewClient("https://sso.example.com", token)
+				require.Nil(t, ak)
+				testkit.RequireType[*authentik.ArgumentError](t, err)
+				assert.EqualError(t, err, "authentik: NewClient: token: "+reason)
+				require.NoError(t, errors.Unwrap(err))
+				testkit.AssertNoSecrets(t, err)
+
+				server := testkit.NewSequence(testkit.Respond(testkit.TwoFlows))
+				rotating, err := authentik.NewClient("https://sso.example.com", "", authentik.WithHTTPClient(&http.Client{Transport: testkit.RoundTripFunc(server.RoundTrip)}),
+					authentik.WithTokenFunc(func(context.Context) (string, error) { return token, nil }))
+				require.NoError(t, err)
+				_, err = rotating.FlowsInstancesList(t.Context(), nil)
+				testkit.AssertListError(t, err, "no token: "+reason+" (1 attempt)")
+				testkit.AssertNoSecrets(t, err)
+				assert.Zero(t, server.Requests())
+			}
+		}
+	})
+	for _, token := range []string{"a", "Bearer", "bearerX" + testkit.Token, "!~", strings.Repeat("x", 4096)} {
+		_, err := authentik.NewClient("https://sso.example.com", token)
+		assert.NoError(t, err)
+	}
+}
+
+func TestNewClientFromEnv(t *testing.T) { //nolint:paralleltest // it sets the environment
+	var sent *http.Request
+	opt := authentik.WithHTTPClient(&http.Client{Transport: testkit.RoundTripFunc(func(req *http.Request) (*http.Response, error) {
+		sent = req
+		return testkit.HTTPResponse(testkit.TwoFlows), nil
+	})})
+	for _, c := range []struct{ url, token, want string }{
+		{"", testkit.Token, "authentik: NewClient: AUTHENTIK_URL: it is empty"},
+		{"sso.example.com", testkit.Token, "authentik: NewClient: AUTHENTIK_URL: it does not begin with https://"},
+		{"https://sso.example.com", "", "authentik: NewClient: AUTHENTIK_TOKEN: it is empty"},
+		{"https://sso.example.com", testkit.Token + "\n", "authentik: NewClient: AUTHENTIK_TOKEN: it has a character that no token has, such as a space or the end of a line"},
+		{"https://sso.example.com/sub/", testkit.Token, ""},
+	} {
+		t.Setenv("AUTHENTIK_URL", c.url)
+		t.Setenv("AUTHENTIK_TOKEN", c.token)
+		ak, err := authentik.NewClientFromEnv(opt)
+		if c.want != "" {
+			require.Nil(t, ak)
+			assert.EqualError(t, err, c.want)
+			continue
+		}
+		require.NoError(t, err)
+		_, err = ak.FlowsInstancesList(t.Context(), nil)
+		require.NoError(t, err)
+		assert.Equal(t, "https://sso.example.com/sub/api/v3/flows/instances/", sent.URL.String())
+		assert.Equal(t, "Bearer "+testkit.Token, sent.Header.Get("Authorization"))
+	}
+	// Nothing else reads it.
+	_, err := authentik.NewClient("", "")
+	assert.Error(t, err)
+	_, err = authentik.NewClientFromEnv(authentik.WithTokenFunc(func(context.Context) (string, error) { return testkit.Token, nil }))
+	assert.EqualError(t, err, "authentik: NewClient: AUTHENTIK_TOKEN: there is WithTokenFunc too: give one of them")
+}
+
+func TestClientClose_KeepsCallersTransport(t *testing.T) {
+	t.Parallel()
+	transport := &testkit.Pool{RoundTripper: testkit.RoundTripFunc(func(*http.Request) (*http.Response, error) { return nil, io.ErrNoProgress })}
+	ak := testkit.NewCheckedClient(t, "https://sso.example.com", authentik.WithHTTPClient(&http.Client{Transport: transport}), testkit.NoWait)
+	require.Error(t, ak.List(t.Context(), t).Err)
+	ak.Close()
+	ak.Close()
+	assert.Zero(t, transport.Closed)
+	assert.NotPanics(t, func() {
+		new(authentik.Client).Close()
+		(*authentik.Client)(nil).Close()
+	})
+}

@@ -1,0 +1,124 @@
+package authentik_test
+
+import (
+	"encoding/json"
+	"net/http"
+	"net/url"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/seed-299d42e7/authentik-go"
+	"github.com/seed-299d42e7/authentik-go/internal/testkit"
+	"github.com/seed-299d42e7/authentik-go/internal/testkit/recording"
+)
+
+// getPaths are paths of Get and what is asked for; "" and the reason if it is
+// refused.
+var getPaths = map[string][2]string{
+	"core/users/me/":                  {"core/users/me/"},
+	"core/users/me":                   {"core/users/me/"},
+	"/core/users/me/":                 {"core/users/me/"},
+	"":                                {""},
+	"/":                               {""},
+	"schema":                          {"schema/"},
+	"a%2Bb/c%20d":                     {"a%2Bb/c%20d/"},
+	"a b/Süd+":                        {"a%20b/S%C3%BCd+/"},
+	"flows/instances/%25/":            {"flows/instances/%25/"},
+	"a:b@c/d;e=f,g":                   {"a:b@c/d;e=f,g/"},
+	"apiary/v3":                       {"apiary/v3/"},
+	"..":                              {"", `its path has a segment that is "." or "..", or has a slash in it`},
+	"../../if/admin":                  {"", `its path has a segment that is "." or "..", or has a slash in it`},
+	"core/../flows":                   {"", `its path has a segment that is "." or "..", or has a slash in it`},
+	"core/%2e%2e/flows":               {"", `its path has a segment that is "." or "..", or has a slash in it`},
+	"core/%2E./flows":                 {"", `its path has a segment that is "." or "..", or has a slash in it`},
+	"./core":                          {"", `its path has a segment that is "." or "..", or has a slash in it`},
+	"core/a%2Fb":                      {"", `its path has a segment that is "." or "..", or has a slash in it`},
+	`core\users`:                      {"", `its path has a segment that is "." or "..", or has a slash in it`},
+	"core//users":                     {"", "its path has an empty segment"},
+	"core/users//":                    {"", "its path has an empty segment"},
+	"core/%zz" + testkit.ServerSecret: {"", "its path has a malformed % escape"},
+	"core/%0a":                        {"", "its path has a control character or is not UTF-8"},
+	"core/\n":                         {"", "its path has a control character or is not UTF-8"},
+	"core/%ff":                        {"", "its path has a control character or is not UTF-8"},
+	"core/?a=" + testkit.ServerSecret: {"", "it has a query or a fragment: the query is an argument of its own"},
+	"core/#" + testkit.ServerSecret:   {"", "it has a query or a fragment: the query is an argument of its own"},
+	"https://sso.example.com":         {"", "it is an absolute URL: give what follows /api/v3/"},
+	"//sso.example.com/a":             {"", "it is an absolute URL: give what follows /api/v3/"},
+	"api/v3/core":                     {"", "it begins with /api/v3: give what follows"},
+	"/api/v3/":                        {"", "it begins with /api/v3: give what follows"},
+}
+
+func TestClientGet_Path(t *testing.T) {
+	t.Parallel()
+	var sent []string
+	ak := testkit.NewCheckedClient(t, "https://sso.example.com/sub", authentik.WithHTTPClient(&http.Client{Transport: testkit.RoundTripFunc(func(req *http.Request) (*http.Response, error) {
+		sent = append(sent, req.Method+" "+req.URL.String())
+		return testkit.HTTPResponse(testkit.TwoFlows), nil
+	})}))
+	for path, want := range getPaths {
+		sent = nil
+		err := ak.Get(t.Context(), path, url.Values{"a": {"b&c", "d"}, "e": {""}}, new(any))
+		if want[1] == "" {
+			require.NoError(t, err, "%q", path)
+			assert.Equal(t, []string{"GET https://sso.example.com/sub/api/v3/" + want[0] + "?a=b%26c&a=d&e="}, sent)
+			continue
+		}
+		testkit.RequireType[*authentik.ArgumentError](t, err)
+		assert.EqualError(t, err, "authentik: Get: path: "+want[1], "%q", path)
+		testkit.AssertNoSecrets(t, err)
+		assert.Empty(t, sent)
+	}
+}
+
+func TestClientGet_WritesOutOnSuccessOnly(t *testing.T) {
+	t.Parallel()
+	type user struct {
+		Username string
+		Groups   []int
+	}
+	before := func() *user { return &user{"before", []int{1}} }
+	for body, want := range map[string]string{
+		`{"username":"after","groups":[2,3]}`: "",
+		`{}`:                                  "", // encoding/json has no required keys, but what was there is gone
+		`{"username":"after","groups":["x"]}`: `unusable answer \(200 OK, application/json\): (?i:groups)(\.0)?: string, want int`,
+		`null`:                                `unusable answer \(200 OK, application/json\): null, want a value: null`,
+		` `:                                   `unusable answer \(200 OK, application/json\): empty body`,
+		`{"username":"after"}x`:               `unusable answer \(200 OK, application/json\): data after the end of the JSON value: x`,
+		`{"username":"a","username":"b"}`:     "",
+	} {
+		out := before()
+		err := testkit.NewClient(t, testkit.Reply(200, testkit.JSON, body)).Get(t.Context(), "core/users/me/", nil, out)
+		if want == "" {
+			require.NoError(t, err)
+			var fresh user
+			require.NoError(t, json.Unmarshal([]byte(body), &fresh))
+			assert.Equal(t, fresh, *out)
+			continue
+		}
+		assert.Regexp(t, "^authentik: Get: "+want, err.Error())
+		assert.Equal(t, before(), out)
+	}
+
+	ak := testkit.NewClient(t, testkit.Reply(200, testkit.JSON, `null`))
+	pointer, anything := before(), any(1)
+	require.NoError(t, ak.Get(t.Context(), "a", nil, &pointer))
+	assert.Nil(t, pointer)
+	require.NoError(t, ak.Get(t.Context(), "a", nil, &anything))
+	assert.Nil(t, anything)
+	for _, out := range []any{user{}, "a", (*user)(nil), map[string]any{}, []int{}} {
+		err := ak.Get(t.Context(), "a", nil, out)
+		testkit.RequireType[*authentik.ArgumentError](t, err)
+		assert.EqualError(t, err, "authentik: Get: out: must be a pointer to a value")
+	}
+
+	// Without an out nothing is decoded; an error is still one.
+	var response authentik.Response
+	for _, answer := range []recording.Response{testkit.Reply(200, testkit.HTML, "<p>"), testkit.Reply(204, "", ""), testkit.Reply(200, "", ""), testkit.Reply(206, testkit.Text, "a part")} {
+		require.NoError(t, testkit.NewClient(t, answer).Get(t.Context(), "a", nil, nil, authentik.WithResponse(&response)))
+		assert.Equal(t, answer.Text, string(response.Body))
+		assert.Equal(t, answer.Status, response.StatusCode)
+	}
+	assert.ErrorIs(t, testkit.NewClient(t, testkit.Reply(404, testkit.HTML, "<p>")).Get(t.Context(), "a", nil, nil), authentik.ErrNotFound)
+}
