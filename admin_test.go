@@ -13,7 +13,9 @@ import (
 
 func TestServerVersion(t *testing.T) {
 	t.Parallel()
-	server := &testkit.Stub{Body: `{"version_current":"2024.10.0","version_latest":"2024.10.1","build_hash":"","outdated":true}`}
+	server := &testkit.Stub{
+		Body: `{"version_current":"2024.10.0","version_latest":"2024.10.1","build_hash":"","outdated":true}`,
+	}
 	var asked *http.Request
 	ak := testkit.NewClient(t, http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
 		asked = req
@@ -34,8 +36,13 @@ func TestServerVersion(t *testing.T) {
 		version, err := testkit.NewClient(t, testkit.Reply(200, testkit.JSON, body)).ServerVersion(t.Context())
 		assert.Empty(t, version)
 		testkit.RequireType[*authentik.DecodeError](t, err)
-		assert.EqualError(t, err, "authentik: ServerVersion: unusable answer (200 OK, application/json): "+want+" (request "+testkit.RequestID+", 1 attempt)")
+		assert.EqualError(
+			t,
+			err,
+			"authentik: ServerVersion: unusable answer (200 OK, application/json): "+want+" (request "+testkit.RequestID+", 1 attempt)",
+		)
 	}
-	_, err = testkit.NewClient(t, testkit.Reply(403, testkit.JSON, `{"detail":"Token invalid/expired"}`)).ServerVersion(t.Context())
+	_, err = testkit.NewClient(t, testkit.Reply(403, testkit.JSON, `{"detail":"Token invalid/expired"}`)).
+		ServerVersion(t.Context())
 	assert.ErrorIs(t, err, authentik.ErrForbidden)
 }

@@ -19,36 +19,95 @@ import (
 var refusedURLs = map[string]map[string][]string{
 	"S3": {
 		"it is http://, where everybody on the way can read the token: use https://, or WithInsecureHTTP": {
-			"http://sso.example.com", "http://192.0.2.1", "http://[2001:db8::1]", "http://localhost.example.com", "http://127.0.0.1.example.com", "http://0.0.0.0", "HTTP://sso.example.com",
+			"http://sso.example.com",
+			"http://192.0.2.1",
+			"http://[2001:db8::1]",
+			"http://localhost.example.com",
+			"http://127.0.0.1.example.com",
+			"http://0.0.0.0",
+			"HTTP://sso.example.com",
 		},
 	},
 	"S4": {
 		"it has a user or password in it: authentik takes a token": {
-			"https://user:" + testkit.ServerSecret + "@sso.example.com", "https://" + testkit.ServerSecret + "@sso.example.com", "https://:" + testkit.ServerSecret + "@sso.example.com",
-			"https://@sso.example.com", "http://user:" + testkit.ServerSecret + "@127.0.0.1",
+			"https://user:" + testkit.ServerSecret + "@sso.example.com",
+			"https://" + testkit.ServerSecret + "@sso.example.com",
+			"https://:" + testkit.ServerSecret + "@sso.example.com",
+			"https://@sso.example.com",
+			"http://user:" + testkit.ServerSecret + "@127.0.0.1",
 		},
 	},
 	"S5": {
 		"it is not a URL such as https://sso.example.com": {
-			"https://user:" + testkit.ServerSecret + "%zz@sso.example.com", "https://sso.example.com/%zz?token=" + testkit.ServerSecret, "https://sso.example.com:" + testkit.ServerSecret,
-			"https://[" + testkit.ServerSecret, "https://sso.example.com\n" + testkit.ServerSecret, "https://sso.example.com /" + testkit.ServerSecret, "\x7f" + testkit.ServerSecret, ":" + testkit.ServerSecret,
+			"https://user:" + testkit.ServerSecret + "%zz@sso.example.com",
+			"https://sso.example.com/%zz?token=" + testkit.ServerSecret,
+			"https://sso.example.com:" + testkit.ServerSecret,
+			"https://[" + testkit.ServerSecret,
+			"https://sso.example.com\n" + testkit.ServerSecret,
+			"https://sso.example.com /" + testkit.ServerSecret,
+			"\x7f" + testkit.ServerSecret,
+			":" + testkit.ServerSecret,
 		},
 	},
 	"S6": {
 		"it is empty": {""},
 		"it does not begin with https://": {
-			"sso.example.com", "localhost:9000", "//sso.example.com", "/api/v3", "ftp://sso.example.com", "unix:///run/authentik.sock", "httpss://sso.example.com",
-			"mailto:" + testkit.ServerSecret, "sso.example.com?token=" + testkit.ServerSecret, "?https://sso.example.com",
+			"sso.example.com",
+			"localhost:9000",
+			"//sso.example.com",
+			"/api/v3",
+			"ftp://sso.example.com",
+			"unix:///run/authentik.sock",
+			"httpss://sso.example.com",
+			"mailto:" + testkit.ServerSecret,
+			"sso.example.com?token=" + testkit.ServerSecret,
+			"?https://sso.example.com",
 		},
-		"it has no host": {"https:", "https://", "https:sso.example.com", "https:/sso.example.com", "https:///api/v3", "https://:443", "http://"},
+		"it has no host": {
+			"https:",
+			"https://",
+			"https:sso.example.com",
+			"https:/sso.example.com",
+			"https:///api/v3",
+			"https://:443",
+			"http://",
+		},
 		"it has a query or fragment: give the server's root": {
-			"https://sso.example.com?token=" + testkit.ServerSecret, "https://sso.example.com/?", "https://sso.example.com/#" + testkit.ServerSecret, "https://sso.example.com#",
+			"https://sso.example.com?token=" + testkit.ServerSecret,
+			"https://sso.example.com/?",
+			"https://sso.example.com/#" + testkit.ServerSecret,
+			"https://sso.example.com#",
 		},
-		"its port is not one of 1 to 65535":                                {"https://sso.example.com:0", "https://sso.example.com:65536", "https://sso.example.com:99999", "https://sso.example.com:", "https://[::1]:99999"},
-		"its path has an empty segment":                                    {"https://sso.example.com/a//b", "https://sso.example.com//a"},
-		`its path has a segment that is "." or "..", or has a slash in it`: {"https://sso.example.com/..", "https://sso.example.com/a/../b", "https://sso.example.com/%2e%2e/a", "https://sso.example.com/./a", "https://sso.example.com/a%2fb", `https://sso.example.com/a\b`, "https://sso.example.com/a%5cb"},
-		"its path has a control character or is not UTF-8":                 {"https://sso.example.com/%00", "https://sso.example.com/a%0d%0ab", "https://sso.example.com/%ff"},
-		"it goes on after /api/v3: give the server's root":                 {"https://sso.example.com/api/v3/flows", "https://sso.example.com/api/v3/api/v3", "https://sso.example.com/a/api/v3/b/api/v3/"},
+		"its port is not one of 1 to 65535": {
+			"https://sso.example.com:0",
+			"https://sso.example.com:65536",
+			"https://sso.example.com:99999",
+			"https://sso.example.com:",
+			"https://[::1]:99999",
+		},
+		"its path has an empty segment": {
+			"https://sso.example.com/a//b",
+			"https://sso.example.com//a",
+		},
+		`its path has a segment that is "." or "..", or has a slash in it`: {
+			"https://sso.example.com/..",
+			"https://sso.example.com/a/../b",
+			"https://sso.example.com/%2e%2e/a",
+			"https://sso.example.com/./a",
+			"https://sso.example.com/a%2fb",
+			`https://sso.example.com/a\b`,
+			"https://sso.example.com/a%5cb",
+		},
+		"its path has a control character or is not UTF-8": {
+			"https://sso.example.com/%00",
+			"https://sso.example.com/a%0d%0ab",
+			"https://sso.example.com/%ff",
+		},
+		"it goes on after /api/v3: give the server's root": {
+			"https://sso.example.com/api/v3/flows",
+			"https://sso.example.com/api/v3/api/v3",
+			"https://sso.example.com/a/api/v3/b/api/v3/",
+		},
 	},
 }
 
@@ -102,10 +161,15 @@ func TestNewClient_JoinsBaseURL(t *testing.T) {
 		"insecure https://sso.example.com":           "https://sso.example.com/api/v3/",
 	} {
 		var sent *http.Request
-		opts := []authentik.ClientOption{nil, authentik.WithHTTPClient(&http.Client{Transport: testkit.RoundTripFunc(func(req *http.Request) (*http.Response, error) {
-			sent = req
-			return testkit.HTTPResponse(testkit.TwoFlows), nil
-		})})}
+		opts := []authentik.ClientOption{
+			nil,
+			authentik.WithHTTPClient(
+				&http.Client{Transport: testkit.RoundTripFunc(func(req *http.Request) (*http.Response, error) {
+					sent = req
+					return testkit.HTTPResponse(testkit.TwoFlows), nil
+				})},
+			),
+		}
 		root, insecure := strings.CutPrefix(base, "insecure ")
 		if insecure {
 			opts = append(opts, authentik.WithInsecureHTTP())

@@ -19,9 +19,24 @@ import (
 // refusedTokens are what no token looks like, and why.
 var refusedTokens = map[string][]string{
 	"it is empty": {""},
-	"it begins with Bearer, which is not part of a token": {"Bearer " + testkit.Token, "bearer " + testkit.Token, "BEARER " + testkit.Token, "Bearer "},
+	"it begins with Bearer, which is not part of a token": {
+		"Bearer " + testkit.Token,
+		"bearer " + testkit.Token,
+		"BEARER " + testkit.Token,
+		"Bearer ",
+	},
 	"it has a character that no token has, such as a space or the end of a line": {
-		testkit.Token + "\n", testkit.Token + "\r\n", "\x00" + testkit.Token, " " + testkit.Token, testkit.Token + " ", testkit.Token + " " + testkit.Token, testkit.Token + "\t", testkit.Token + "\x7f", testkit.Token + "é", "\ufeff" + testkit.Token, "\x80",
+		testkit.Token + "\n",
+		testkit.Token + "\r\n",
+		"\x00" + testkit.Token,
+		" " + testkit.Token,
+		testkit.Token + " ",
+		testkit.Token + " " + testkit.Token,
+		testkit.Token + "\t",
+		testkit.Token + "\x7f",
+		testkit.Token + "é",
+		"\ufeff" + testkit.Token,
+		"\x80",
 	},
 }
 
@@ -38,8 +53,12 @@ func TestNewClient_RejectsToken(t *testing.T) {
 				testkit.AssertNoSecrets(t, err)
 
 				server := testkit.NewSequence(testkit.Respond(testkit.TwoFlows))
-				rotating, err := authentik.NewClient("https://sso.example.com", "", authentik.WithHTTPClient(&http.Client{Transport: testkit.RoundTripFunc(server.RoundTrip)}),
-					authentik.WithTokenFunc(func(context.Context) (string, error) { return token, nil }))
+				rotating, err := authentik.NewClient(
+					"https://sso.example.com",
+					"",
+					authentik.WithHTTPClient(&http.Client{Transport: testkit.RoundTripFunc(server.RoundTrip)}),
+					authentik.WithTokenFunc(func(context.Context) (string, error) { return token, nil }),
+				)
 				require.NoError(t, err)
 				_, err = rotating.FlowsInstancesList(t.Context(), nil)
 				testkit.AssertListError(t, err, "no token: "+reason+" (1 attempt)")
@@ -56,15 +75,20 @@ func TestNewClient_RejectsToken(t *testing.T) {
 
 func TestNewClientFromEnv(t *testing.T) { //nolint:paralleltest // it sets the environment
 	var sent *http.Request
-	opt := authentik.WithHTTPClient(&http.Client{Transport: testkit.RoundTripFunc(func(req *http.Request) (*http.Response, error) {
-		sent = req
-		return testkit.HTTPResponse(testkit.TwoFlows), nil
-	})})
+	opt := authentik.WithHTTPClient(
+		&http.Client{Transport: testkit.RoundTripFunc(func(req *http.Request) (*http.Response, error) {
+			sent = req
+			return testkit.HTTPResponse(testkit.TwoFlows), nil
+		})},
+	)
 	for _, c := range []struct{ url, token, want string }{
 		{"", testkit.Token, "authentik: NewClient: AUTHENTIK_URL: it is empty"},
 		{"sso.example.com", testkit.Token, "authentik: NewClient: AUTHENTIK_URL: it does not begin with https://"},
 		{"https://sso.example.com", "", "authentik: NewClient: AUTHENTIK_TOKEN: it is empty"},
-		{"https://sso.example.com", testkit.Token + "\n", "authentik: NewClient: AUTHENTIK_TOKEN: it has a character that no token has, such as a space or the end of a line"},
+		{
+			"https://sso.example.com", testkit.Token + "\n",
+			"authentik: NewClient: AUTHENTIK_TOKEN: it has a character that no token has, such as a space or the end of a line",
+		},
 		{"https://sso.example.com/sub/", testkit.Token, ""},
 	} {
 		t.Setenv("AUTHENTIK_URL", c.url)
@@ -84,14 +108,23 @@ func TestNewClientFromEnv(t *testing.T) { //nolint:paralleltest // it sets the e
 	// Nothing else reads it.
 	_, err := authentik.NewClient("", "")
 	assert.Error(t, err)
-	_, err = authentik.NewClientFromEnv(authentik.WithTokenFunc(func(context.Context) (string, error) { return testkit.Token, nil }))
+	_, err = authentik.NewClientFromEnv(
+		authentik.WithTokenFunc(func(context.Context) (string, error) { return testkit.Token, nil }),
+	)
 	assert.EqualError(t, err, "authentik: NewClient: AUTHENTIK_TOKEN: there is WithTokenFunc too: give one of them")
 }
 
 func TestClientClose_KeepsCallersTransport(t *testing.T) {
 	t.Parallel()
-	transport := &testkit.Pool{RoundTripper: testkit.RoundTripFunc(func(*http.Request) (*http.Response, error) { return nil, io.ErrNoProgress })}
-	ak := testkit.NewCheckedClient(t, "https://sso.example.com", authentik.WithHTTPClient(&http.Client{Transport: transport}), testkit.NoWait)
+	transport := &testkit.Pool{
+		RoundTripper: testkit.RoundTripFunc(func(*http.Request) (*http.Response, error) { return nil, io.ErrNoProgress }),
+	}
+	ak := testkit.NewCheckedClient(
+		t,
+		"https://sso.example.com",
+		authentik.WithHTTPClient(&http.Client{Transport: transport}),
+		testkit.NoWait,
+	)
 	require.Error(t, ak.List(t.Context(), t).Err)
 	ak.Close()
 	ak.Close()

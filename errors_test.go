@@ -84,7 +84,11 @@ func TestAPIErrorIs_ByStatus(t *testing.T) {
 		{502, "", []error{authentik.ErrServer}, "*authentik.APIError"},
 		{502, starting, []error{authentik.ErrServer, authentik.ErrStarting}, "*authentik.APIError"},
 		{502, unreachable, []error{authentik.ErrServer, authentik.ErrStarting}, "*authentik.APIError"},
-		{502, unreachable + strings.Repeat("!", 512), []error{authentik.ErrServer, authentik.ErrStarting}, "*authentik.APIError"},
+		{
+			502, unreachable + strings.Repeat("!", 512),
+			[]error{authentik.ErrServer, authentik.ErrStarting},
+			"*authentik.APIError",
+		},
 		{503, "", []error{authentik.ErrServer}, "*authentik.APIError"},
 		{503, starting, []error{authentik.ErrServer, authentik.ErrStarting}, "*authentik.APIError"},
 		{200, starting, []error{authentik.ErrStarting}, "*authentik.APIError"},
@@ -142,8 +146,11 @@ func TestErrors_ZeroValues(t *testing.T) {
 	assert.NotPanics(t, func() { logged(t, none) })
 	assert.EqualError(t, &authentik.RequestError{Op: "Get"}, "authentik: Get: no answer (0 attempts)")
 	assert.EqualError(t, &authentik.DecodeError{}, "authentik: unusable answer")
-	assert.EqualError(t, &authentik.DecodeError{StatusCode: 200, ContentType: "a\n", JSONPath: "b\n", Err: errors.New("c\td")},
-		`authentik: unusable answer (200 OK, a\n): b\n: c\td`)
+	assert.EqualError(
+		t,
+		&authentik.DecodeError{StatusCode: 200, ContentType: "a\n", JSONPath: "b\n", Err: errors.New("c\td")},
+		`authentik: unusable answer (200 OK, a\n): b\n: c\td`,
+	)
 }
 
 func TestAPIError_MarshalsWithoutBody(t *testing.T) {
@@ -180,7 +187,10 @@ func TestValidationError_FieldsByPath(t *testing.T) {
 			name: "a list of serializers", body: `{"policies":[{},{"order":["a"]},{"order":["b"],"user":{"pk":["c"]}}]}`,
 			fields: map[string][]string{"policies[1].order": {"a"}, "policies[2].order": {"b"}, "policies[2].user.pk": {"c"}},
 		},
-		{name: "a list of lists", body: `{"rows":[["a"],[["b"]]]}`, fields: map[string][]string{"rows[0]": {"a"}, "rows[1][0]": {"b"}}},
+		{
+			name: "a list of lists", body: `{"rows":[["a"],[["b"]]]}`,
+			fields: map[string][]string{"rows[0]": {"a"}, "rows[1][0]": {"b"}},
+		},
 		{name: "of several objects at once", body: `[{},{"name":["a"]}]`, fields: map[string][]string{"[1].name": {"a"}}},
 		{name: "non_field_errors", body: `{"non_field_errors":["a","b"]}`, nonField: []string{"a", "b"}},
 		{name: "a bare array", body: `["a","b"]`, nonField: []string{"a", "b"}},
@@ -262,7 +272,8 @@ func TestErrors_ConcurrentUse(t *testing.T) {
 	t.Parallel()
 	for _, a := range []recording.Response{
 		testkit.Reply(400, testkit.JSON, `{"b":["c"],"a":["d"],"non_field_errors":["e"],"detail":"f"}`),
-		testkit.Reply(403, testkit.JSON, `{"detail":"f"}`), testkit.Reply(500, testkit.HTML, "<p>"), testkit.Reply(200, testkit.HTML, "<p>"),
+		testkit.Reply(403, testkit.JSON, `{"detail":"f"}`), testkit.Reply(500, testkit.HTML, "<p>"),
+		testkit.Reply(200, testkit.HTML, "<p>"),
 	} {
 		err := listError(t, a)
 		want := err.Error()

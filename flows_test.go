@@ -54,15 +54,23 @@ func TestFlowsInstancesListOptions_SendsNonZero(t *testing.T) {
 		key  string
 		sent string
 	}{
-		"FlowUUID":     {listOptions{FlowUUID: id}, "flow_uuid", "a58a38a0-14b6-4a2a-a4fc-7c6b1e3c9c5d"},
-		"Name":         {listOptions{Name: "Welcome to authentik!"}, "name", "Welcome to authentik!"},
-		"Slug":         {listOptions{Slug: "default-authentication-flow"}, "slug", "default-authentication-flow"},
-		"Designation":  {listOptions{Designation: authentik.FlowDesignationStageConfiguration}, "designation", "stage_configuration"},
-		"DeniedAction": {listOptions{DeniedAction: authentik.FlowDeniedActionMessageContinue}, "denied_action", "message_continue"},
-		"Search":       {listOptions{Search: `"two words", three`}, "search", `"two words", three`},
-		"Ordering":     {listOptions{Ordering: "-slug"}, "ordering", "-slug"},
-		"Page":         {listOptions{Page: 1}, "page", "1"},
-		"PageSize":     {listOptions{PageSize: 7}, "page_size", "7"},
+		"FlowUUID": {listOptions{FlowUUID: id}, "flow_uuid", "a58a38a0-14b6-4a2a-a4fc-7c6b1e3c9c5d"},
+		"Name":     {listOptions{Name: "Welcome to authentik!"}, "name", "Welcome to authentik!"},
+		"Slug":     {listOptions{Slug: "default-authentication-flow"}, "slug", "default-authentication-flow"},
+		"Designation": {
+			listOptions{Designation: authentik.FlowDesignationStageConfiguration},
+			"designation",
+			"stage_configuration",
+		},
+		"DeniedAction": {
+			listOptions{DeniedAction: authentik.FlowDeniedActionMessageContinue},
+			"denied_action",
+			"message_continue",
+		},
+		"Search":   {listOptions{Search: `"two words", three`}, "search", `"two words", three`},
+		"Ordering": {listOptions{Ordering: "-slug"}, "ordering", "-slug"},
+		"Page":     {listOptions{Page: 1}, "page", "1"},
+		"PageSize": {listOptions{PageSize: 7}, "page_size", "7"},
 	}
 	for _, field := range reflect.VisibleFields(reflect.TypeFor[listOptions]()) {
 		require.Contains(t, tests, field.Name)
@@ -94,11 +102,21 @@ func TestFlowsInstancesListOptions_SendsValuesUnchanged(t *testing.T) {
 	t.Parallel()
 	query := newQueries(t)
 	for _, value := range []string{
-		"a&b=c", "a#b", "a;b", "a\r\nb", "a+b c%20d", "Süd \U0001F680 – 流れ", `"q" 'q' \`, "?page=2&page_size=1", " a ", "/../",
+		"a&b=c", "a#b", "a;b", "a\r\nb", "a+b c%20d", "Süd \U0001F680 – 流れ", `"q" 'q' \`, "?page=2&page_size=1", " a ",
+		"/../",
 		"designation=recovery", "a\x00b", "\ufeffa", "<script>", "%", "%zz", "a,b",
 	} {
 		for op := range flowLists {
-			sent := query(op, &listOptions{Name: value, Slug: value, Search: value, Designation: authentik.FlowDesignation(value), DeniedAction: authentik.FlowDeniedAction(value)})
+			sent := query(
+				op,
+				&listOptions{
+					Name:         value,
+					Slug:         value,
+					Search:       value,
+					Designation:  authentik.FlowDesignation(value),
+					DeniedAction: authentik.FlowDeniedAction(value),
+				},
+			)
 			sent.Del("page") // a walk's own
 			sent.Del("page_size")
 			want := url.Values{}
@@ -108,7 +126,12 @@ func TestFlowsInstancesListOptions_SendsValuesUnchanged(t *testing.T) {
 			assert.Equal(t, want, sent, "%s: %q", op, value)
 		}
 	}
-	assert.Equal(t, url.Values{"name": {","}, "slug": {"\x00"}}, query("FlowsInstancesList", &listOptions{Name: ",", Slug: "\x00"}), "blank in a search only")
+	assert.Equal(
+		t,
+		url.Values{"name": {","}, "slug": {"\x00"}},
+		query("FlowsInstancesList", &listOptions{Name: ",", Slug: "\x00"}),
+		"blank in a search only",
+	)
 }
 
 // Clause 9 of FlowsInstancesAll, and of a single list.

@@ -92,7 +92,10 @@ func TestClientOption_RejectsInvalid(t *testing.T) {
 		{authentik.WithHTTPClient(nil), testkit.Token, "WithHTTPClient: the client is nil"},
 		{authentik.WithHTTPClient(&http.Client{}), testkit.Token, ""},
 		{authentik.WithRetry(authentik.RetryPolicy{MaxAttempts: -1}), testkit.Token, "WithRetry: MaxAttempts is negative"},
-		{authentik.WithRetry(authentik.RetryPolicy{BaseDelay: -1, MaxDelay: -1, MaxRetryAfter: -1, StartupWait: -1, MaxElapsed: -1}), testkit.Token, ""},
+		{
+			authentik.WithRetry(authentik.RetryPolicy{BaseDelay: -1, MaxDelay: -1, MaxRetryAfter: -1, StartupWait: -1, MaxElapsed: -1}),
+			testkit.Token, "",
+		},
 		{authentik.WithTimeout(0), testkit.Token, "WithTimeout: it is not positive"},
 		{authentik.WithTimeout(-1), testkit.Token, "WithTimeout: it is not positive"},
 		{authentik.WithTimeout(1), testkit.Token, ""},
@@ -101,16 +104,34 @@ func TestClientOption_RejectsInvalid(t *testing.T) {
 		{authentik.WithMaxResponseSize(-1), testkit.Token, "WithMaxResponseSize: it is not positive"},
 		{authentik.WithMaxResponseSize(1), testkit.Token, ""},
 		{authentik.WithMiddleware(nil), testkit.Token, "WithMiddleware: the function is nil"},
-		{authentik.WithMiddleware(func(http.RoundTripper) http.RoundTripper { return nil }), testkit.Token, "WithMiddleware: the function returns nil"},
+		{
+			authentik.WithMiddleware(func(http.RoundTripper) http.RoundTripper { return nil }), testkit.Token,
+			"WithMiddleware: the function returns nil",
+		},
 		{authentik.WithTokenFunc(nil), testkit.Token, "WithTokenFunc: the function is nil"},
 		{authentik.WithTokenFunc(nil), "", "WithTokenFunc: the function is nil"},
 		{authentik.WithTokenFunc(noToken), testkit.Token, "token: there is WithTokenFunc too: give one of them"},
 		{authentik.WithTokenFunc(noToken), "", ""},
-		{authentik.WithUserAgent(""), testkit.Token, "WithUserAgent: it is empty, begins or ends in a space, or has a control character"},
-		{authentik.WithUserAgent(" a"), testkit.Token, "WithUserAgent: it is empty, begins or ends in a space, or has a control character"},
-		{authentik.WithUserAgent("a "), testkit.Token, "WithUserAgent: it is empty, begins or ends in a space, or has a control character"},
-		{authentik.WithUserAgent("a\nb"), testkit.Token, "WithUserAgent: it is empty, begins or ends in a space, or has a control character"},
-		{authentik.WithUserAgent("a\x7f"), testkit.Token, "WithUserAgent: it is empty, begins or ends in a space, or has a control character"},
+		{
+			authentik.WithUserAgent(""), testkit.Token,
+			"WithUserAgent: it is empty, begins or ends in a space, or has a control character",
+		},
+		{
+			authentik.WithUserAgent(" a"), testkit.Token,
+			"WithUserAgent: it is empty, begins or ends in a space, or has a control character",
+		},
+		{
+			authentik.WithUserAgent("a "), testkit.Token,
+			"WithUserAgent: it is empty, begins or ends in a space, or has a control character",
+		},
+		{
+			authentik.WithUserAgent("a\nb"), testkit.Token,
+			"WithUserAgent: it is empty, begins or ends in a space, or has a control character",
+		},
+		{
+			authentik.WithUserAgent("a\x7f"), testkit.Token,
+			"WithUserAgent: it is empty, begins or ends in a space, or has a control character",
+		},
 		{authentik.WithUserAgent("inventory/1.2 (a; b)"), testkit.Token, ""},
 		{nil, testkit.Token, ""},
 		{authentik.WithInsecureHTTP(), testkit.Token, ""},
@@ -130,8 +151,10 @@ func TestClientOption_RejectsInvalid(t *testing.T) {
 func TestWithHeader_AllowedHeaders(t *testing.T) {
 	t.Parallel()
 	for reason, headers := range map[string][][2]string{
-		"the name is not that of a header": {{"", "a"}, {"X Y", "a"}, {"X:", "a"}, {"X\n", "a"}, {"Süd", "a"}, {"X(Y)", "a"}, {`X"`, "a"}},
-		"use WithUserAgent":                {{"User-Agent", "a"}, {"user-agent", "a"}},
+		"the name is not that of a header": {
+			{"", "a"}, {"X Y", "a"}, {"X:", "a"}, {"X\n", "a"}, {"Süd", "a"}, {"X(Y)", "a"}, {`X"`, "a"},
+		},
+		"use WithUserAgent": {{"User-Agent", "a"}, {"user-agent", "a"}},
 		"this header is not the caller's to set": {
 			{"Authorization", testkit.ServerSecret},
 			{"authorization", testkit.ServerSecret},
@@ -151,7 +174,13 @@ func TestWithHeader_AllowedHeaders(t *testing.T) {
 			{"Transfer-Encoding", "chunked"},
 			{"Upgrade", "h2c"},
 		},
-		"the value has a control character": {{"X-A", testkit.ServerSecret + "\n"}, {"X-A", "a\r\nAuthorization: b"}, {"X-A", "\x00"}, {"X-A", "a\x7f"}, {"X-A", "\x1b"}},
+		"the value has a control character": {
+			{"X-A", testkit.ServerSecret + "\n"},
+			{"X-A", "a\r\nAuthorization: b"},
+			{"X-A", "\x00"},
+			{"X-A", "a\x7f"},
+			{"X-A", "\x1b"},
+		},
 	} {
 		for _, h := range headers {
 			ak, err := authentik.NewClient("https://sso.example.com", testkit.Token, authentik.WithHeader(h[0], h[1]))
@@ -172,22 +201,41 @@ func TestWithHeader_AllowedHeaders(t *testing.T) {
 	_, err := ak.FlowsInstancesList(t.Context(), nil)
 	require.NoError(t, err)
 	assert.Equal(t, http.Header{
-		"X-A": {"1", "2"}, "X-Empty": {""}, "X-T!#$%&'*+-.^_`|~9": {"a\tb é"}, "Accept-Language": {"de"}, "Cookie": {"a=b"},
-		"User-Agent": {"inventory/1.2 (é) authentik-go/0.1.0"}, "Accept": {"application/json"}, "Authorization": {"Bearer " + testkit.Token},
+		"X-A":                 {"1", "2"},
+		"X-Empty":             {""},
+		"X-T!#$%&'*+-.^_`|~9": {"a\tb é"},
+		"Accept-Language":     {"de"},
+		"Cookie":              {"a=b"},
+		"User-Agent": {
+			"inventory/1.2 (é) authentik-go/0.1.0",
+		},
+		"Accept":          {"application/json"},
+		"Authorization":   {"Bearer " + testkit.Token},
 		"Accept-Encoding": {"gzip"}, // net/http's
 	}, sent)
 }
 
 func TestWithResponse_IsLastResponse(t *testing.T) {
 	t.Parallel()
-	answers := []recording.Response{testkit.Reply(503, testkit.JSON, `{"detail":"no"}`, "X-Nr", "1"), testkit.Reply(200, testkit.JSON, testkit.TwoFlowsBody, "X-Nr", "2", "X-Nr", "3")}
+	answers := []recording.Response{
+		testkit.Reply(503, testkit.JSON, `{"detail":"no"}`, "X-Nr", "1"),
+		testkit.Reply(200, testkit.JSON, testkit.TwoFlowsBody, "X-Nr", "2", "X-Nr", "3"),
+	}
 	n := 0
 	ak := testkit.NewClient(t, http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
 		n++
 		answers[min(n, 2)-1].ServeHTTP(w, req)
 	}))
 	var response authentik.Response
-	_, err := ak.FlowsInstancesList(t.Context(), nil, nil, authentik.WithResponse(nil), authentik.WithResponse(&response), authentik.WithPrefetch(-1), authentik.AllowListChanges())
+	_, err := ak.FlowsInstancesList(
+		t.Context(),
+		nil,
+		nil,
+		authentik.WithResponse(nil),
+		authentik.WithResponse(&response),
+		authentik.WithPrefetch(-1),
+		authentik.AllowListChanges(),
+	)
 	require.NoError(t, err)
 	assert.Equal(t, 200, response.StatusCode)
 	assert.Equal(t, 2, response.Attempts)
@@ -205,7 +253,8 @@ func TestWithResponse_IsLastResponse(t *testing.T) {
 	response.Body[0] = 'X'
 	assert.JSONEq(t, `{"detail":"not [redacted]"}`, string(permission.Body), "each has its own")
 
-	_, err = testkit.NewClientOver(t, func(*http.Request) (*http.Response, error) { return nil, io.ErrNoProgress }, testkit.NoWait).FlowsInstancesList(t.Context(), nil, authentik.WithResponse(&response))
+	_, err = testkit.NewClientOver(t, func(*http.Request) (*http.Response, error) { return nil, io.ErrNoProgress }, testkit.NoWait).
+		FlowsInstancesList(t.Context(), nil, authentik.WithResponse(&response))
 	require.ErrorIs(t, err, io.ErrNoProgress)
 	assert.Equal(t, authentik.Response{Attempts: 4}, response)
 }
@@ -227,35 +276,81 @@ func TestWithMiddleware_WrapsEachAttempt(t *testing.T) {
 		})
 	}
 	n := 0
-	ak := testkit.NewCheckedClient(t, testkit.NewServer(t, http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
-		assert.Equal(t, []string{"Bearer " + testkit.Token}, req.Header["Authorization"])
-		if n++; n == 1 {
-			w.WriteHeader(http.StatusBadGateway)
-			return
-		}
-		(&testkit.Stub{Body: testkit.TwoFlowsBody}).ServeHTTP(w, req)
-	})), testkit.NoWait, note("outer"), note("inner"))
+	ak := testkit.NewCheckedClient(
+		t,
+		testkit.NewServer(t, http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
+			assert.Equal(t, []string{"Bearer " + testkit.Token}, req.Header["Authorization"])
+			if n++; n == 1 {
+				w.WriteHeader(http.StatusBadGateway)
+				return
+			}
+			(&testkit.Stub{Body: testkit.TwoFlowsBody}).ServeHTTP(w, req)
+		})),
+		testkit.NoWait,
+		note("outer"),
+		note("inner"),
+	)
 	require.NoError(t, ak.List(t.Context(), t).Err)
-	assert.Equal(t, []string{"made inner", "made outer", "outer", "inner", "inner 502", "outer 502", "outer", "inner", "inner 200", "outer 200"}, order)
+	assert.Equal(
+		t,
+		[]string{
+			"made inner",
+			"made outer",
+			"outer",
+			"inner",
+			"inner 502",
+			"outer 502",
+			"outer",
+			"inner",
+			"inner 200",
+			"outer 200",
+		},
+		order,
+	)
 
-	nothing := testkit.NewCheckedClient(t, "https://sso.example.com", testkit.NoWait, authentik.WithMiddleware(func(http.RoundTripper) http.RoundTripper {
-		return testkit.RoundTripFunc(func(*http.Request) (*http.Response, error) { return nil, nil })
-	}))
-	testkit.AssertListError(t, nothing.List(t.Context(), t).Err, "a RoundTripper returned neither a response nor an error (4 attempts)")
+	nothing := testkit.NewCheckedClient(
+		t,
+		"https://sso.example.com",
+		testkit.NoWait,
+		authentik.WithMiddleware(func(http.RoundTripper) http.RoundTripper {
+			return testkit.RoundTripFunc(func(*http.Request) (*http.Response, error) { return nil, nil })
+		}),
+	)
+	testkit.AssertListError(
+		t,
+		nothing.List(t.Context(), t).Err,
+		"a RoundTripper returned neither a response nor an error (4 attempts)",
+	)
 
 	both := &closeable{}
-	torn := testkit.NewCheckedClient(t, "https://sso.example.com", testkit.NoWait, authentik.WithMiddleware(func(http.RoundTripper) http.RoundTripper {
-		return testkit.RoundTripFunc(func(*http.Request) (*http.Response, error) {
-			return &http.Response{StatusCode: http.StatusOK, Body: both}, io.ErrNoProgress
-		})
-	}))
+	torn := testkit.NewCheckedClient(
+		t,
+		"https://sso.example.com",
+		testkit.NoWait,
+		authentik.WithMiddleware(func(http.RoundTripper) http.RoundTripper {
+			return testkit.RoundTripFunc(func(*http.Request) (*http.Response, error) {
+				return &http.Response{StatusCode: http.StatusOK, Body: both}, io.ErrNoProgress
+			})
+		}),
+	)
 	testkit.AssertListError(t, torn.List(t.Context(), t).Err, "multiple Read calls return no data or error (4 attempts)")
 	assert.Equal(t, 4, both.closed)
 
-	headless := testkit.NewCheckedClient(t, "https://sso.example.com", testkit.NoWait, authentik.WithMiddleware(func(http.RoundTripper) http.RoundTripper {
-		return testkit.RoundTripFunc(func(*http.Request) (*http.Response, error) { return &http.Response{}, io.ErrNoProgress })
-	}))
-	testkit.AssertListError(t, headless.List(t.Context(), t).Err, "multiple Read calls return no data or error (4 attempts)")
+	headless := testkit.NewCheckedClient(
+		t,
+		"https://sso.example.com",
+		testkit.NoWait,
+		authentik.WithMiddleware(func(http.RoundTripper) http.RoundTripper {
+			return testkit.RoundTripFunc(
+				func(*http.Request) (*http.Response, error) { return &http.Response{}, io.ErrNoProgress },
+			)
+		}),
+	)
+	testkit.AssertListError(
+		t,
+		headless.List(t.Context(), t).Err,
+		"multiple Read calls return no data or error (4 attempts)",
+	)
 
 	sent := &closeable{}
 	tokenless, err := authentik.NewClient("https://sso.example.com", "",
@@ -272,23 +367,35 @@ func TestWithMiddleware_WrapsEachAttempt(t *testing.T) {
 	testkit.AssertListError(t, err, "no token: multiple Read calls return no data or error (1 attempt)")
 	assert.Equal(t, 1, sent.closed)
 
-	gone := testkit.NewCheckedClient(t, "https://sso.example.com", authentik.WithMiddleware(func(http.RoundTripper) http.RoundTripper {
-		return testkit.RoundTripFunc(func(*http.Request) (*http.Response, error) { return nil, context.Canceled }) // its own
-	}))
+	gone := testkit.NewCheckedClient(
+		t,
+		"https://sso.example.com",
+		authentik.WithMiddleware(func(http.RoundTripper) http.RoundTripper {
+			return testkit.RoundTripFunc(func(*http.Request) (*http.Response, error) { return nil, context.Canceled }) // its own
+		}),
+	)
 	testkit.AssertListError(t, gone.List(t.Context(), t).Err, "context canceled (1 attempt)")
 
-	promised := testkit.NewCheckedClient(t, "https://sso.example.com", authentik.WithMiddleware(func(http.RoundTripper) http.RoundTripper {
-		return testkit.RoundTripFunc(func(*http.Request) (*http.Response, error) {
-			return &http.Response{StatusCode: http.StatusOK, ContentLength: 2}, nil // of a body that is not there
-		})
-	}))
+	promised := testkit.NewCheckedClient(
+		t,
+		"https://sso.example.com",
+		authentik.WithMiddleware(func(http.RoundTripper) http.RoundTripper {
+			return testkit.RoundTripFunc(func(*http.Request) (*http.Response, error) {
+				return &http.Response{StatusCode: http.StatusOK, ContentLength: 2}, nil // of a body that is not there
+			})
+		}),
+	)
 	testkit.AssertListError(t, promised.List(t.Context(), t).Err, "unusable answer (200 OK): empty body (1 attempt)")
 
-	bare := testkit.NewCheckedClient(t, "https://sso.example.com", authentik.WithMiddleware(func(http.RoundTripper) http.RoundTripper {
-		return testkit.RoundTripFunc(func(*http.Request) (*http.Response, error) {
-			return &http.Response{StatusCode: http.StatusNotFound}, nil
-		})
-	}))
+	bare := testkit.NewCheckedClient(
+		t,
+		"https://sso.example.com",
+		authentik.WithMiddleware(func(http.RoundTripper) http.RoundTripper {
+			return testkit.RoundTripFunc(func(*http.Request) (*http.Response, error) {
+				return &http.Response{StatusCode: http.StatusNotFound}, nil
+			})
+		}),
+	)
 	testkit.AssertListError(t, bare.List(t.Context(), t).Err, "404 Not Found (1 attempt)")
 }
 
@@ -313,7 +420,8 @@ func TestWithTokenFunc_CalledForEachAttempt(t *testing.T) {
 			w.WriteHeader(http.StatusServiceUnavailable)
 			return
 		}
-		testkit.Reply(403, testkit.JSON, `{"detail":"`+testkit.Token+`1 `+testkit.Token+`2 `+testkit.Token+`3"}`).ServeHTTP(w, req)
+		testkit.Reply(403, testkit.JSON, `{"detail":"`+testkit.Token+`1 `+testkit.Token+`2 `+testkit.Token+`3"}`).
+			ServeHTTP(w, req)
 	})), "", testkit.NoWait, authentik.WithTokenFunc(func(ctx context.Context) (string, error) {
 		assert.Equal(t, "the caller's", ctx.Value(key{}))
 		_, bounded := ctx.Deadline()
@@ -324,7 +432,12 @@ func TestWithTokenFunc_CalledForEachAttempt(t *testing.T) {
 	require.NoError(t, err)
 	_, err = ak.FlowsInstancesList(context.WithValue(t.Context(), key{}, "the caller's"), nil)
 	assert.Equal(t, []string{"Bearer " + testkit.Token + "1", "Bearer " + testkit.Token + "2"}, sent)
-	assert.ErrorContains(t, err, "403 Forbidden: [redacted] [redacted] "+testkit.Token+"3 (", "those that were used are secrets")
+	assert.ErrorContains(
+		t,
+		err,
+		"403 Forbidden: [redacted] [redacted] "+testkit.Token+"3 (",
+		"those that were used are secrets",
+	)
 	assert.Equal(t, 2, calls)
 }
 
@@ -336,10 +449,14 @@ func TestWithTokenFunc_RedactsLastEightTokens(t *testing.T) {
 	for n := 1; n <= 10; n++ {
 		all = append(all, token(n))
 	}
-	ak, err := authentik.NewClient(testkit.NewServer(t, testkit.Reply(403, testkit.JSON, `{"detail":"`+strings.Join(all, " ")+`."}`)), "", authentik.WithTokenFunc(func(context.Context) (string, error) {
-		calls++
-		return token((calls + 1) / 2), nil // each one twice
-	}))
+	ak, err := authentik.NewClient(
+		testkit.NewServer(t, testkit.Reply(403, testkit.JSON, `{"detail":"`+strings.Join(all, " ")+`."}`)),
+		"",
+		authentik.WithTokenFunc(func(context.Context) (string, error) {
+			calls++
+			return token((calls + 1) / 2), nil // each one twice
+		}),
+	)
 	require.NoError(t, err)
 	for range 20 {
 		_, err = ak.FlowsInstancesList(t.Context(), nil)

@@ -52,7 +52,13 @@ func (k walkKind) op() string {
 }
 
 // walk yields slugs. It goes on after an error if its consumer does.
-func (k walkKind) walk(ctx context.Context, t testing.TB, ak *authentik.Client, opts *authentik.FlowsInstancesListOptions, reqOpts ...authentik.RequestOption) iter.Seq2[string, error] {
+func (k walkKind) walk(
+	ctx context.Context,
+	t testing.TB,
+	ak *authentik.Client,
+	opts *authentik.FlowsInstancesListOptions,
+	reqOpts ...authentik.RequestOption,
+) iter.Seq2[string, error] {
 	if k.prefetch > 0 {
 		reqOpts = append(slices.Clone(reqOpts), authentik.WithPrefetch(k.prefetch))
 	}
@@ -141,7 +147,12 @@ func TestFlowsInstancesAll_CopiesOptions(t *testing.T) {
 		slugs, err := drain(t, walk)
 		require.NoError(t, err)
 		assert.Equal(t, "abcdefg", slugs)
-		assert.Equal(t, authentik.FlowsInstancesListOptions{PageSize: -1, Search: "after", Page: 2}, opts, "it is the caller's")
+		assert.Equal(
+			t,
+			authentik.FlowsInstancesListOptions{PageSize: -1, Search: "after", Page: 2},
+			opts,
+			"it is the caller's",
+		)
 		for _, query := range server.Queries() {
 			query.Del("page")
 			assert.Equal(t, url.Values{"page_size": {"2"}, "search": {"before"}, "ordering": {"name,slug"}}, query)
@@ -263,7 +274,12 @@ func TestFlowsInstancesAll_BreakLeavesNothingRunning(t *testing.T) {
 							return time.Second
 						},
 					}
-					walk := kind.walk(t.Context(), t, testkit.NewClientOver(t, transport.roundTrip), &authentik.FlowsInstancesListOptions{PageSize: 3})
+					walk := kind.walk(
+						t.Context(),
+						t,
+						testkit.NewClientOver(t, transport.roundTrip),
+						&authentik.FlowsInstancesListOptions{PageSize: 3},
+					)
 					start := time.Now()
 					tc.walk(walk)
 					assert.Zero(t, transport.inFlight.Load(), "it returned before its requests had")
@@ -408,10 +424,19 @@ func TestFlowsInstancesAll_RejectsPageOutOfOrder(t *testing.T) {
 		{"next leaves pages out", func(p *authentik.Pagination) { p.Next = 4 }, 2, "ab", "page 4 after page 2"},
 		{"next is beyond the last page", func(p *authentik.Pagination) { p.TotalPages = 2 }, 2, "ab", "page 3 of 2"},
 		{"next is a page of none", func(p *authentik.Pagination) { p.TotalPages = 0 }, 2, "ab", "page 3 of 0"},
-		{"an earlier page came", func(p *authentik.Pagination) { p.Current = 1 }, 2, "ab", "page 1 came where page 2 was asked for"},
-		{"a later page came", func(p *authentik.Pagination) { p.Current = 3 }, 2, "ab", "page 3 came where page 2 was asked for"},
+		{
+			"an earlier page came", func(p *authentik.Pagination) { p.Current = 1 }, 2, "ab",
+			"page 1 came where page 2 was asked for",
+		},
+		{
+			"a later page came", func(p *authentik.Pagination) { p.Current = 3 }, 2, "ab",
+			"page 3 came where page 2 was asked for",
+		},
 		{"the first page is its own next", func(p *authentik.Pagination) { p.Next = 1 }, 1, "", "page 1 after page 1"},
-		{"the first page is another one", func(p *authentik.Pagination) { p.Current, p.Next = 2, 3 }, 1, "", "page 2 came where page 1 was asked for"},
+		{
+			"the first page is another one", func(p *authentik.Pagination) { p.Current, p.Next = 2, 3 }, 1, "",
+			"page 2 came where page 1 was asked for",
+		},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			t.Parallel()
@@ -452,10 +477,12 @@ func TestFlowsInstancesAll_StopsAtPageWithoutNewItems(t *testing.T) {
 		"the first page again": {testkit.Letters(strings.Repeat("ab", forever)), 2, "ab", 2, authentik.ErrPaginationStuck},
 		"one flow again":       {testkit.Letters(strings.Repeat("a", forever)), 1, "a", 2, authentik.ErrPaginationStuck},
 		"one flow again, although the list grew by another": {
-			testkit.ChangingLetters(strings.Repeat("a", forever), 2, strings.Repeat("a", forever+1)), 1, "a", 3, authentik.ErrListChanged,
+			testkit.ChangingLetters(strings.Repeat("a", forever), 2, strings.Repeat("a", forever+1)), 1, "a", 3,
+			authentik.ErrListChanged,
 		},
 		"the first page again, although the list shrank": {
-			testkit.ChangingLetters(strings.Repeat("ab", forever), 2, strings.Repeat("ab", forever-1)), 2, "ab", 2, authentik.ErrListChanged,
+			testkit.ChangingLetters(strings.Repeat("ab", forever), 2, strings.Repeat("ab", forever-1)), 2, "ab", 2,
+			authentik.ErrListChanged,
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -470,7 +497,11 @@ func TestFlowsInstancesAll_StopsAtPageWithoutNewItems(t *testing.T) {
 				slugs, err = drain(t, kind.walk(t.Context(), t, testkit.NewClient(t, server), opts, authentik.AllowListChanges()))
 				assert.Equal(t, tc.delivered, slugs)
 				require.ErrorIs(t, err, authentik.ErrPaginationStuck)
-				assert.EqualError(t, err, fmt.Sprintf("authentik: %s: pagination is stuck: page %d has nothing new, and yet a next one", kind.op(), tc.page))
+				assert.EqualError(
+					t,
+					err,
+					fmt.Sprintf("authentik: %s: pagination is stuck: page %d has nothing new, and yet a next one", kind.op(), tc.page),
+				)
 				assert.LessOrEqual(t, len(server.Pages()), tc.page+max(0, kind.prefetch-1))
 			})
 		})
@@ -480,7 +511,9 @@ func TestFlowsInstancesAll_StopsAtPageWithoutNewItems(t *testing.T) {
 		eachWalk(t, func(t *testing.T, kind walkKind) {
 			const empty = `{"pagination":{"next":2,"previous":0,"count":4,"current":1,"total_pages":2,"start_index":1,"end_index":0},"results":[]}`
 			for _, reqOpts := range [][]authentik.RequestOption{nil, {authentik.AllowListChanges()}} {
-				server := &testkit.FlowServer{Override: map[int]http.HandlerFunc{1: testkit.StaticHandler(http.StatusOK, "application/json", empty)}}
+				server := &testkit.FlowServer{
+					Override: map[int]http.HandlerFunc{1: testkit.StaticHandler(http.StatusOK, "application/json", empty)},
+				}
 				slugs, err := drain(t, kind.walk(t.Context(), t, testkit.NewClient(t, server), nil, reqOpts...))
 				assert.Empty(t, slugs)
 				require.ErrorIs(t, err, authentik.ErrPaginationStuck)
@@ -536,7 +569,10 @@ func TestFlowsInstancesAll_PageSize(t *testing.T) {
 		{"by default", nil, 0, "100", 0, []int{1, 2, 3}},
 		{"with other options", &authentik.FlowsInstancesListOptions{Search: "0"}, 0, "100", 0, []int{1, 2, 3}},
 		{"as the caller says", &authentik.FlowsInstancesListOptions{PageSize: 50}, 0, "50", 0, []int{1, 2, 3, 4, 5}},
-		{"where the server gives 100 at most", &authentik.FlowsInstancesListOptions{PageSize: 1000}, 100, "1000", 0, []int{1, 2, 3}},
+		{
+			"where the server gives 100 at most", &authentik.FlowsInstancesListOptions{PageSize: 1000}, 100, "1000", 0,
+			[]int{1, 2, 3},
+		},
 		{"where the server gives 20 at most", nil, 20, "100", 0, []int{1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13}},
 		{"from a page on", &authentik.FlowsInstancesListOptions{Page: 2}, 0, "100", 100, []int{2, 3}},
 		{"from the last page on", &authentik.FlowsInstancesListOptions{Page: 5, PageSize: 50}, 0, "50", 200, []int{5}},
@@ -599,23 +635,59 @@ func TestFlowsInstancesAll_ReportsListChange(t *testing.T) {
 		text     string // of the error; "" if there is none
 		tolerant string // delivered with AllowListChanges
 	}{
-		{"a deletion before the cursor", testkit.ChangingLetters("abcdef", 2, "bcdef"), 2, nil, "abde", "page 2: the count went from 6 to 5", "abdef"},
-		{"a deletion behind the cursor", testkit.ChangingLetters("abcdef", 2, "abcde"), 2, nil, "abcd", "page 2: the count went from 6 to 5", "abcde"},
-		{"an insertion before the cursor", testkit.ChangingLetters("bcdefg", 2, "abcdefg"), 2, nil, "bcd", "page 2: the count went from 6 to 7", "bcdefg"},
-		{"an insertion behind the cursor", testkit.ChangingLetters("abcdef", 2, "abcdefg"), 2, nil, "abcd", "page 2: the count went from 6 to 7", "abcdefg"},
-		{"an insertion before the cursor and a deletion behind it", testkit.ChangingLetters("bcdefg", 2, "abcdef"), 2, nil, "bcd", "page 2: 1 results came again", "bcdef"},
-		{"a deletion before the cursor and an insertion behind it", testkit.ChangingLetters("abcdef", 2, "bcdefg"), 2, nil, "abdefg", "", "abdefg"},
-		{"the last page is gone", testkit.ChangingLetters("abcde", 3, "abcd"), 2, nil, "abcd", "page 3 is gone: authentik: ", "abcd"},
+		{
+			"a deletion before the cursor", testkit.ChangingLetters("abcdef", 2, "bcdef"), 2, nil, "abde",
+			"page 2: the count went from 6 to 5", "abdef",
+		},
+		{
+			"a deletion behind the cursor", testkit.ChangingLetters("abcdef", 2, "abcde"), 2, nil, "abcd",
+			"page 2: the count went from 6 to 5", "abcde",
+		},
+		{
+			"an insertion before the cursor", testkit.ChangingLetters("bcdefg", 2, "abcdefg"), 2, nil, "bcd",
+			"page 2: the count went from 6 to 7", "bcdefg",
+		},
+		{
+			"an insertion behind the cursor", testkit.ChangingLetters("abcdef", 2, "abcdefg"), 2, nil, "abcd",
+			"page 2: the count went from 6 to 7", "abcdefg",
+		},
+		{
+			"an insertion before the cursor and a deletion behind it", testkit.ChangingLetters("bcdefg", 2, "abcdef"), 2, nil,
+			"bcd", "page 2: 1 results came again", "bcdef",
+		},
+		{
+			"a deletion before the cursor and an insertion behind it", testkit.ChangingLetters("abcdef", 2, "bcdefg"), 2, nil,
+			"abdefg", "", "abdefg",
+		},
+		{
+			"the last page is gone", testkit.ChangingLetters("abcde", 3, "abcd"), 2, nil, "abcd", "page 3 is gone: authentik: ",
+			"abcd",
+		},
 		{"the list is empty", testkit.ChangingLetters("abcdef", 2, ""), 2, nil, "ab", "page 2 is gone: authentik: ", "ab"},
-		{"a change on the last page", testkit.ChangingLetters("abcde", 3, "abcdef"), 2, nil, "abcdef", "page 3: the count went from 5 to 6", "abcdef"},
+		{
+			"a change on the last page", testkit.ChangingLetters("abcde", 3, "abcdef"), 2, nil, "abcdef",
+			"page 3: the count went from 5 to 6", "abcdef",
+		},
 		{"a flow twice on a page", testkit.Letters("aabcde"), 2, nil, "a", "page 1: 1 results came again", "abcde"},
-		{"too few flows", testkit.Letters("abcdef"), 2, func(p *authentik.Pagination) { p.Count = 9 }, "abcdef", "page 3: 6 results in all, where the count is 9", "abcdef"},
-		{"too many flows", testkit.Letters("abcdef"), 2, func(p *authentik.Pagination) { p.Count = 5 }, "abcdef", "page 3: 6 results in all, where the count is 5", "abcdef"},
-		{"pages of one, an insertion before the cursor", testkit.ChangingLetters("bcd", 2, "abcd"), 1, nil, "b", "page 2: the count went from 3 to 4", "bcd"},
+		{
+			"too few flows", testkit.Letters("abcdef"), 2, func(p *authentik.Pagination) { p.Count = 9 }, "abcdef",
+			"page 3: 6 results in all, where the count is 9", "abcdef",
+		},
+		{
+			"too many flows", testkit.Letters("abcdef"), 2, func(p *authentik.Pagination) { p.Count = 5 }, "abcdef",
+			"page 3: 6 results in all, where the count is 5", "abcdef",
+		},
+		{
+			"pages of one, an insertion before the cursor", testkit.ChangingLetters("bcd", 2, "abcd"), 1, nil, "b",
+			"page 2: the count went from 3 to 4", "bcd",
+		},
 		{"pages of one, a deletion behind the cursor and then an insertion before it", func(page int) []string {
 			return strings.Split([]string{"bcdef", "bcde", "abcde"}[min(page, 3)-1], "")
 		}, 1, nil, "bc", "page 2: the count went from 5 to 4", "bcde"},
-		{"pages of one, two insertions before the cursor", testkit.ChangingLetters("cde", 3, "abcde"), 1, nil, "cd", "page 3: the count went from 3 to 5", "cde"},
+		{
+			"pages of one, two insertions before the cursor", testkit.ChangingLetters("cde", 3, "abcde"), 1, nil, "cd",
+			"page 3: the count went from 3 to 5", "cde",
+		},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			t.Parallel()
@@ -700,8 +772,10 @@ func TestFlowsInstancesAll_MissingPageIsListChange(t *testing.T) {
 			t.Parallel()
 			eachWalk(t, func(t *testing.T, kind walkKind) {
 				ak := testkit.NewClient(t, &testkit.FlowServer{
-					Slugs:    testkit.Letters("abcdef"),
-					Override: map[int]http.HandlerFunc{3: testkit.StaticHandler(http.StatusNotFound, contentType, `{"detail":"Invalid page."}`)},
+					Slugs: testkit.Letters("abcdef"),
+					Override: map[int]http.HandlerFunc{
+						3: testkit.StaticHandler(http.StatusNotFound, contentType, `{"detail":"Invalid page."}`),
+					},
 				})
 				for _, reqOpts := range [][]authentik.RequestOption{nil, {authentik.AllowListChanges()}} {
 					slugs, err := drain(t, kind.walk(t.Context(), t, ak, pagesOfTwo, reqOpts...))
@@ -726,7 +800,13 @@ func TestFlowsInstancesPages_DropsRepeatedItems(t *testing.T) {
 	for size, repeating := range map[int]int{2: 2, 1: 2} { // page 2 begins with what page 1 ended with
 		list := testkit.ChangingLetters("bcdef", repeating, "abcdef")
 		ak := testkit.NewClient(t, &testkit.FlowServer{Slugs: list})
-		pages, err := authentik.Collect(ak.FlowsInstancesPages(t.Context(), &authentik.FlowsInstancesListOptions{PageSize: size}, authentik.AllowListChanges()))
+		pages, err := authentik.Collect(
+			ak.FlowsInstancesPages(
+				t.Context(),
+				&authentik.FlowsInstancesListOptions{PageSize: size},
+				authentik.AllowListChanges(),
+			),
+		)
 		require.NoError(t, err)
 		require.Len(t, pages, (6+size-1)/size)
 		for i, page := range pages {
@@ -804,7 +884,10 @@ func TestWithPrefetch_YieldsErrorInTurn(t *testing.T) {
 		transport := &lagging{server: server, lag: func(page int) time.Duration {
 			return time.Duration(3-page) * time.Second // page 3 at once
 		}}
-		slugs, err := drain(t, walkKind{prefetch: 2}.walk(t.Context(), t, testkit.NewClientOver(t, transport.roundTrip), pagesOfTwo))
+		slugs, err := drain(
+			t,
+			walkKind{prefetch: 2}.walk(t.Context(), t, testkit.NewClientOver(t, transport.roundTrip), pagesOfTwo),
+		)
 		assert.Equal(t, "abcd", slugs)
 		require.ErrorIs(t, err, authentik.ErrForbidden)
 	})
@@ -895,7 +978,12 @@ func TestOne_RequiresExactlyOneItem(t *testing.T) {
 		{"one", nil, []int{7}, nil, ""},
 		{"none", nil, nil, authentik.ErrNoResult, "authentik: One: no result"},
 		{"two", nil, []int{7, 8}, authentik.ErrMultipleResults, "authentik: One: more than one result"},
-		{"two, and no error read after them", errOfSequence, []int{7, 8}, authentik.ErrMultipleResults, "authentik: One: more than one result"},
+		{
+			"two, and no error read after them", errOfSequence,
+			[]int{7, 8},
+			authentik.ErrMultipleResults,
+			"authentik: One: more than one result",
+		},
 		{"an error", errOfSequence, nil, errOfSequence, "broken"},
 		{"one and an error", errOfSequence, []int{7}, errOfSequence, "broken"},
 	} {
@@ -1065,7 +1153,9 @@ func TestFlowsInstancesAll_RandomListChanges(t *testing.T) {
 			reqOpts = append(reqOpts, authentik.AllowListChanges())
 		}
 		ak := testkit.NewClientOver(t, (&testkit.FlowServer{Slugs: list.at}).RoundTrip)
-		pages, err := authentik.Collect(ak.FlowsInstancesPages(t.Context(), &authentik.FlowsInstancesListOptions{PageSize: list.size}, reqOpts...))
+		pages, err := authentik.Collect(
+			ak.FlowsInstancesPages(t.Context(), &authentik.FlowsInstancesListOptions{PageSize: list.size}, reqOpts...),
+		)
 		got := []string{}
 		for _, page := range pages {
 			for _, flow := range page.Results {

@@ -53,10 +53,16 @@ var getPaths = map[string][2]string{
 func TestClientGet_Path(t *testing.T) {
 	t.Parallel()
 	var sent []string
-	ak := testkit.NewCheckedClient(t, "https://sso.example.com/sub", authentik.WithHTTPClient(&http.Client{Transport: testkit.RoundTripFunc(func(req *http.Request) (*http.Response, error) {
-		sent = append(sent, req.Method+" "+req.URL.String())
-		return testkit.HTTPResponse(testkit.TwoFlows), nil
-	})}))
+	ak := testkit.NewCheckedClient(
+		t,
+		"https://sso.example.com/sub",
+		authentik.WithHTTPClient(
+			&http.Client{Transport: testkit.RoundTripFunc(func(req *http.Request) (*http.Response, error) {
+				sent = append(sent, req.Method+" "+req.URL.String())
+				return testkit.HTTPResponse(testkit.TwoFlows), nil
+			})},
+		),
+	)
 	for path, want := range getPaths {
 		sent = nil
 		err := ak.Get(t.Context(), path, url.Values{"a": {"b&c", "d"}, "e": {""}}, new(any))
@@ -120,5 +126,9 @@ func TestClientGet_WritesOutOnSuccessOnly(t *testing.T) {
 		assert.Equal(t, answer.Text, string(response.Body))
 		assert.Equal(t, answer.Status, response.StatusCode)
 	}
-	assert.ErrorIs(t, testkit.NewClient(t, testkit.Reply(404, testkit.HTML, "<p>")).Get(t.Context(), "a", nil, nil), authentik.ErrNotFound)
+	assert.ErrorIs(
+		t,
+		testkit.NewClient(t, testkit.Reply(404, testkit.HTML, "<p>")).Get(t.Context(), "a", nil, nil),
+		authentik.ErrNotFound,
+	)
 }

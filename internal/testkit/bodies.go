@@ -32,8 +32,13 @@ const (
 // FlowPageBody returns the JSON of a list with one page. The rows argument is
 // the count that the page states; results is the JSON array.
 func FlowPageBody(rows int, results string) string {
-	return fmt.Sprintf(`{"pagination":{"next":0,"previous":0,"count":%d,"current":1,"total_pages":1,"start_index":%d,"end_index":%d},"results":%s}`,
-		rows, min(rows, 1), rows, results)
+	return fmt.Sprintf(
+		`{"pagination":{"next":0,"previous":0,"count":%d,"current":1,"total_pages":1,"start_index":%d,"end_index":%d},"results":%s}`,
+		rows,
+		min(rows, 1),
+		rows,
+		results,
+	)
 }
 
 // TwoFlowsBody is the JSON of a list that contains two flows, which have the

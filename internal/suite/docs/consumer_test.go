@@ -51,7 +51,12 @@ func publicNames(t *testing.T) (names []string) {
 		if !strings.HasSuffix(entry.Name(), ".go") || strings.HasSuffix(entry.Name(), "_test.go") {
 			continue
 		}
-		file, err := parser.ParseFile(token.NewFileSet(), testkit.ModuleFile(t, entry.Name()), nil, parser.SkipObjectResolution)
+		file, err := parser.ParseFile(
+			token.NewFileSet(),
+			testkit.ModuleFile(t, entry.Name()),
+			nil,
+			parser.SkipObjectResolution,
+		)
 		require.NoError(t, err)
 		for _, declaration := range file.Decls {
 			switch d := declaration.(type) {

@@ -40,7 +40,13 @@ func migrationClient(token string) (*authentik.Client, error) {
 	return client, err
 }
 
-func migration(ctx context.Context, client *authentik.Client, transport *http.Transport, token string, id uuid.UUID) error {
+func migration(
+	ctx context.Context,
+	client *authentik.Client,
+	transport *http.Transport,
+	token string,
+	id uuid.UUID,
+) error {
 	page, err := client.FlowsInstancesList(ctx, &authentik.FlowsInstancesListOptions{
 		Designation: authentik.FlowDesignationRecovery,
 	})

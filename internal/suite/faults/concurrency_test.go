@@ -42,7 +42,11 @@ func interrupted(t *testing.T, ak *testkit.CheckedClient, text string) *authenti
 var concurrencyFaults = map[string]func(*testing.T){
 	"C1": testkit.InBubble(func(t *testing.T) {
 		server := testkit.NewSequence(testkit.RespondStatus(503, "10"))
-		api := interrupted(t, server.Client(t), "context canceled: enough; before that 503 Service Unavailable: Later. (1 attempt)")
+		api := interrupted(
+			t,
+			server.Client(t),
+			"context canceled: enough; before that 503 Service Unavailable: Later. (1 attempt)",
+		)
 		require.NotNil(t, api)
 		assert.Equal(t, 503, api.StatusCode)
 		assert.Equal(t, 1, server.Requests())
@@ -76,7 +80,11 @@ var concurrencyFaults = map[string]func(*testing.T){
 				assert.Zero(t, got.Took)
 				testkit.RequireType[*authentik.APIError](t, got.Err)
 				require.NotErrorIs(t, got.Err, context.DeadlineExceeded)
-				testkit.AssertListError(t, got.Err, "503 Service Unavailable: Later. (request "+testkit.RequestID+", 1 attempt, no time left to wait and try again)")
+				testkit.AssertListError(
+					t,
+					got.Err,
+					"503 Service Unavailable: Later. (request "+testkit.RequestID+", 1 attempt, no time left to wait and try again)",
+				)
 				assert.Equal(t, 1, server.Requests())
 			})
 		}
@@ -84,7 +92,9 @@ var concurrencyFaults = map[string]func(*testing.T){
 		testkit.RunInBubble(t, "network", func(t *testing.T) {
 			ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 			defer cancel()
-			got := testkit.NewSequence(testkit.Fail(testkit.ErrTest)).Client(t, authentik.WithRetry(authentik.RetryPolicy{BaseDelay: testkit.Forever, MaxDelay: testkit.Forever})).List(ctx, t)
+			got := testkit.NewSequence(testkit.Fail(testkit.ErrTest)).
+				Client(t, authentik.WithRetry(authentik.RetryPolicy{BaseDelay: testkit.Forever, MaxDelay: testkit.Forever})).
+				List(ctx, t)
 			assert.Zero(t, got.Took)
 			require.ErrorIs(t, got.Err, testkit.ErrTest)
 			testkit.AssertListError(t, got.Err, "enough (1 attempt, no time left to wait and try again)")
@@ -179,7 +189,16 @@ var concurrencyFaults = map[string]func(*testing.T){
 			return testkit.Send(testkit.TwoFlowsRaw)(conn)
 		}
 		failure := testkit.Send("HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\n\r\n")
-		server := testkit.NewConnServer(meet, meet, testkit.SendAndClose(testkit.TwoFlowsRaw[:len(testkit.TwoFlowsRaw)-20]), failure, testkit.Send(testkit.TwoFlowsRaw), testkit.Send(testkit.JSONHead+"Content-Length: 2\r\n\r\n{}"), testkit.Send(testkit.TwoFlowsRaw), failure)
+		server := testkit.NewConnServer(
+			meet,
+			meet,
+			testkit.SendAndClose(testkit.TwoFlowsRaw[:len(testkit.TwoFlowsRaw)-20]),
+			failure,
+			testkit.Send(testkit.TwoFlowsRaw),
+			testkit.Send(testkit.JSONHead+"Content-Length: 2\r\n\r\n{}"),
+			testkit.Send(testkit.TwoFlowsRaw),
+			failure,
+		)
 		addr := server.Listen(t)
 		testkit.AssertNoGoroutines(t, func() {
 			ak := testkit.NewCheckedClient(t, "http://"+addr, authentik.WithRetry(authentik.RetryPolicy{MaxAttempts: 1}))
@@ -222,11 +241,24 @@ var concurrencyFaults = map[string]func(*testing.T){
 	},
 	"C9": func(t *testing.T) {
 		t.Parallel()
-		server := testkit.NewConnServer(testkit.Send(testkit.JSONHead+"Content-Length: 2\r\n\r\n{}"), testkit.Send("HTTP/1.1 503 Service Unavailable\r\nContent-Length: 9\r\n\r\nsome more"),
-			testkit.SendAndClose(testkit.TwoFlowsRaw[:len(testkit.TwoFlowsRaw)-1]), testkit.SendAndReset(""), testkit.Send("HTTP/1.1 302 Found\r\nLocation: /\r\nContent-Length: 1\r\n\r\n."), testkit.Send(testkit.TwoFlowsRaw))
+		server := testkit.NewConnServer(
+			testkit.Send(testkit.JSONHead+"Content-Length: 2\r\n\r\n{}"),
+			testkit.Send("HTTP/1.1 503 Service Unavailable\r\nContent-Length: 9\r\n\r\nsome more"),
+			testkit.SendAndClose(
+				testkit.TwoFlowsRaw[:len(testkit.TwoFlowsRaw)-1],
+			),
+			testkit.SendAndReset(""),
+			testkit.Send("HTTP/1.1 302 Found\r\nLocation: /\r\nContent-Length: 1\r\n\r\n."),
+			testkit.Send(testkit.TwoFlowsRaw),
+		)
 		addr := server.Listen(t)
 		testkit.AssertNoGoroutines(t, func() {
-			ak := testkit.NewCheckedClient(t, "http://"+addr, authentik.WithRetry(authentik.RetryPolicy{MaxAttempts: 1}), authentik.WithMaxResponseSize(512))
+			ak := testkit.NewCheckedClient(
+				t,
+				"http://"+addr,
+				authentik.WithRetry(authentik.RetryPolicy{MaxAttempts: 1}),
+				authentik.WithMaxResponseSize(512),
+			)
 			defer ak.Close()
 			canceled, cancel := context.WithCancel(t.Context())
 			cancel()
@@ -273,7 +305,11 @@ var concurrencyFaults = map[string]func(*testing.T){
 			require.ErrorIs(t, got.Err, authentik.ErrServer)
 		}
 		assert.Equal(t, 300, server.Requests())
-		testkit.AssertListError(t, got.Err, "503 Service Unavailable: Later. (request "+testkit.RequestID+", 1 attempt, retry budget exhausted)")
+		testkit.AssertListError(
+			t,
+			got.Err,
+			"503 Service Unavailable: Later. (request "+testkit.RequestID+", 1 attempt, retry budget exhausted)",
+		)
 		testkit.RequireType[*authentik.APIError](t, got.Err)
 	}),
 	"C13": func(t *testing.T) {
@@ -315,9 +351,14 @@ var concurrencyFaults = map[string]func(*testing.T){
 			took  [2]time.Duration
 			text  string
 		}{
-			"no answer": {testkit.Hang, authentik.RetryPolicy{MaxAttempts: 1000}, testkit.Between(2*time.Minute, 2*time.Minute+500*time.Millisecond), "attempt timed out after 1m0s (2 attempts)"},
+			"no answer": {
+				testkit.Hang,
+				authentik.RetryPolicy{MaxAttempts: 1000},
+				testkit.Between(2*time.Minute, 2*time.Minute+500*time.Millisecond), "attempt timed out after 1m0s (2 attempts)",
+			},
 			"no answer, and less time": {
-				testkit.Hang, authentik.RetryPolicy{MaxElapsed: 90 * time.Second, BaseDelay: -1}, testkit.Between(90*time.Second, 90*time.Second), "attempt timed out after 30s (2 attempts)",
+				testkit.Hang, authentik.RetryPolicy{MaxElapsed: 90 * time.Second, BaseDelay: -1},
+				testkit.Between(90*time.Second, 90*time.Second), "attempt timed out after 30s (2 attempts)",
 			},
 			"a long wait": {
 				testkit.RespondStatus(503, "60"), // a third one would end at three minutes or later, whatever the jitter

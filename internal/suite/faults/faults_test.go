@@ -43,7 +43,11 @@ var matrix = []struct{ row, slug, outcome string }{
 	{"T24", "many_early_hints", "success at the first attempt"},
 
 	// HTTP.
-	{"H1", "503_for_ever", "an APIError of 4 attempts with detail, request ID and body; waited for if it says that it is starting"},
+	{
+		"H1",
+		"503_for_ever",
+		"an APIError of 4 attempts with detail, request ID and body; waited for if it says that it is starting",
+	},
 	{"H1b", "200_that_says_starting", "as a 503: waited for, then an APIError"},
 	{"H2", "retry_after", "waited for in full, and up to a tenth more"},
 	{"H3", "retry_after_too_long", "one attempt, at once, with RetryAfter"},

@@ -42,12 +42,17 @@ func unusableAnswersShowNoSecret(t *testing.T) {
 		out  any
 		opts []authentik.ClientOption
 	}{
-		"in the words of a caller's type":    {`{"a":"` + testkit.Token + `"}`, new(struct{ A indiscreet }), nil},
-		"in the words of encoding/json":      {`{"a":"` + testkit.Token + `"}`, new(struct{ A time.Time }), nil},
-		"in the place of a number":           {`{"a":` + testkit.Token + `}`, new(any), nil},
-		"as a number":                        {`[1234567890123456789012345]`, new([]int), []authentik.ClientOption{authentik.WithHeader("X-Number", "1234567890123456789012345")}},
-		"as a key":                           {`{"` + testkit.Token + `":null?}`, new(any), nil},
-		"as a long key":                      {`{"` + long + `":?}`, new(authentik.Flow), []authentik.ClientOption{authentik.WithHeader("X-Long", long)}},
+		"in the words of a caller's type": {`{"a":"` + testkit.Token + `"}`, new(struct{ A indiscreet }), nil},
+		"in the words of encoding/json":   {`{"a":"` + testkit.Token + `"}`, new(struct{ A time.Time }), nil},
+		"in the place of a number":        {`{"a":` + testkit.Token + `}`, new(any), nil},
+		"as a number": {
+			`[1234567890123456789012345]`, new([]int),
+			[]authentik.ClientOption{authentik.WithHeader("X-Number", "1234567890123456789012345")},
+		},
+		"as a key": {`{"` + testkit.Token + `":null?}`, new(any), nil},
+		"as a long key": {
+			`{"` + long + `":?}`, new(authentik.Flow), []authentik.ClientOption{authentik.WithHeader("X-Long", long)},
+		},
 		"as a key of a type":                 {`{"` + testkit.Token + `":"x"}`, new(map[string]int), nil},
 		"as a header's value":                {`{"a":"` + testkit.HeaderSecret + `"}`, new(struct{ A time.Time }), nil},
 		"in a text that is cut":              {strings.Repeat("x", 190) + testkit.Token, new(any), nil},
@@ -58,7 +63,10 @@ func unusableAnswersShowNoSecret(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			answer := &testkit.Stub{Body: c.body}
-			ak := testkit.NewCheckedClient(t, testkit.NewServer(t, answer), append(c.opts, authentik.WithRetry(authentik.RetryPolicy{MaxAttempts: 1}))...)
+			ak := testkit.NewCheckedClient(
+				t,
+				testkit.NewServer(t, answer),
+				append(c.opts, authentik.WithRetry(authentik.RetryPolicy{MaxAttempts: 1}))...)
 			err := ak.Get(t.Context(), "core/groups/", url.Values{"search": {testkit.SearchSecret}}, c.out)
 			var decode *authentik.DecodeError
 			require.ErrorAs(t, err, &decode)
@@ -85,7 +93,10 @@ func nothingReachableFromAClientIsASecret(t *testing.T) {
 		assert.Equal(t, "authentik.Client(not made by NewClient)", fmt.Sprintf(verb, authentik.Client{}))
 	}
 	testkit.AssertNoSecrets(t, authentik.WithHeader("X-Key", testkit.HeaderSecret))
-	testkit.AssertNoSecrets(t, authentik.WithTokenFunc(func(context.Context) (string, error) { return testkit.Token, nil }))
+	testkit.AssertNoSecrets(
+		t,
+		authentik.WithTokenFunc(func(context.Context) (string, error) { return testkit.Token, nil }),
+	)
 }
 
 func aMiddlewaresOwnClientDoesNotTellTheQuery(t *testing.T) {
@@ -99,14 +110,20 @@ func aMiddlewaresOwnClientDoesNotTellTheQuery(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			own := &http.Client{Transport: testkit.RoundTripFunc(func(*http.Request) (*http.Response, error) { return nil, cause })}
-			ak := testkit.NewCheckedClient(t, testkit.NewServer(t, http.NotFoundHandler()), authentik.WithRetry(authentik.RetryPolicy{BaseDelay: -1}),
+			own := &http.Client{
+				Transport: testkit.RoundTripFunc(func(*http.Request) (*http.Response, error) { return nil, cause }),
+			}
+			ak := testkit.NewCheckedClient(
+				t,
+				testkit.NewServer(t, http.NotFoundHandler()),
+				authentik.WithRetry(authentik.RetryPolicy{BaseDelay: -1}),
 				authentik.WithMiddleware(func(http.RoundTripper) http.RoundTripper {
 					return testkit.RoundTripFunc(func(req *http.Request) (*http.Response, error) {
 						resp, err := own.Do(req)
 						return resp, wrap(err)
 					})
-				}))
+				}),
+			)
 			got := ak.List(t.Context(), t)
 			require.ErrorIs(t, got.Err, cause)
 			assert.EqualError(t, got.Err, "authentik: FlowsInstancesList: no route (4 attempts)")
@@ -118,13 +135,21 @@ func aMiddlewaresOwnClientDoesNotTellTheQuery(t *testing.T) {
 func anErrorOfATokenFunctionComesWhole(t *testing.T) {
 	t.Parallel()
 	cause := &url.Error{Op: "Post", URL: "https://vault.example.com/", Err: io.ErrUnexpectedEOF}
-	ak, err := authentik.NewClient(testkit.NewServer(t, http.NotFoundHandler()), "", authentik.WithTokenFunc(func(context.Context) (string, error) { return "", cause }))
+	ak, err := authentik.NewClient(
+		testkit.NewServer(t, http.NotFoundHandler()),
+		"",
+		authentik.WithTokenFunc(func(context.Context) (string, error) { return "", cause }),
+	)
 	require.NoError(t, err)
 	_, err = ak.FlowsInstancesList(t.Context(), nil)
 	var got *url.Error
 	require.ErrorAs(t, err, &got)
 	assert.Same(t, cause, got)
-	assert.EqualError(t, err, `authentik: FlowsInstancesList: no token: Post "https://vault.example.com/": unexpected EOF (1 attempt)`)
+	assert.EqualError(
+		t,
+		err,
+		`authentik: FlowsInstancesList: no token: Post "https://vault.example.com/": unexpected EOF (1 attempt)`,
+	)
 }
 
 func aSecretThatStraddlesTheEndIsBlotted(t *testing.T) {
@@ -137,7 +162,12 @@ func aSecretThatStraddlesTheEndIsBlotted(t *testing.T) {
 			err := ak.List(t.Context(), t).Err
 			var api *authentik.APIError
 			require.ErrorAs(t, err, &api)
-			assert.Equal(t, (strings.Repeat("x", kept-within) + "[redacted]")[:min(kept-within+10, kept)], string(api.Body), within)
+			assert.Equal(
+				t,
+				(strings.Repeat("x", kept-within) + "[redacted]")[:min(kept-within+10, kept)],
+				string(api.Body),
+				within,
+			)
 		}
 	}
 	// Seven bytes are no secret, but words.
@@ -152,7 +182,11 @@ func aSecretIsBlottedHoweverItIsSpelt(t *testing.T) {
 		value, `pass \"wörd\" \\ %2F?`, `pass \"w\u00f6rd\" \\ %2F?`, // JSON, and JSON in ASCII
 		`pass%20%22w%C3%B6rd%22%20%5C%20%252F%3F`, `pass+%22w%C3%B6rd%22+%5C+%252F%3F`, // a path, and a query
 	} {
-		ak := testkit.NewCheckedClient(t, testkit.NewServer(t, testkit.Reply(403, testkit.Text, "<"+spelling+">")), authentik.WithHeader("X-Password", value))
+		ak := testkit.NewCheckedClient(
+			t,
+			testkit.NewServer(t, testkit.Reply(403, testkit.Text, "<"+spelling+">")),
+			authentik.WithHeader("X-Password", value),
+		)
 		var api *authentik.APIError
 		require.ErrorAs(t, ak.List(t.Context(), t).Err, &api)
 		assert.Equal(t, "<[redacted]>", string(api.Body))
@@ -189,8 +223,13 @@ func redirectedTo(base, location string) func(*testing.T) {
 				dialled = append(dialled, addr)
 				return new(net.Dialer).DialContext(ctx, network, server.Listener.Addr().String())
 			}
-			got := testkit.NewCheckedClient(t, base, authentik.WithHTTPClient(client), authentik.WithInsecureHTTP()).List(t.Context(), t)
-			testkit.AssertListError(t, got.Err, "302 Found: redirected to "+location+"; no redirect is followed: is the base URL right? (1 attempt)")
+			got := testkit.NewCheckedClient(t, base, authentik.WithHTTPClient(client), authentik.WithInsecureHTTP()).
+				List(t.Context(), t)
+			testkit.AssertListError(
+				t,
+				got.Err,
+				"302 Found: redirected to "+location+"; no redirect is followed: is the base URL right? (1 attempt)",
+			)
 		})
 		root, err := url.Parse(base)
 		require.NoError(t, err)
@@ -206,7 +245,11 @@ func inAnotherProcess(t *testing.T, env ...string) string {
 	t.Helper()
 	program, err := os.Executable()
 	require.NoError(t, err)
-	command := exec.CommandContext(t.Context(), program, "-test.run=^"+strings.ReplaceAll(regexp.QuoteMeta(t.Name()), "/", "$/^")+"$")
+	command := exec.CommandContext(
+		t.Context(),
+		program,
+		"-test.run=^"+strings.ReplaceAll(regexp.QuoteMeta(t.Name()), "/", "$/^")+"$",
+	)
 	command.Env = append(os.Environ(), env...)
 	output, err := command.CombinedOutput()
 	require.NoError(t, err, "%s", output)
@@ -233,8 +276,10 @@ var securityFaults = map[string]func(*testing.T){
 	"S1": func(t *testing.T) {
 		t.Parallel()
 		for name, location := range map[string]string{
-			"https to http": "http://sso.example.com:8443/", "another port": "https://sso.example.com:9443/", "a subdomain": "https://a.sso.example.com:8443/",
-			"the parent": "https://example.com:8443/", "another domain": "https://example.org/", "a look-alike": "https://sso.example.com.example.org:8443/",
+			"https to http": "http://sso.example.com:8443/", "another port": "https://sso.example.com:9443/",
+			"a subdomain": "https://a.sso.example.com:8443/",
+			"the parent":  "https://example.com:8443/", "another domain": "https://example.org/",
+			"a look-alike": "https://sso.example.com.example.org:8443/",
 		} {
 			t.Run(name, redirectedTo("https://sso.example.com:8443", location))
 		}
@@ -261,13 +306,30 @@ var securityFaults = map[string]func(*testing.T){
 		t.Run("a middleware", aMiddlewaresOwnClientDoesNotTellTheQuery)
 		testkit.RunInBubble(t, "the log", func(t *testing.T) {
 			var log testkit.Log
-			server := testkit.NewSequence(testkit.Respond(testkit.Reply(503, testkit.JSON, `{"detail":"`+testkit.SearchSecret+`"}`)), testkit.Fail(&url.Error{Op: "Get", URL: "https://sso.example.com/?search=" + testkit.SearchSecret, Err: io.EOF}), testkit.Respond(testkit.TwoFlows))
+			server := testkit.NewSequence(
+				testkit.Respond(testkit.Reply(503, testkit.JSON, `{"detail":"`+testkit.SearchSecret+`"}`)),
+				testkit.Fail(&url.Error{Op: "Get", URL: "https://sso.example.com/?search=" + testkit.SearchSecret, Err: io.EOF}),
+				testkit.Respond(testkit.TwoFlows),
+			)
 			ak := server.Client(t, authentik.WithLogger(log.Logger()))
-			_, err := ak.FlowsInstancesList(t.Context(), &authentik.FlowsInstancesListOptions{Search: testkit.SearchSecret, Name: testkit.SearchSecret, Ordering: "name", Page: 2, PageSize: 5})
+			_, err := ak.FlowsInstancesList(
+				t.Context(),
+				&authentik.FlowsInstancesListOptions{
+					Search:   testkit.SearchSecret,
+					Name:     testkit.SearchSecret,
+					Ordering: "name",
+					Page:     2,
+					PageSize: 5,
+				},
+			)
 			require.NoError(t, err)
 			testkit.AssertNoSecretsIn(t, "the log", log.String())
-			require.Error(t, testkit.NewSequence(testkit.Respond(testkit.Reply(200, testkit.JSON, `{"a":"`+testkit.SearchSecret+`"}`))).Client(t, authentik.WithLogger(log.Logger())).
-				Get(t.Context(), "a\u202eb", url.Values{"search": {testkit.SearchSecret}, "a\u202eb": {"a"}}, new(struct{ A time.Time })))
+			require.Error(
+				t,
+				testkit.NewSequence(testkit.Respond(testkit.Reply(200, testkit.JSON, `{"a":"`+testkit.SearchSecret+`"}`))).
+					Client(t, authentik.WithLogger(log.Logger())).
+					Get(t.Context(), "a\u202eb", url.Values{"search": {testkit.SearchSecret}, "a\u202eb": {"a"}}, new(struct{ A time.Time })),
+			)
 			testkit.AssertNoSecretsIn(t, "the log", log.String())
 			assert.NotContains(t, log.String(), "\u202e")
 			assert.Contains(t, log.String(), `query="name=REDACTED&ordering=name%2Cslug&page=2&page_size=5&search=REDACTED"`)
@@ -302,8 +364,20 @@ var securityFaults = map[string]func(*testing.T){
 		body := `{"detail":"a\u001b[31m\r\nlevel=ERROR\u202e` + strings.Repeat("x", 9999) + `"}`
 		var log []string
 		for status, attempts := range map[int]int{403: 1, 503: 4} {
-			server := testkit.NewConnServer(testkit.Send(fmt.Sprintf("HTTP/1.1 %d OK\r\nX-authentik-id: %s%s\r\nContent-Length: %d\r\n\r\n%s", status, forged, strings.Repeat("y", 9999), len(body), body)))
-			got := testkit.NewCheckedClient(t, "http://"+server.Listen(t), testkit.NoWait, authentik.WithLogger(slog.New(texts{&log}))).List(t.Context(), t)
+			server := testkit.NewConnServer(
+				testkit.Send(
+					fmt.Sprintf(
+						"HTTP/1.1 %d OK\r\nX-authentik-id: %s%s\r\nContent-Length: %d\r\n\r\n%s",
+						status,
+						forged,
+						strings.Repeat("y", 9999),
+						len(body),
+						body,
+					),
+				),
+			)
+			got := testkit.NewCheckedClient(t, "http://"+server.Listen(t), testkit.NoWait, authentik.WithLogger(slog.New(texts{&log}))).
+				List(t.Context(), t)
 			require.Error(t, got.Err)
 			assert.EqualValues(t, attempts, server.Requests.Load())
 			log = append(log, got.Err.Error())
@@ -311,8 +385,11 @@ var securityFaults = map[string]func(*testing.T){
 				log = append(log, a.Value.String())
 			}
 		}
-		malformed := testkit.NewConnServer(testkit.SendAndClose("\x1b[31m\tlevel=ERROR " + strings.Repeat("z", 3000) + "\r\n"))
-		got := testkit.NewCheckedClient(t, "http://"+malformed.Listen(t), authentik.WithLogger(slog.New(texts{&log}))).List(t.Context(), t)
+		malformed := testkit.NewConnServer(
+			testkit.SendAndClose("\x1b[31m\tlevel=ERROR " + strings.Repeat("z", 3000) + "\r\n"),
+		)
+		got := testkit.NewCheckedClient(t, "http://"+malformed.Listen(t), authentik.WithLogger(slog.New(texts{&log}))).
+			List(t.Context(), t)
 		log = append(log, got.Err.Error(), got.Err.(slog.LogValuer).LogValue().String())
 		for _, text := range log {
 			assert.NotRegexp(t, `[[:cntrl:]]`, text)
@@ -323,9 +400,18 @@ var securityFaults = map[string]func(*testing.T){
 	},
 	"S15": func(t *testing.T) {
 		t.Parallel()
-		server := testkit.NewTLSServer(t, &testkit.Stub{}, func(s *httptest.Server) { s.TLS.MinVersion, s.TLS.MaxVersion = tls.VersionTLS10, tls.VersionTLS11 })
+		server := testkit.NewTLSServer(
+			t,
+			&testkit.Stub{},
+			func(s *httptest.Server) { s.TLS.MinVersion, s.TLS.MaxVersion = tls.VersionTLS10, tls.VersionTLS11 },
+		)
 		testkit.AssertNoGoroutines(t, func() {
-			failsAfter(t, testkit.NewCheckedClient(t, server.URL), 1, "remote error: tls: protocol version not supported (1 attempt)")
+			failsAfter(
+				t,
+				testkit.NewCheckedClient(t, server.URL),
+				1,
+				"remote error: tls: protocol version not supported (1 attempt)",
+			)
 		})
 	},
 	"S16": func(t *testing.T) {
@@ -367,10 +453,15 @@ var securityFaults = map[string]func(*testing.T){
 			w.Header().Set("Location", "/elsewhere")
 			w.WriteHeader(http.StatusFound)
 		}))
-		client := &http.Client{Jar: jar, Timeout: time.Hour, Transport: &http.Transport{}, CheckRedirect: func(*http.Request, []*http.Request) error {
-			assert.Fail(t, "consulted")
-			return nil
-		}}
+		client := &http.Client{
+			Jar:       jar,
+			Timeout:   time.Hour,
+			Transport: &http.Transport{},
+			CheckRedirect: func(*http.Request, []*http.Request) error {
+				assert.Fail(t, "consulted")
+				return nil
+			},
+		}
 		before := *client
 		ak := testkit.NewCheckedClient(t, base, authentik.WithHTTPClient(client))
 		for range 2 {
@@ -396,13 +487,24 @@ var securityFaults = map[string]func(*testing.T){
 	"S19": func(t *testing.T) {
 		t.Parallel()
 		var sent http.Header
-		ak := testkit.NewCheckedClient(t, "https://sso.example.com", authentik.WithHTTPClient(&http.Client{Transport: testkit.RoundTripFunc(func(req *http.Request) (*http.Response, error) {
-			sent = req.Header
-			return testkit.HTTPResponse(testkit.TwoFlows), nil
-		})}))
+		ak := testkit.NewCheckedClient(
+			t,
+			"https://sso.example.com",
+			authentik.WithHTTPClient(
+				&http.Client{Transport: testkit.RoundTripFunc(func(req *http.Request) (*http.Response, error) {
+					sent = req.Header
+					return testkit.HTTPResponse(testkit.TwoFlows), nil
+				})},
+			),
+		)
 		require.NoError(t, ak.List(t.Context(), t).Err)
 		assert.Equal(t, http.Header{
-			"Accept": {"application/json"}, "User-Agent": {"authentik-go/0.1.0"}, "Authorization": {"Bearer " + testkit.Token}, "X-Proxy-Key": {testkit.HeaderSecret},
+			"Accept": {
+				"application/json",
+			},
+			"User-Agent":    {"authentik-go/0.1.0"},
+			"Authorization": {"Bearer " + testkit.Token},
+			"X-Proxy-Key":   {testkit.HeaderSecret},
 		}, sent, "and no Accept-Encoding: that is net/http's to set, and to take off again")
 	},
 }

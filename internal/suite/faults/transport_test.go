@@ -30,7 +30,8 @@ func retried(faulty testkit.Turn, text string, is ...error) func(*testing.T) {
 	return func(t *testing.T) {
 		t.Parallel()
 		for _, times := range []int{2, 4} {
-			server := testkit.NewConnServer(append(slices.Repeat([]testkit.Turn{faulty}, times), testkit.Send(testkit.TwoFlowsRaw))...)
+			server := testkit.NewConnServer(
+				append(slices.Repeat([]testkit.Turn{faulty}, times), testkit.Send(testkit.TwoFlowsRaw))...)
 			addr := server.Listen(t)
 			testkit.AssertNoGoroutines(t, func() {
 				ak := testkit.NewCheckedClient(t, "http://"+addr, testkit.NoWait)
@@ -131,24 +132,58 @@ func untrusted(text string, configure func(*tls.Config), opts ...authentik.Clien
 }
 
 var transportFaults = map[string]func(*testing.T){
-	"T1": retried(testkit.SendAndReset(""), "read tcp 127.0.0.1:0->127.0.0.1:0: read: connection reset by peer (4 attempts)", syscall.ECONNRESET),
+	"T1": retried(
+		testkit.SendAndReset(""),
+		"read tcp 127.0.0.1:0->127.0.0.1:0: read: connection reset by peer (4 attempts)",
+		syscall.ECONNRESET,
+	),
 	"T2": retried(testkit.SendAndClose(""), "EOF (4 attempts)", io.EOF),
-	"T3": retried(testkit.SendAndClose(testkit.TwoFlowsRaw[:len(testkit.TwoFlowsRaw)-20]), "unexpected EOF (4 attempts)", io.ErrUnexpectedEOF),
-	"T4": retried(testkit.SendAndReset(testkit.TwoFlowsRaw[:len(testkit.TwoFlowsRaw)-20]), "read tcp 127.0.0.1:0->127.0.0.1:0: read: connection reset by peer (4 attempts)", syscall.ECONNRESET),
+	"T3": retried(
+		testkit.SendAndClose(testkit.TwoFlowsRaw[:len(testkit.TwoFlowsRaw)-20]),
+		"unexpected EOF (4 attempts)",
+		io.ErrUnexpectedEOF,
+	),
+	"T4": retried(
+		testkit.SendAndReset(testkit.TwoFlowsRaw[:len(testkit.TwoFlowsRaw)-20]),
+		"read tcp 127.0.0.1:0->127.0.0.1:0: read: connection reset by peer (4 attempts)",
+		syscall.ECONNRESET,
+	),
 	"T5": func(t *testing.T) {
 		t.Parallel()
-		chunk := fmt.Sprintf("%sTransfer-Encoding: chunked\r\n\r\n%x\r\n%s\r\n", testkit.JSONHead, len(testkit.TwoFlowsBody), testkit.TwoFlowsBody)
+		chunk := fmt.Sprintf(
+			"%sTransfer-Encoding: chunked\r\n\r\n%x\r\n%s\r\n",
+			testkit.JSONHead,
+			len(testkit.TwoFlowsBody),
+			testkit.TwoFlowsBody,
+		)
 		t.Run("no last chunk", retried(testkit.SendAndClose(chunk), "unexpected EOF (4 attempts)", io.ErrUnexpectedEOF))
-		t.Run("a chunk of no size", retried(testkit.SendAndClose(chunk+"size\r\n"), "invalid byte in chunk length (4 attempts)"))
+		t.Run(
+			"a chunk of no size",
+			retried(testkit.SendAndClose(chunk+"size\r\n"), "invalid byte in chunk length (4 attempts)"),
+		)
 	},
 	// HTTP does not tell these two; JSON does.
 	"T6": func(t *testing.T) {
 		t.Parallel()
 		const text = "unusable answer (200 OK, application/json): results[1].export_url: unexpected EOF (4 attempts)"
-		t.Run("bytes", retried(testkit.SendAndClose(testkit.JSONHead+"Connection: close\r\n\r\n"+testkit.TwoFlowsBody[:len(testkit.TwoFlowsBody)-3]), text, io.ErrUnexpectedEOF))
+		t.Run(
+			"bytes",
+			retried(
+				testkit.SendAndClose(
+					testkit.JSONHead+"Connection: close\r\n\r\n"+testkit.TwoFlowsBody[:len(testkit.TwoFlowsBody)-3],
+				),
+				text,
+				io.ErrUnexpectedEOF,
+			),
+		)
 	},
-	"T7": retried(testkit.SendAndClose(fmt.Sprintf("%sConnection: close\r\nContent-Length: %d\r\n\r\n%s", testkit.JSONHead, 20, testkit.TwoFlowsBody)),
-		"unusable answer (200 OK, application/json): pagination: unexpected EOF (4 attempts)", io.ErrUnexpectedEOF),
+	"T7": retried(
+		testkit.SendAndClose(
+			fmt.Sprintf("%sConnection: close\r\nContent-Length: %d\r\n\r\n%s", testkit.JSONHead, 20, testkit.TwoFlowsBody),
+		),
+		"unusable answer (200 OK, application/json): pagination: unexpected EOF (4 attempts)",
+		io.ErrUnexpectedEOF,
+	),
 	"T8": func(t *testing.T) {
 		t.Parallel()
 		for when, cut := range map[string]func(http.ResponseWriter){
@@ -191,7 +226,11 @@ var transportFaults = map[string]func(*testing.T){
 	},
 	"T9": func(t *testing.T) {
 		t.Parallel()
-		server := testkit.NewConnServer(testkit.Send(testkit.TwoFlowsRaw), testkit.SendAndClose(""), testkit.Send(testkit.TwoFlowsRaw))
+		server := testkit.NewConnServer(
+			testkit.Send(testkit.TwoFlowsRaw),
+			testkit.SendAndClose(""),
+			testkit.Send(testkit.TwoFlowsRaw),
+		)
 		addr := server.Listen(t)
 		testkit.AssertNoGoroutines(t, func() {
 			ak := testkit.NewCheckedClient(t, "http://"+addr)
@@ -209,46 +248,103 @@ var transportFaults = map[string]func(*testing.T){
 		listener, err := net.Listen("tcp", "127.0.0.1:0")
 		require.NoError(t, err)
 		require.NoError(t, listener.Close())
-		err = failsAfter(t, testkit.NewCheckedClient(t, "http://"+listener.Addr().String(), authentik.WithRetry(authentik.RetryPolicy{BaseDelay: -1})), 4,
-			"dial tcp 127.0.0.1:0: connect: connection refused (4 attempts)")
+		err = failsAfter(
+			t,
+			testkit.NewCheckedClient(
+				t,
+				"http://"+listener.Addr().String(),
+				authentik.WithRetry(authentik.RetryPolicy{BaseDelay: -1}),
+			),
+			4,
+			"dial tcp 127.0.0.1:0: connect: connection refused (4 attempts)",
+		)
 		require.ErrorIs(t, err, syscall.ECONNREFUSED)
 	},
 	"T11": func(t *testing.T) {
 		t.Parallel()
 		missing := &net.DNSError{Err: "no such host", Name: "sso.example.com", IsNotFound: true}
-		err := failsAfter(t, testkit.NewCheckedClient(t, "https://sso.example.com", dials(missing)), 1, "dial tcp: lookup sso.example.com: no such host (1 attempt)")
+		err := failsAfter(
+			t,
+			testkit.NewCheckedClient(t, "https://sso.example.com", dials(missing)),
+			1,
+			"dial tcp: lookup sso.example.com: no such host (1 attempt)",
+		)
 		require.ErrorIs(t, err, missing)
 	},
 	"T12": func(t *testing.T) {
 		t.Parallel()
 		for _, failing := range []*net.DNSError{
-			{Err: "i/o timeout", Name: "sso.example.com", IsTimeout: true}, {Err: "i/o timeout", Name: "sso.example.com", IsTemporary: true},
+			{
+				Err: "i/o timeout", Name: "sso.example.com", IsTimeout: true,
+			}, {
+				Err: "i/o timeout", Name: "sso.example.com",
+				IsTemporary: true,
+			},
 		} {
-			failsAfter(t, testkit.NewCheckedClient(t, "https://sso.example.com", dials(failing), testkit.NoWait), 4, "dial tcp: lookup sso.example.com: i/o timeout (4 attempts)")
+			failsAfter(
+				t,
+				testkit.NewCheckedClient(t, "https://sso.example.com", dials(failing), testkit.NoWait),
+				4,
+				"dial tcp: lookup sso.example.com: i/o timeout (4 attempts)",
+			)
 		}
 	},
-	"T13": slow("attempt timed out after 1m0s (2 attempts)", 0, testkit.SendSlowly("HTTP/1.1 200 OK\r\n", "X-A: b\r\n", 50*time.Millisecond)),
-	"T14": slow("attempt timed out after 1m0s (2 attempts)", 0, testkit.SendSlowly(testkit.JSONHead+"\r\n", " ", 50*time.Millisecond)),
-	"T15": slow("attempt timed out after 1m0s; before that 503 Service Unavailable (2 attempts)", 503,
-		testkit.SendSlowly("HTTP/1.1 503 Service Unavailable\r\nContent-Type: application/json\r\n\r\n", " ", 50*time.Millisecond)),
+	"T13": slow(
+		"attempt timed out after 1m0s (2 attempts)",
+		0,
+		testkit.SendSlowly("HTTP/1.1 200 OK\r\n", "X-A: b\r\n", 50*time.Millisecond),
+	),
+	"T14": slow(
+		"attempt timed out after 1m0s (2 attempts)",
+		0,
+		testkit.SendSlowly(testkit.JSONHead+"\r\n", " ", 50*time.Millisecond),
+	),
+	"T15": slow(
+		"attempt timed out after 1m0s; before that 503 Service Unavailable (2 attempts)",
+		503,
+		testkit.SendSlowly(
+			"HTTP/1.1 503 Service Unavailable\r\nContent-Type: application/json\r\n\r\n",
+			" ",
+			50*time.Millisecond,
+		),
+	),
 	"T16": slow("attempt timed out after 1m0s (2 attempts)", 0, func(conn net.Conn) bool {
 		_, _ = io.Copy(io.Discard, conn)
 		return false
 	}),
 	"T17": func(t *testing.T) {
 		t.Parallel()
-		t.Run("unknown CA", untrusted("tls: failed to verify certificate: x509: certificate signed by unknown authority (1 attempt)", nil))
-		t.Run("unknown CA, told by a middleware", untrusted("of the middleware: tls: failed to verify certificate: x509: certificate signed by unknown authority (1 attempt)", nil,
-			authentik.WithMiddleware(func(next http.RoundTripper) http.RoundTripper {
-				return testkit.RoundTripFunc(func(req *http.Request) (*http.Response, error) {
-					resp, err := next.RoundTrip(req)
-					return resp, fmt.Errorf("of the middleware: %w", err)
-				})
-			})))
-		t.Run("wrong host", untrusted("tls: failed to verify certificate: x509: certificate is valid for others, not sso.example.org (1 attempt)",
-			func(c *tls.Config) { c.ServerName = "sso.example.org" }))
-		t.Run("expired", untrusted("tls: failed to verify certificate: x509: certificate has expired or is not yet valid: current time 2999-01-01T00:00:00Z is after that (1 attempt)",
-			func(c *tls.Config) { c.Time = func() time.Time { return time.Date(2999, 1, 1, 0, 0, 0, 0, time.UTC) } }))
+		t.Run(
+			"unknown CA",
+			untrusted("tls: failed to verify certificate: x509: certificate signed by unknown authority (1 attempt)", nil),
+		)
+		t.Run(
+			"unknown CA, told by a middleware",
+			untrusted(
+				"of the middleware: tls: failed to verify certificate: x509: certificate signed by unknown authority (1 attempt)",
+				nil,
+				authentik.WithMiddleware(func(next http.RoundTripper) http.RoundTripper {
+					return testkit.RoundTripFunc(func(req *http.Request) (*http.Response, error) {
+						resp, err := next.RoundTrip(req)
+						return resp, fmt.Errorf("of the middleware: %w", err)
+					})
+				}),
+			),
+		)
+		t.Run(
+			"wrong host",
+			untrusted(
+				"tls: failed to verify certificate: x509: certificate is valid for others, not sso.example.org (1 attempt)",
+				func(c *tls.Config) { c.ServerName = "sso.example.org" },
+			),
+		)
+		t.Run(
+			"expired",
+			untrusted(
+				"tls: failed to verify certificate: x509: certificate has expired or is not yet valid: current time 2999-01-01T00:00:00Z is after that (1 attempt)",
+				func(c *tls.Config) { c.Time = func() time.Time { return time.Date(2999, 1, 1, 0, 0, 0, 0, time.UTC) } },
+			),
+		)
 	},
 	"T18": func(t *testing.T) {
 		t.Parallel()
@@ -256,8 +352,14 @@ var transportFaults = map[string]func(*testing.T){
 			text      string
 			configure func(*tls.Config)
 		}{
-			"certificate required": {"remote error: tls: handshake failure (1 attempt)", func(c *tls.Config) { c.ClientAuth, c.MaxVersion = tls.RequireAnyClientCert, tls.VersionTLS12 }},
-			"TLS 1.1":              {"remote error: tls: protocol version not supported (1 attempt)", func(c *tls.Config) { c.MinVersion, c.MaxVersion = tls.VersionTLS10, tls.VersionTLS11 }},
+			"certificate required": {
+				"remote error: tls: handshake failure (1 attempt)",
+				func(c *tls.Config) { c.ClientAuth, c.MaxVersion = tls.RequireAnyClientCert, tls.VersionTLS12 },
+			},
+			"TLS 1.1": {
+				"remote error: tls: protocol version not supported (1 attempt)",
+				func(c *tls.Config) { c.MinVersion, c.MaxVersion = tls.VersionTLS10, tls.VersionTLS11 },
+			},
 		} {
 			t.Run(name, func(t *testing.T) {
 				t.Parallel()
@@ -276,7 +378,12 @@ var transportFaults = map[string]func(*testing.T){
 		server := httptest.NewServer(answered)
 		t.Cleanup(server.Close)
 		testkit.AssertNoGoroutines(t, func() {
-			err := failsAfter(t, testkit.NewCheckedClient(t, strings.Replace(server.URL, "http:", "https:", 1)), 1, "http: server gave HTTP response to HTTPS client (1 attempt)")
+			err := failsAfter(
+				t,
+				testkit.NewCheckedClient(t, strings.Replace(server.URL, "http:", "https:", 1)),
+				1,
+				"http: server gave HTTP response to HTTPS client (1 attempt)",
+			)
 			require.ErrorIs(t, err, http.ErrSchemeMismatch)
 			assert.Zero(t, answered.Requests.Load())
 		})
@@ -296,23 +403,43 @@ var transportFaults = map[string]func(*testing.T){
 	},
 	"T21": func(t *testing.T) {
 		t.Parallel()
-		t.Run("SSH", permanent(testkit.SendAndClose("SSH-2.0-OpenSSH_9.6\r\n"), `net/http: HTTP/1.x transport connection broken: malformed HTTP response "SSH-2.0-OpenSSH_9.6" (1 attempt)`))
+		t.Run(
+			"SSH",
+			permanent(
+				testkit.SendAndClose("SSH-2.0-OpenSSH_9.6\r\n"),
+				`net/http: HTTP/1.x transport connection broken: malformed HTTP response "SSH-2.0-OpenSSH_9.6" (1 attempt)`,
+			),
+		)
 		testkit.RunInBubble(t, "SSH, where TLS is expected", func(t *testing.T) {
-			client := &http.Client{Transport: &http.Transport{DialContext: func(context.Context, string, string) (net.Conn, error) {
-				theirs, ours := net.Pipe()
-				go func() { _, _ = io.Copy(io.Discard, ours) }()
-				go func() { _, _ = io.WriteString(ours, "SSH-2.0-OpenSSH_9.6\r\n") }()
-				return theirs, nil
-			}}}
-			err := failsAfter(t, testkit.NewCheckedClient(t, "https://sso.example.com", authentik.WithHTTPClient(client)), 1, "tls: first record does not look like a TLS handshake (1 attempt)")
+			client := &http.Client{
+				Transport: &http.Transport{DialContext: func(context.Context, string, string) (net.Conn, error) {
+					theirs, ours := net.Pipe()
+					go func() { _, _ = io.Copy(io.Discard, ours) }()
+					go func() { _, _ = io.WriteString(ours, "SSH-2.0-OpenSSH_9.6\r\n") }()
+					return theirs, nil
+				}},
+			}
+			err := failsAfter(
+				t,
+				testkit.NewCheckedClient(t, "https://sso.example.com", authentik.WithHTTPClient(client)),
+				1,
+				"tls: first record does not look like a TLS handshake (1 attempt)",
+			)
 			var record tls.RecordHeaderError
 			require.ErrorAs(t, err, &record)
 		})
-		t.Run("two lengths", permanent(testkit.SendAndClose("HTTP/1.1 200 OK\r\nContent-Length: 2\r\nContent-Length: 3\r\n\r\n{}"),
-			`net/http: HTTP/1.x transport connection broken: http: message cannot contain multiple Content-Length headers; got ["2" "3"] (1 attempt)`))
+		t.Run(
+			"two lengths",
+			permanent(
+				testkit.SendAndClose("HTTP/1.1 200 OK\r\nContent-Length: 2\r\nContent-Length: 3\r\n\r\n{}"),
+				`net/http: HTTP/1.x transport connection broken: http: message cannot contain multiple Content-Length headers; got ["2" "3"] (1 attempt)`,
+			),
+		)
 	},
-	"T22": permanent(testkit.SendAndClose("HTTP/1.1 200 OK\r\nX-Large: "+strings.Repeat("x", 2<<20)+"\r\n\r\n{}"),
-		"net/http: HTTP/1.x transport connection broken: net/http: server response headers exceeded 1048576 bytes; aborted (1 attempt)"),
+	"T22": permanent(
+		testkit.SendAndClose("HTTP/1.1 200 OK\r\nX-Large: "+strings.Repeat("x", 2<<20)+"\r\n\r\n{}"),
+		"net/http: HTTP/1.x transport connection broken: net/http: server response headers exceeded 1048576 bytes; aborted (1 attempt)",
+	),
 	"T23": func(t *testing.T) {
 		t.Parallel()
 		var asked atomic.Int32
@@ -327,13 +454,20 @@ var transportFaults = map[string]func(*testing.T){
 		require.NoError(t, err)
 		testkit.AssertNoGoroutines(t, func() {
 			client := &http.Client{Transport: &http.Transport{Proxy: http.ProxyURL(through)}}
-			failsAfter(t, testkit.NewCheckedClient(t, "https://sso.example.com", authentik.WithHTTPClient(client)), 1, "Proxy Authentication Required (1 attempt)")
+			failsAfter(
+				t,
+				testkit.NewCheckedClient(t, "https://sso.example.com", authentik.WithHTTPClient(client)),
+				1,
+				"Proxy Authentication Required (1 attempt)",
+			)
 			assert.EqualValues(t, 1, asked.Load())
 		})
 	},
 	"T24": func(t *testing.T) {
 		t.Parallel()
-		server := testkit.NewConnServer(testkit.Send(strings.Repeat("HTTP/1.1 103 Early Hints\r\nLink: </a.css>\r\n\r\n", 50) + testkit.TwoFlowsRaw))
+		server := testkit.NewConnServer(
+			testkit.Send(strings.Repeat("HTTP/1.1 103 Early Hints\r\nLink: </a.css>\r\n\r\n", 50) + testkit.TwoFlowsRaw),
+		)
 		addr := server.Listen(t)
 		testkit.AssertNoGoroutines(t, func() {
 			ak := testkit.NewCheckedClient(t, "http://"+addr)

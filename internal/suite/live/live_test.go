@@ -99,7 +99,10 @@ func compareServer(t *testing.T, baseURL, token string) {
 	})
 	t.Run("a designation that does not exist", func(t *testing.T) {
 		assert.Equal(t, http.StatusBadRequest, l.same(t, "flows/instances/?designation=no-such-designation").Status)
-		_, err := l.ak.FlowsInstancesList(t.Context(), &authentik.FlowsInstancesListOptions{Designation: "no-such-designation"})
+		_, err := l.ak.FlowsInstancesList(
+			t.Context(),
+			&authentik.FlowsInstancesListOptions{Designation: "no-such-designation"},
+		)
 		var validation *authentik.ValidationError
 		require.ErrorAs(t, err, &validation)
 		assert.NotEmpty(t, validation.Fields["designation"])
@@ -118,7 +121,9 @@ func compareServer(t *testing.T, baseURL, token string) {
 		for _, flow := range flows[:min(len(flows), 3)] {
 			l.sameWalks(t, "page_size=100&slug="+flow["slug"].(string), map[string]conformance.Walk{"One": one})
 		}
-		_, err := authentik.One(l.ak.FlowsInstancesAll(t.Context(), &authentik.FlowsInstancesListOptions{Slug: "no-such-flow-" + uuid.NewString()}))
+		_, err := authentik.One(
+			l.ak.FlowsInstancesAll(t.Context(), &authentik.FlowsInstancesListOptions{Slug: "no-such-flow-" + uuid.NewString()}),
+		)
 		assert.ErrorIs(t, err, authentik.ErrNoResult)
 	})
 	t.Run("BindingsRetrieve", func(t *testing.T) { l.sameBindings(t, flows) })
@@ -192,7 +197,9 @@ func (l live) same(t *testing.T, path string) recorded.Response {
 			return steadyDifferences(t, answer.Body(), value)
 		}
 		if answer.Status == http.StatusOK || err == nil || answer.Status != response.StatusCode {
-			return []string{fmt.Sprintf("status %d by hand, %d through the library: %v", answer.Status, response.StatusCode, err)}
+			return []string{
+				fmt.Sprintf("status %d by hand, %d through the library: %v", answer.Status, response.StatusCode, err),
+			}
 		}
 		// The ID is that of another request.
 		assert.Equal(t, answer.Header("X-Authentik-Id") != "", response.RequestID != "")
@@ -286,7 +293,8 @@ func (l live) eventually(t *testing.T, differences func() []string) {
 		if wrong = differences(); len(wrong) == 0 {
 			return
 		}
-		settled = settled || !slices.ContainsFunc(wrong, func(d string) bool { return !strings.Contains(d, "cache_count is ") })
+		settled = settled ||
+			!slices.ContainsFunc(wrong, func(d string) bool { return !strings.Contains(d, "cache_count is ") })
 	}
 	assert.True(t, settled, "%q", wrong)
 }
@@ -294,7 +302,14 @@ func (l live) eventually(t *testing.T, differences func() []string) {
 // lists are the queries of every kind of list, with values that the server
 // has itself.
 func lists(flows []map[string]any) []string {
-	all := []string{"", "page_size=1", "page_size=5", "page=1", "ordering=designation,-slug", "ordering=-title,pk&page_size=3&page=1"}
+	all := []string{
+		"",
+		"page_size=1",
+		"page_size=5",
+		"page=1",
+		"ordering=designation,-slug",
+		"ordering=-title,pk&page_size=3&page=1",
+	}
 	for number := 1; number <= min(3, (len(flows)+4)/5); number++ {
 		all = append(all, fmt.Sprintf("page_size=5&page=%d", number))
 	}
@@ -322,12 +337,21 @@ func lists(flows []map[string]any) []string {
 		add(url.Values{"designation": {designation}, "ordering": {"-name"}, "page_size": {"2"}})
 		for _, field := range []string{"slug", "name", "title"} {
 			text, _ := flow[field].(string)
-			add(url.Values{"search": {text}}, url.Values{"search": {strings.ToUpper(text)}}, url.Values{"search": {`"` + text + `"`}},
-				url.Values{"search": {text}, "designation": {designation}})
+			add(
+				url.Values{"search": {text}},
+				url.Values{"search": {strings.ToUpper(text)}},
+				url.Values{"search": {`"` + text + `"`}},
+				url.Values{"search": {text}, "designation": {designation}},
+			)
 		}
 	}
-	add(url.Values{"search": {"no such flow"}}, url.Values{"search": {"grüße 🚀 & = ? # % +"}}, url.Values{"slug": {"no-such-flow"}},
-		url.Values{"flow_uuid": {uuid.NewString()}}, url.Values{"denied_action": {"no-such-action"}})
+	add(
+		url.Values{"search": {"no such flow"}},
+		url.Values{"search": {"grüße 🚀 & = ? # % +"}},
+		url.Values{"slug": {"no-such-flow"}},
+		url.Values{"flow_uuid": {uuid.NewString()}},
+		url.Values{"denied_action": {"no-such-action"}},
+	)
 	slices.Sort(all)
 	return slices.Compact(all)
 }

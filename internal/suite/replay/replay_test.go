@@ -133,7 +133,14 @@ func TestModels_FieldsNamedAfterKeys(t *testing.T) {
 	} {
 		for _, field := range reflect.VisibleFields(reflect.TypeOf(model)) {
 			key, _, _ := strings.Cut(field.Tag.Get("json"), ",")
-			assert.Truef(t, strings.EqualFold(field.Name, strings.ReplaceAll(key, "_", "")), "%T.%s is %s", model, field.Name, key)
+			assert.Truef(
+				t,
+				strings.EqualFold(field.Name, strings.ReplaceAll(key, "_", "")),
+				"%T.%s is %s",
+				model,
+				field.Name,
+				key,
+			)
 		}
 	}
 }
@@ -157,7 +164,9 @@ func series(t *testing.T, exchanges []recording.Exchange) map[string][]recording
 		require.NoError(t, err)
 		query := target.Query()
 		number, err := strconv.Atoi(query.Get("page"))
-		if e.Request.Method != http.MethodGet || target.Path != "/api/v3/flows/instances/" || e.Response.Status != http.StatusOK || err != nil {
+		if e.Request.Method != http.MethodGet || target.Path != "/api/v3/flows/instances/" ||
+			e.Response.Status != http.StatusOK ||
+			err != nil {
 			continue
 		}
 		query.Del("page")

@@ -48,7 +48,9 @@ func TestClient_ConcurrentUse(t *testing.T) {
 	testkit.AssertNoGoroutines(t, func() {
 		var log testkit.Log
 		var tokens, attempts atomic.Int32
-		ak, err := authentik.NewClient(front.URL, "",
+		ak, err := authentik.NewClient(
+			front.URL,
+			"",
 			authentik.WithTokenFunc(func(context.Context) (string, error) {
 				tokens.Add(1)
 				return srv.Token, nil
@@ -59,8 +61,14 @@ func TestClient_ConcurrentUse(t *testing.T) {
 					return next.RoundTrip(r)
 				})
 			}),
-			authentik.WithHeader("X-Proxy-Key", testkit.HeaderSecret), authentik.WithUserAgent("crowd/1"), authentik.WithLogger(log.Logger()),
-			authentik.WithRetry(authentik.RetryPolicy{MaxAttempts: 10, BaseDelay: -1}))
+			authentik.WithHeader(
+				"X-Proxy-Key",
+				testkit.HeaderSecret,
+			),
+			authentik.WithUserAgent("crowd/1"),
+			authentik.WithLogger(log.Logger()),
+			authentik.WithRetry(authentik.RetryPolicy{MaxAttempts: 10, BaseDelay: -1}),
+		)
 		require.NoError(t, err)
 		defer ak.Close()
 
@@ -100,7 +108,15 @@ func TestClient_ConcurrentUse(t *testing.T) {
 
 // anyCall is one of everything that a client does; its error is also that of an
 // answer that is not what it should be.
-func anyCall(ctx context.Context, ak *authentik.Client, random *rand.Rand, cancel context.CancelCauseFunc, flows int, id uuid.UUID, r *authentik.Response) error {
+func anyCall(
+	ctx context.Context,
+	ak *authentik.Client,
+	random *rand.Rand,
+	cancel context.CancelCauseFunc,
+	flows int,
+	id uuid.UUID,
+	r *authentik.Response,
+) error {
 	opts := &authentik.FlowsInstancesListOptions{PageSize: []int{0, 40, 150}[random.IntN(3)]}
 	walkOpts := []authentik.RequestOption{authentik.WithResponse(r), authentik.WithPrefetch(random.IntN(4)), nil}
 	switch random.IntN(6) {
@@ -153,11 +169,14 @@ func TestClientClose_KeepsActiveCalls(t *testing.T) {
 	t.Parallel()
 	came, closedMeanwhile := make(chan struct{}), make(chan struct{})
 	answers := &testkit.Stub{Body: testkit.TwoFlowsBody}
-	ak := testkit.NewCheckedClient(t, testkit.NewServer(t, http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
-		came <- struct{}{}
-		<-closedMeanwhile
-		answers.ServeHTTP(w, req)
-	})))
+	ak := testkit.NewCheckedClient(
+		t,
+		testkit.NewServer(t, http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
+			came <- struct{}{}
+			<-closedMeanwhile
+			answers.ServeHTTP(w, req)
+		})),
+	)
 	go func() {
 		<-came
 		ak.Close()

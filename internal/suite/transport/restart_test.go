@@ -121,7 +121,11 @@ func TestFlowsInstancesAll_SurvivesServerRestart(t *testing.T) {
 				time.AfterFunc(goneAt, func() { network.refused.Store(true) })
 				time.AfterFunc(upAt, func() { network.refused.Store(false) })
 			}
-			ak, err := authentik.NewClient("http://localhost", testkit.Token, authentik.WithHTTPClient(&http.Client{Transport: transport}))
+			ak, err := authentik.NewClient(
+				"http://localhost",
+				testkit.Token,
+				authentik.WithHTTPClient(&http.Client{Transport: transport}),
+			)
 			require.NoError(t, err)
 
 			var walks sync.WaitGroup
@@ -146,7 +150,10 @@ func TestFlowsInstancesAll_SurvivesServerRestart(t *testing.T) {
 		})
 	}
 	all := restarts(t)
-	killed := slices.DeleteFunc(slices.Clone(all["2024.10.0"]), func(e recording.Exchange) bool { return !strings.HasPrefix(e.ID, "crash") })
+	killed := slices.DeleteFunc(
+		slices.Clone(all["2024.10.0"]),
+		func(e recording.Exchange) bool { return !strings.HasPrefix(e.ID, "crash") },
+	)
 	for version, exchanges := range all {
 		t.Run(version, func(t *testing.T) {
 			t.Parallel()
@@ -172,7 +179,11 @@ func TestRetryPolicy_FailsFastWhenNeverReached(t *testing.T) {
 		var network pipes
 		transport := network.serve(t, http.NotFoundHandler())
 		network.refused.Store(true)
-		ak, err := authentik.NewClient("http://localhost", testkit.Token, authentik.WithHTTPClient(&http.Client{Transport: transport}))
+		ak, err := authentik.NewClient(
+			"http://localhost",
+			testkit.Token,
+			authentik.WithHTTPClient(&http.Client{Transport: transport}),
+		)
 		require.NoError(t, err)
 		began := time.Now()
 		_, err = authentik.Collect(ak.FlowsInstancesAll(t.Context(), nil, authentik.WithPrefetch(2)))

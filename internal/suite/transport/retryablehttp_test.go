@@ -29,21 +29,45 @@ func TestRetryableHTTP_Defaults(t *testing.T) {
 	day := 24 * time.Hour
 	missing := &net.OpError{Op: "dial", Err: &net.DNSError{Name: "sso.example.com", IsNotFound: true}}
 	for name, c := range map[string]struct {
-		steps         []testkit.Step
+		steps         steps
 		deadline      time.Duration
 		plain, ours   behaviour
 		plainSucceeds bool
 	}{
-		"503 for ever":                 {[]testkit.Step{testkit.RespondStatus(503)}, 0, behaviour{5, 15 * time.Second}, behaviour{4, 0}, false},
-		"a Retry-After of a day":       {[]testkit.Step{testkit.RespondStatus(503, "86400"), testkit.Respond(testkit.TwoFlows)}, 0, behaviour{2, day}, behaviour{1, 0}, true},
-		"a Retry-After that overflows": {[]testkit.Step{testkit.RespondStatus(503, "9223372037"), testkit.Respond(testkit.TwoFlows)}, 0, behaviour{2, 0}, behaviour{1, 0}, true},
-		"a date for Retry-After":       {[]testkit.Step{testkit.RespondStatus(503, "Sunday, 06-Nov-94 08:49:37 GMT"), testkit.Respond(testkit.TwoFlows)}, 0, behaviour{2, time.Second}, behaviour{2, 0}, true},
-		"a deadline before the wait":   {[]testkit.Step{testkit.RespondStatus(503, "10")}, time.Second, behaviour{1, time.Second}, behaviour{1, 0}, false},
-		"408":                          {[]testkit.Step{testkit.RespondStatus(408), testkit.Respond(testkit.TwoFlows)}, 0, behaviour{1, 0}, behaviour{2, 0}, true},
-		"505":                          {[]testkit.Step{testkit.RespondStatus(505)}, 0, behaviour{5, 15 * time.Second}, behaviour{1, 0}, false},
-		"no such host":                 {[]testkit.Step{testkit.Fail(missing)}, 0, behaviour{5, 15 * time.Second}, behaviour{1, 0}, false},
-		"a body that is cut":           {[]testkit.Step{testkit.Respond(testkit.Reply(200, testkit.JSON, "{")), testkit.Respond(testkit.TwoFlows)}, 0, behaviour{1, 0}, behaviour{2, 0}, true},
-		"canceled by the transport":    {[]testkit.Step{testkit.Fail(context.Canceled)}, 0, behaviour{5, 15 * time.Second}, behaviour{1, 0}, false},
+		"503 for ever": {
+			steps{testkit.RespondStatus(503)}, 0, behaviour{5, 15 * time.Second}, behaviour{4, 0}, false,
+		},
+		"a Retry-After of a day": {
+			steps{testkit.RespondStatus(503, "86400"), success}, 0, behaviour{2, day}, behaviour{1, 0}, true,
+		},
+		"a Retry-After that overflows": {
+			steps{testkit.RespondStatus(503, "9223372037"), success}, 0, behaviour{2, 0}, behaviour{1, 0}, true,
+		},
+		"a date for Retry-After": {
+			steps{testkit.RespondStatus(503, "Sunday, 06-Nov-94 08:49:37 GMT"), success},
+			0,
+			behaviour{2, time.Second},
+			behaviour{2, 0},
+			true,
+		},
+		"a deadline before the wait": {
+			steps{testkit.RespondStatus(503, "10")}, time.Second, behaviour{1, time.Second}, behaviour{1, 0}, false,
+		},
+		"408": {
+			steps{testkit.RespondStatus(408), success}, 0, behaviour{1, 0}, behaviour{2, 0}, true,
+		},
+		"505": {
+			steps{testkit.RespondStatus(505)}, 0, behaviour{5, 15 * time.Second}, behaviour{1, 0}, false,
+		},
+		"no such host": {
+			steps{testkit.Fail(missing)}, 0, behaviour{5, 15 * time.Second}, behaviour{1, 0}, false,
+		},
+		"a body that is cut": {
+			steps{testkit.Respond(testkit.Reply(200, testkit.JSON, "{")), success}, 0, behaviour{1, 0}, behaviour{2, 0}, true,
+		},
+		"canceled by the transport": {
+			steps{testkit.Fail(context.Canceled)}, 0, behaviour{5, 15 * time.Second}, behaviour{1, 0}, false,
+		},
 	} {
 		testkit.RunInBubble(t, name, func(t *testing.T) {
 			ctx := t.Context()
@@ -53,7 +77,7 @@ func TestRetryableHTTP_Defaults(t *testing.T) {
 				defer cancel()
 			}
 			server := testkit.NewSequence(c.steps...)
-			ours := server.Client(t, authentik.WithRetry(authentik.RetryPolicy{BaseDelay: -1})).List(ctx, t)
+			ours := server.Client(t, authentik.WithRetry(policy{BaseDelay: -1})).List(ctx, t)
 			got := behaviour{server.Requests(), ours.Took}
 			assert.Equal(t, c.ours, got, "this library")
 
@@ -92,7 +116,9 @@ func TestRetryableHTTP_Defaults(t *testing.T) {
 		checks, handled := 0, 0
 		client := retryablehttp.NewClient()
 		client.Logger = nil
-		client.HTTPClient = &http.Client{Transport: testkit.RoundTripFunc(testkit.NewSequence(testkit.RespondStatus(503), testkit.Respond(testkit.TwoFlows)).RoundTrip)}
+		client.HTTPClient = &http.Client{
+			Transport: testkit.RoundTripFunc(testkit.NewSequence(testkit.RespondStatus(503), success).RoundTrip),
+		}
 		client.CheckRetry = func(ctx context.Context, resp *http.Response, err error) (bool, error) {
 			checks++
 			return retryablehttp.DefaultRetryPolicy(ctx, resp, err)

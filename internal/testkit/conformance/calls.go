@@ -40,17 +40,62 @@ var operations = []struct {
 	{"GET", `/.*`, "", "not below /api/v3, where Get sends requests"},
 
 	{"POST", `/api/v3/flows/instances/`, "", "flows_instances_create: a write, with a FlowRequest that is not modelled"},
-	{"PUT", `/api/v3/flows/instances/[^/]+/`, "", "flows_instances_update: a write, with a FlowRequest that is not modelled"},
-	{"PATCH", `/api/v3/flows/instances/[^/]+/`, "", "flows_instances_partial_update: a write, in which absent must differ from zero"},
+	{
+		"PUT",
+		`/api/v3/flows/instances/[^/]+/`,
+		"",
+		"flows_instances_update: a write, with a FlowRequest that is not modelled",
+	},
+	{
+		"PATCH",
+		`/api/v3/flows/instances/[^/]+/`,
+		"",
+		"flows_instances_partial_update: a write, in which absent must differ from zero",
+	},
 	{"DELETE", `/api/v3/flows/instances/[^/]+/`, "", "flows_instances_destroy: a write"},
 	{"POST", `/api/v3/flows/instances/cache_clear/`, "", "flows_instances_cache_clear_create: a write"},
-	{"POST", `/api/v3/flows/instances/import(_flow)?/`, "", "flows_instances_import_create: a write, multipart, gone in 2026.5"},
-	{"POST", `/api/v3/flows/instances/[^/]+/set_background/`, "", "flows_instances_set_background_create: a write, multipart, gone in 2025.12"},
-	{"POST", `/api/v3/flows/instances/[^/]+/set_background_url/`, "", "flows_instances_set_background_url_create: a write, gone in 2025.12"},
-	{"POST", `/api/v3/managed/blueprints/import/`, "", "managed_blueprints_import_create: a write, multipart, and of blueprints"},
-	{"POST", `/api/v3/flows/bindings/`, "", "flows_bindings_create: a write, with a FlowStageBindingRequest that is not modelled"},
-	{"PUT", `/api/v3/flows/bindings/[^/]+/`, "", "flows_bindings_update: a write, with a FlowStageBindingRequest that is not modelled"},
-	{"PATCH", `/api/v3/flows/bindings/[^/]+/`, "", "flows_bindings_partial_update: a write, in which absent must differ from zero"},
+	{
+		"POST",
+		`/api/v3/flows/instances/import(_flow)?/`,
+		"",
+		"flows_instances_import_create: a write, multipart, gone in 2026.5",
+	},
+	{
+		"POST",
+		`/api/v3/flows/instances/[^/]+/set_background/`,
+		"",
+		"flows_instances_set_background_create: a write, multipart, gone in 2025.12",
+	},
+	{
+		"POST",
+		`/api/v3/flows/instances/[^/]+/set_background_url/`,
+		"",
+		"flows_instances_set_background_url_create: a write, gone in 2025.12",
+	},
+	{
+		"POST",
+		`/api/v3/managed/blueprints/import/`,
+		"",
+		"managed_blueprints_import_create: a write, multipart, and of blueprints",
+	},
+	{
+		"POST",
+		`/api/v3/flows/bindings/`,
+		"",
+		"flows_bindings_create: a write, with a FlowStageBindingRequest that is not modelled",
+	},
+	{
+		"PUT",
+		`/api/v3/flows/bindings/[^/]+/`,
+		"",
+		"flows_bindings_update: a write, with a FlowStageBindingRequest that is not modelled",
+	},
+	{
+		"PATCH",
+		`/api/v3/flows/bindings/[^/]+/`,
+		"",
+		"flows_bindings_partial_update: a write, in which absent must differ from zero",
+	},
 	{"DELETE", `/api/v3/flows/bindings/[^/]+/`, "", "flows_bindings_destroy: a write"},
 	{"POST", `/api/v3/flows/executor/[^/]+/`, "", "flows_executor_solve: belongs to a browser's session, not to a token"},
 
@@ -97,24 +142,39 @@ func CallFor(t *testing.T, r recording.Request) Call {
 			if reason != "" {
 				return getCall(path, query, reason)
 			}
-			return Call{Op: o.op, Path: path, Query: wire, Do: func(ctx context.Context, ak *authentik.Client, opt authentik.RequestOption) (any, error) {
-				return ak.FlowsInstancesList(ctx, opts, opt)
-			}}
+			return Call{
+				Op:    o.op,
+				Path:  path,
+				Query: wire,
+				Do: func(ctx context.Context, ak *authentik.Client, opt authentik.RequestOption) (any, error) {
+					return ak.FlowsInstancesList(ctx, opts, opt)
+				},
+			}
 		case "BindingsRetrieve":
 			id, err := uuid.Parse(strings.TrimSuffix(strings.TrimPrefix(path, "flows/bindings/"), "/"))
 			if err != nil || len(query) > 0 {
 				return getCall(path, query, "id is a UUID")
 			}
-			return Call{Op: o.op, Path: "flows/bindings/" + id.String() + "/", Query: query, Do: func(ctx context.Context, ak *authentik.Client, opt authentik.RequestOption) (any, error) {
-				return ak.BindingsRetrieve(ctx, id, opt)
-			}}
+			return Call{
+				Op:    o.op,
+				Path:  "flows/bindings/" + id.String() + "/",
+				Query: query,
+				Do: func(ctx context.Context, ak *authentik.Client, opt authentik.RequestOption) (any, error) {
+					return ak.BindingsRetrieve(ctx, id, opt)
+				},
+			}
 		case "ServerVersion":
-			return Call{Op: o.op, Path: path, Query: query, Do: func(ctx context.Context, ak *authentik.Client, opt authentik.RequestOption) (any, error) {
-				version, err := ak.ServerVersion(ctx, opt)
-				return struct {
-					Version string `json:"version_current"`
-				}{version}, err
-			}}
+			return Call{
+				Op:    o.op,
+				Path:  path,
+				Query: query,
+				Do: func(ctx context.Context, ak *authentik.Client, opt authentik.RequestOption) (any, error) {
+					version, err := ak.ServerVersion(ctx, opt)
+					return struct {
+						Version string `json:"version_current"`
+					}{version}, err
+				},
+			}
 		case "Get":
 			return getCall(path, query, "")
 		default:
@@ -131,7 +191,11 @@ func CallFor(t *testing.T, r recording.Request) Call {
 // getCall returns a call of Get.
 func getCall(path string, query url.Values, reason string) Call {
 	return Call{
-		Op: "Get", Reason: reason, Path: strings.TrimPrefix(strings.TrimSuffix(path, "/")+"/", "/"), Query: query, Untyped: true,
+		Op:      "Get",
+		Reason:  reason,
+		Path:    strings.TrimPrefix(strings.TrimSuffix(path, "/")+"/", "/"),
+		Query:   query,
+		Untyped: true,
 		Do: func(ctx context.Context, ak *authentik.Client, opt authentik.RequestOption) (any, error) {
 			var value any
 			err := ak.Get(ctx, path, query, &value, opt)

@@ -32,8 +32,16 @@ var omissions = []struct {
 }{
 	{`autocomplete`, anything, "serves the admin interface's search box: {} for flows"},
 	{`results\.background_themed_urls`, nil, "is left out where it is nil, as by servers that do not have it"},
-	{`(results|stage_obj\.flow_set)\.background_url`, "", "is left out where it is empty, as by servers that do not have it"},
-	{`stage_obj\.flow_set\.(stages|policies|cache_count|authentication)`, anything, "comes up to 2022.9 only, where a flow set holds whole flows"},
+	{
+		`(results|stage_obj\.flow_set)\.background_url`,
+		"",
+		"is left out where it is empty, as by servers that do not have it",
+	},
+	{
+		`stage_obj\.flow_set\.(stages|policies|cache_count|authentication)`,
+		anything,
+		"comes up to 2022.9 only, where a flow set holds whole flows",
+	},
 	{`(build_hash|outdated|outpost_outdated|version_.*)`, anything, "is not what ServerVersion is for"},
 }
 

@@ -28,7 +28,8 @@ func Starting(r recording.Response) bool {
 	if json.Unmarshal([]byte(text), &object) == nil {
 		text = object.Error
 	}
-	return strings.HasPrefix(text, "authentik starting") || strings.HasPrefix(text, "failed to connect to authentik backend:")
+	return strings.HasPrefix(text, "authentik starting") ||
+		strings.HasPrefix(text, "failed to connect to authentik backend:")
 }
 
 // RequireErrorOf requires that err is the error that the library must return for
