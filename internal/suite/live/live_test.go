@@ -1,3 +1,5 @@
+// Package live_test compares the library with a running server, field by field:
+// see [TestLive].
 package live_test
 
 import (
@@ -10,6 +12,7 @@ import (
 	"net/http"
 	"net/url"
 	"os"
+	"os/exec"
 	"slices"
 	"strconv"
 	"strings"
@@ -23,19 +26,59 @@ import (
 	"github.com/seed-299d42e7/authentik-go"
 	"github.com/seed-299d42e7/authentik-go/authentiktest"
 	"github.com/seed-299d42e7/authentik-go/internal/testkit/conformance"
-	recorded "github.com/seed-299d42e7/authentik-go/internal/testkit/recording"
+	"github.com/seed-299d42e7/authentik-go/internal/testkit/recording"
 )
 
-func TestLive(t *testing.T) { //nolint:tparallel // somebody's server is asked one thing at a time
+// TestLive compares the library with the server at AUTHENTIK_URL. It only reads.
+// It runs with AUTHENTIK_LIVE=1 only, because the other two variables are set
+// wherever somebody uses the library or authentik's Terraform provider.
+func TestLive(t *testing.T) { //nolint:tparallel // one request at a time to somebody's server
 	t.Parallel()
+	switch live := os.Getenv("AUTHENTIK_LIVE"); live {
+	case "":
+		t.Skip("set AUTHENTIK_LIVE=1, AUTHENTIK_URL and AUTHENTIK_TOKEN to compare the library with a server; nothing is written to the server")
+	case "1":
+	default:
+		t.Fatalf("AUTHENTIK_LIVE is %q, must be 1", live)
+	}
 	baseURL, token := os.Getenv("AUTHENTIK_URL"), os.Getenv("AUTHENTIK_TOKEN")
 	if baseURL == "" || token == "" {
-		t.Skip("set AUTHENTIK_URL and AUTHENTIK_TOKEN: nothing is written to that server")
+		t.Fatal("AUTHENTIK_LIVE needs AUTHENTIK_URL and AUTHENTIK_TOKEN")
 	}
 	compareServer(t, baseURL, token)
 }
 
-// TestLive_Fake asks the fake of every release what TestLive asks a server.
+// TestLive_IsOptIn runs TestLive in another process, with the URL and the token
+// of a fake server: no request arrives unless AUTHENTIK_LIVE is 1.
+func TestLive_IsOptIn(t *testing.T) {
+	t.Parallel()
+	program, err := os.Executable()
+	require.NoError(t, err)
+	for live, want := range map[string]struct {
+		output   string
+		requests bool
+		fails    bool
+	}{
+		"":      {output: "--- SKIP: TestLive "},
+		"1":     {output: "--- PASS: TestLive ", requests: true},
+		"true":  {output: `AUTHENTIK_LIVE is "true", must be 1`, fails: true},
+		"write": {output: `AUTHENTIK_LIVE is "write", must be 1`, fails: true},
+	} {
+		t.Run("AUTHENTIK_LIVE="+live, func(t *testing.T) {
+			t.Parallel()
+			srv := authentiktest.NewServer(t)
+			command := exec.CommandContext(t.Context(), program, "-test.run=^TestLive$", "-test.v")
+			command.Env = append(os.Environ(), "AUTHENTIK_LIVE="+live, "AUTHENTIK_URL="+srv.URL, "AUTHENTIK_TOKEN="+srv.Token)
+			output, err := command.CombinedOutput()
+			assert.Contains(t, string(output), want.output)
+			assert.Equal(t, want.fails, err != nil, "%v", err)
+			assert.Equal(t, want.requests, len(srv.Requests()) > 0)
+		})
+	}
+}
+
+// TestLive_Fake compares the library with the fake of every release, as TestLive
+// does with a server.
 func TestLive_Fake(t *testing.T) {
 	t.Parallel()
 	for _, version := range authentiktest.Versions() {
@@ -54,9 +97,9 @@ func TestLive_Fake(t *testing.T) {
 	}
 }
 
-// compareServer compares what a server answers to net/http with what the
-// library makes of it, field by field. It only reads. What the token may not
-// see is left out, and the log says so.
+// compareServer compares a server's responses to net/http with what the library
+// returns for them, field by field. It only reads. The log names what it left
+// out because the token has no permission.
 func compareServer(t *testing.T, baseURL, token string) {
 	l := newLive(t, baseURL, token)
 	if !t.Run("ServerVersion", func(t *testing.T) {
@@ -150,7 +193,7 @@ func newLive(t *testing.T, baseURL, token string) live {
 const tries = 5
 
 // fetch asks the server by hand.
-func (l live) fetch(t *testing.T, path string, query url.Values) (answer recorded.Response) {
+func (l live) fetch(t *testing.T, path string, query url.Values) (answer recording.Response) {
 	t.Helper()
 	client := &http.Client{
 		Timeout:       2 * time.Minute,
@@ -168,7 +211,7 @@ func (l live) fetch(t *testing.T, path string, query url.Values) (answer recorde
 		defer resp.Body.Close() //nolint:errcheck // it was only read
 		var body bytes.Buffer
 		_, err = io.Copy(&body, resp.Body)
-		answer = recorded.Response{Status: resp.StatusCode, Text: body.String()}
+		answer = recording.Response{Status: resp.StatusCode, Text: body.String()}
 		for key, values := range resp.Header {
 			answer.Headers = append(answer.Headers, [2]string{key, values[0]})
 		}
@@ -184,11 +227,11 @@ func (l live) fetch(t *testing.T, path string, query url.Values) (answer recorde
 
 // same asks for a path below /api/v3, with its query, by hand and through the
 // library, and requires the same of both.
-func (l live) same(t *testing.T, path string) recorded.Response {
+func (l live) same(t *testing.T, path string) recording.Response {
 	t.Helper()
-	d := conformance.CallFor(t, recorded.Request{Method: http.MethodGet, Target: "/api/v3/" + path})
+	d := conformance.CallFor(t, recording.Request{Method: http.MethodGet, Target: "/api/v3/" + path})
 	require.Empty(t, d.Reason)
-	var answer recorded.Response
+	var answer recording.Response
 	l.eventually(t, func() []string {
 		answer = l.fetch(t, d.Path, d.Query)
 		var response authentik.Response
