@@ -1,3 +1,6 @@
+// Package docs_test checks the documentation of the root package and all
+// Markdown files: every exported name has a doc comment and an example, links
+// lead somewhere, and the code of README.md and docs/MIGRATION.md compiles.
 package docs_test
 
 import (

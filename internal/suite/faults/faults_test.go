@@ -1,3 +1,9 @@
+// Package faults_test has a test for everything that can go wrong between a
+// client and a server. The matrix below lists the faults and their outcomes;
+// go test -run 'TestFault/T1_' runs one of them.
+//
+// A fault of the connection is in transport_test.go, of HTTP in http_test.go, of
+// security in security_test.go and of concurrency in concurrency_test.go.
 package faults_test
 
 import (

@@ -1,3 +1,5 @@
+// Package replay_test replays the responses of real servers, which are in
+// testdata/recordings, to the calls of the library that would request them.
 package replay_test
 
 import (

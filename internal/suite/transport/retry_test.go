@@ -1,3 +1,9 @@
+// Package transport_test tests internal/transport through the client: retries,
+// waits, timeouts and the log in retry_test.go, a restart of the server in
+// restart_test.go, one client in many goroutines in concurrency_test.go, and
+// what go-retryablehttp does without us in retryablehttp_test.go.
+//
+// What no client can show is in the tests of internal/transport itself.
 package transport_test
 
 import (
