@@ -20,7 +20,7 @@ type Route struct{ *faults }
 // flows_bindings_retrieve, to let go wrong on its own. One that the fake does
 // not know is misuse.
 func (s *Server) On(operation string) *Route {
-	if !slices.ContainsFunc(s.routes, func(r route) bool { return r.operation == operation && r.answer != nil }) {
+	if !slices.ContainsFunc(s.endpoints, func(e endpoint) bool { return e.has(operation) }) {
 		s.t.Helper()
 		s.misuse("On: the fake does not know the operation %q", operation)
 	}

@@ -160,27 +160,45 @@ func flowSetFields(r rules) (fields []field[authentik.Flow]) {
 	return fields
 }
 
-// bindingFields are a binding's, but for stage_obj, which is not its own.
-var bindingFields = []field[authentik.FlowStageBinding]{
-	{"pk", "", "", true, func(b *authentik.FlowStageBinding) any { return b.PK }},
-	{"policybindingmodel_ptr_id", "", "", true, func(b *authentik.FlowStageBinding) any { return b.PolicyBindingModelPtrID }},
-	{"target", "", "", true, func(b *authentik.FlowStageBinding) any { return b.Target }},
-	{"stage", "", "", true, func(b *authentik.FlowStageBinding) any { return b.Stage }},
-	{"evaluate_on_plan", "", "", true, func(b *authentik.FlowStageBinding) any { return b.EvaluateOnPlan }},
-	{"re_evaluate_policies", "", "", true, func(b *authentik.FlowStageBinding) any { return b.ReEvaluatePolicies }},
-	{"order", "", "", true, func(b *authentik.FlowStageBinding) any { return b.Order }},
-	{"policy_engine_mode", "", "", true, func(b *authentik.FlowStageBinding) any { return string(b.PolicyEngineMode) }},
-	{"invalid_response_action", "", "", true, func(b *authentik.FlowStageBinding) any { return string(b.InvalidResponseAction) }},
+// bindingFields are a binding's, in authentik's order.
+func (st *store) bindingFields() []field[authentik.FlowStageBinding] {
+	type binding = authentik.FlowStageBinding
+	stage := fieldsIn(st.rules, st.stageFields())
+	return []field[binding]{
+		{"pk", "", "", true, func(b *binding) any { return b.PK }},
+		{"policybindingmodel_ptr_id", "", "", true, func(b *binding) any { return b.PolicyBindingModelPtrID }},
+		{"target", "", "", true, func(b *binding) any { return b.Target }},
+		{"stage", "", "", true, func(b *binding) any { return b.Stage }},
+		{"stage_obj", "", "", false, func(b *binding) any { return render(stage, st.stage(b.Stage)) }},
+		{"evaluate_on_plan", "", "", true, func(b *binding) any { return b.EvaluateOnPlan }},
+		{"re_evaluate_policies", "", "", true, func(b *binding) any { return b.ReEvaluatePolicies }},
+		{"order", "", "", true, func(b *binding) any { return b.Order }},
+		{"policy_engine_mode", "", "", true, func(b *binding) any { return string(b.PolicyEngineMode) }},
+		{"invalid_response_action", "", "", true, func(b *binding) any { return string(b.InvalidResponseAction) }},
+	}
 }
 
-// stageFields are a stage's, but for flow_set, which is not its own.
-var stageFields = []field[authentik.Stage]{
-	{"pk", "", "", true, func(s *authentik.Stage) any { return s.PK }},
-	{"name", "", "", true, func(s *authentik.Stage) any { return s.Name }},
-	{"component", "", "", false, func(s *authentik.Stage) any { return s.Component }},
-	{"verbose_name", "", "", false, func(s *authentik.Stage) any { return s.VerboseName }},
-	{"verbose_name_plural", "", "", false, func(s *authentik.Stage) any { return s.VerboseNamePlural }},
-	{"meta_model_name", "", "", false, func(s *authentik.Stage) any { return s.MetaModelName }},
+// stageFields are a stage's, in authentik's order.
+func (st *store) stageFields() []field[authentik.Stage] {
+	type stage = authentik.Stage
+	flow := flowSetFields(st.rules)
+	return []field[stage]{
+		{"pk", "", "", true, func(s *stage) any { return s.PK }},
+		{"name", "", "", true, func(s *stage) any { return s.Name }},
+		{"component", "", "", false, func(s *stage) any { return s.Component }},
+		{"verbose_name", "", "", false, func(s *stage) any { return s.VerboseName }},
+		{"verbose_name_plural", "", "", false, func(s *stage) any { return s.VerboseNamePlural }},
+		{"meta_model_name", "", "", false, func(s *stage) any { return s.MetaModelName }},
+		{"flow_set", "", "", false, func(s *stage) any {
+			flows := []object{}
+			for _, f := range st.flows {
+				if slices.Contains(f.Stages, s.PK) {
+					flows = append(flows, render(flow, f))
+				}
+			}
+			return flows
+		}},
+	}
 }
 
 // choice is a value of an enum, and the release that brought it.

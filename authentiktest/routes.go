@@ -3,83 +3,196 @@ package authentiktest
 import (
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
-	"unicode"
 )
 
-// route is an operation of the API: its path below /api/v3/, with * for a
-// segment that names an object. Without an answer it is one that authentik
-// has and the fake does not.
+// route is an operation of the API. Its path is that below /api/v3/, with *
+// for a segment that names an object. An operation without an answer is one
+// that authentik has and the fake does not.
 type route struct {
-	operation string
-	path      string
-	answer    func(request) reply
+	operation    string
+	method       string
+	path         string
+	since, until string // releases, the last one excluded; "" is all
+	answer       func(request) reply
 }
 
+const (
+	get   = http.MethodGet
+	post  = http.MethodPost
+	put   = http.MethodPut
+	patch = http.MethodPatch
+	del   = http.MethodDelete
+)
+
+// routes returns the operations of the release, the first that matches first.
 func (st *store) routes() []route {
 	flows, bindings, stages := st.flowTable(), st.bindingTable(), st.stageTable()
-	return []route{
-		{"flows_instances_list", "flows/instances/", flows.list},
-		{"flows_instances_cache_info_retrieve", "flows/instances/cache_info/", st.cacheInfo},
-		{"flows_instances_retrieve", "flows/instances/*/", flows.retrieve},
-		{"flows_bindings_list", "flows/bindings/", bindings.list},
-		{"flows_bindings_retrieve", "flows/bindings/*/", bindings.retrieve},
-		{"flows_bindings_used_by_list", "flows/bindings/*/used_by/", bindings.usedBy},
-		{"stages_all_list", "stages/all/", stages.list},
-		{"stages_all_retrieve", "stages/all/*/", stages.retrieve},
-		{"admin_version_retrieve", "admin/version/", st.adminVersion},
-		{"core_users_me_retrieve", "core/users/me/", st.usersMe},
-
-		{"flows_instances_cache_clear_create", "flows/instances/cache_clear/", nil},
-		{"flows_instances_import_create", "flows/instances/import/", nil},
-		{"flows_instances_import_flow_create", "flows/instances/import_flow/", nil},
-		{"flows_instances_used_by_list", "flows/instances/*/used_by/", nil},
-		{"flows_instances_diagram_retrieve", "flows/instances/*/diagram/", nil},
-		{"flows_instances_export_retrieve", "flows/instances/*/export/", nil},
-		{"flows_instances_execute_retrieve", "flows/instances/*/execute/", nil},
-		{"flows_instances_set_background_create", "flows/instances/*/set_background/", nil},
-		{"flows_instances_set_background_url_create", "flows/instances/*/set_background_url/", nil},
-		{"flows_executor_get", "flows/executor/*/", nil},
-		{"flows_inspector_get", "flows/inspector/*/", nil},
-		{"stages_all_types_list", "stages/all/types/", nil},
+	all := []route{
+		{"flows_instances_list", get, "flows/instances/", "", "", flows.list},
+		{"flows_instances_create", post, "flows/instances/", "", "", nil},
+		{"flows_instances_cache_info_retrieve", get, "flows/instances/cache_info/", "", "", st.cacheInfo},
+		{"flows_instances_cache_clear_create", post, "flows/instances/cache_clear/", "", "", nil},
+		{"flows_instances_import_flow_create", post, "flows/instances/import_flow/", "", "2022.10", nil},
+		{"flows_instances_import_create", post, "flows/instances/import/", "2022.10", "2026.5", nil},
+		{"flows_instances_retrieve", get, "flows/instances/*/", "", "", flows.retrieve},
+		{"flows_instances_update", put, "flows/instances/*/", "", "", nil},
+		{"flows_instances_partial_update", patch, "flows/instances/*/", "", "", nil},
+		{"flows_instances_destroy", del, "flows/instances/*/", "", "", nil},
+		{"flows_instances_used_by_list", get, "flows/instances/*/used_by/", "", "", nil},
+		{"flows_instances_diagram_retrieve", get, "flows/instances/*/diagram/", "", "", nil},
+		{"flows_instances_export_retrieve", get, "flows/instances/*/export/", "", "", nil},
+		{"flows_instances_execute_retrieve", get, "flows/instances/*/execute/", "", "", nil},
+		{"flows_instances_set_background_create", post, "flows/instances/*/set_background/", "", "2025.12", nil},
+		{"flows_instances_set_background_url_create", post, "flows/instances/*/set_background_url/", "", "2025.12", nil},
+		{"flows_bindings_list", get, "flows/bindings/", "", "", bindings.list},
+		{"flows_bindings_create", post, "flows/bindings/", "", "", nil},
+		{"flows_bindings_retrieve", get, "flows/bindings/*/", "", "", bindings.retrieve},
+		{"flows_bindings_update", put, "flows/bindings/*/", "", "", nil},
+		{"flows_bindings_partial_update", patch, "flows/bindings/*/", "", "", nil},
+		{"flows_bindings_destroy", del, "flows/bindings/*/", "", "", nil},
+		{"flows_bindings_used_by_list", get, "flows/bindings/*/used_by/", "", "", bindings.usedBy},
+		{"flows_executor_get", get, "flows/executor/*/", "", "", nil},
+		{"flows_executor_solve", post, "flows/executor/*/", "", "", nil},
+		{"flows_inspector_get", get, "flows/inspector/*/", "", "", nil},
+		{"stages_all_list", get, "stages/all/", "", "", stages.list},
+		{"stages_all_types_list", get, "stages/all/types/", "", "", nil},
+		{"stages_all_retrieve", get, "stages/all/*/", "", "", stages.retrieve},
+		{"stages_all_destroy", del, "stages/all/*/", "", "", nil},
+		{"stages_all_used_by_list", get, "stages/all/*/used_by/", "", "", nil},
+		{"admin_version_retrieve", get, "admin/version/", "", "", st.adminVersion},
+		{"core_users_me_retrieve", get, "core/users/me/", "", "", st.usersMe},
 	}
+	return slices.DeleteFunc(all, func(r route) bool {
+		return r.since != "" && !st.since(r.since) || r.until != "" && st.since(r.until)
+	})
 }
 
-// route finds what answers a request.
-func (s *Server) route(r *http.Request) (operation string, answer func(request) reply) {
-	path, api := strings.CutPrefix(r.URL.EscapedPath(), "/api/v3/")
-	reads := r.Method == http.MethodGet || r.Method == http.MethodHead
-	switch {
-	case r.URL.Path == "/":
-		return "", func(request) reply {
-			return reply{status: http.StatusFound, contentType: notJSON, location: "/flows/-/default/authentication/?next=/"}
+// endpoint is a path of the API, and its operations by method.
+type endpoint struct {
+	segments []string
+	allow    string
+	routes   map[string]route
+}
+
+// endpoints returns the paths of the routes, in their order.
+func endpoints(routes []route) (all []endpoint) {
+	index := map[string]int{}
+	for _, r := range routes {
+		i, known := index[r.path]
+		if !known {
+			i = len(all)
+			index[r.path] = i
+			all = append(all, endpoint{segments: strings.Split(r.path, "/"), routes: map[string]route{}})
 		}
-	case path == "" && reads:
-		return "", func(request) reply { return html(http.StatusOK) } // the API's browser
+		all[i].routes[r.method] = r
 	}
-	for _, route := range s.routes {
-		switch {
-		case !api:
-		case match(route.path, path) && (!reads || route.answer == nil):
-			return "", unknown
-		case match(route.path, path):
-			return route.operation, route.answer
-		case match(route.path, path+"/") && reads && s.store.redirectsSlash:
-			return "", func(q request) reply {
-				to := url.URL{Path: q.URL.Path + "/", RawQuery: q.URL.RawQuery}
-				return reply{status: http.StatusMovedPermanently, contentType: notJSON, location: to.String()}
+	for i := range all {
+		var methods []string
+		for _, method := range []string{get, post, put, patch, del} {
+			if _, ok := all[i].routes[method]; ok {
+				methods = append(methods, method)
 			}
 		}
-	}
-	if api && !strings.HasPrefix(path, "flows/") && strings.HasSuffix(path, "/") {
-		return "", unknown // it may exist, or not
-	}
-	return "", func(request) reply {
-		if reads {
-			return html(http.StatusNotFound)
+		if slices.Contains(methods, get) {
+			methods = append(methods, http.MethodHead)
 		}
-		return reply{status: http.StatusMethodNotAllowed, contentType: notJSON, allow: "GET, HEAD, OPTIONS"}
+		all[i].allow = strings.Join(append(methods, http.MethodOptions), ", ")
 	}
+	return all
+}
+
+// matches compares a path segment by segment. No object's name has a dot in
+// it.
+func (e endpoint) matches(path []string) bool {
+	if len(e.segments) != len(path) {
+		return false
+	}
+	for i, segment := range e.segments {
+		if segment != path[i] && (segment != "*" || path[i] == "" || strings.Contains(path[i], ".")) {
+			return false
+		}
+	}
+	return true
+}
+
+// has reports whether the fake answers an operation at the path.
+func (e endpoint) has(operation string) bool {
+	for _, r := range e.routes {
+		if r.operation == operation {
+			return r.answer != nil
+		}
+	}
+	return false
+}
+
+// route returns what answers a request, and completes the request with what
+// its path determines.
+func (s *Server) route(q request) (request, func(request) reply) {
+	path, api := strings.CutPrefix(q.URL.EscapedPath(), "/api/v3/")
+	switch {
+	case q.URL.Path == "/":
+		return q, func(request) reply {
+			return reply{status: http.StatusFound, contentType: notJSON, location: "/flows/-/default/authentication/?next=/"}
+		}
+	case path == "" && q.reads():
+		return q, func(request) reply { return html(http.StatusOK) } // the API's browser
+	case !api:
+		return q, noSuchPath
+	}
+	if e := s.endpoint(path); e != nil {
+		q.allow = e.allow
+		method := q.Method
+		if method == http.MethodHead {
+			method = get
+		}
+		route, ok := e.routes[method]
+		switch {
+		case !ok && method == http.MethodOptions, ok && route.answer == nil:
+			return q, unknown
+		case !ok:
+			return q, notAllowed
+		}
+		q.operation = route.operation
+		return q, route.answer
+	}
+	if s.store.redirectsSlash && q.reads() && s.endpoint(path+"/") != nil {
+		return q, func(q request) reply {
+			to := url.URL{Path: q.URL.Path + "/", RawQuery: q.URL.RawQuery}
+			return reply{status: http.StatusMovedPermanently, contentType: notJSON, location: to.String()}
+		}
+	}
+	if !strings.HasPrefix(path, "flows/") && strings.HasSuffix(path, "/") {
+		return q, unknown // it may exist, or not
+	}
+	return q, noSuchPath
+}
+
+func (s *Server) endpoint(path string) *endpoint {
+	segments := strings.Split(path, "/")
+	for i := range s.endpoints {
+		if s.endpoints[i].matches(segments) {
+			return &s.endpoints[i]
+		}
+	}
+	return nil
+}
+
+// notAllowed is the answer to a method that a path does not have.
+func notAllowed(q request) reply {
+	if a, refused := q.refused(false); refused {
+		return a
+	}
+	return q.detail(http.StatusMethodNotAllowed, `Method "`+q.Method+`" not allowed.`)
+}
+
+// noSuchPath is the answer to a path that authentik does not have.
+func noSuchPath(q request) reply {
+	if q.reads() {
+		return html(http.StatusNotFound)
+	}
+	return reply{status: http.StatusMethodNotAllowed, contentType: notJSON, allow: readOnly}
 }
 
 // unknown is the answer to what authentik can do and the fake cannot.
@@ -90,140 +203,4 @@ func unknown(q request) reply {
 	}
 }
 
-// match compares paths segment by segment. No object's name has a dot in it.
-func match(pattern, path string) bool {
-	wanted, given := strings.Split(pattern, "/"), strings.Split(path, "/")
-	if len(wanted) != len(given) {
-		return false
-	}
-	for i, segment := range wanted {
-		if segment != given[i] && (segment != "*" || given[i] == "" || strings.Contains(given[i], ".")) {
-			return false
-		}
-	}
-	return true
-}
-
-// request is one to an operation, on its way through what authentik does
-// before it looks at what is asked.
-type request struct {
-	*http.Request
-	query  url.Values
-	user   *user // nil: there are no credentials
-	german bool
-	denied string // why the credentials are not accepted
-}
-
-func (st *store) request(r *http.Request) request {
-	q := request{Request: r, query: r.URL.Query()}
-	q.german = st.germanTexts && strings.HasPrefix(r.Header.Get("Accept-Language"), "de")
-	scheme, token, ok := strings.Cut(strings.TrimSpace(r.Header.Get("Authorization")), " ")
-	bearer := strings.EqualFold(scheme, "Bearer")
-	switch {
-	case !ok, !bearer && st.basicAuth == schemeIgnored:
-	case !bearer && st.basicAuth == schemeRefused:
-		q.denied = "Unsupported authentication type"
-	default:
-		if q.user = st.users[token]; q.user == nil || !bearer {
-			q.denied = "Token invalid/expired"
-		}
-	}
-	return q
-}
-
-// get is the last value of a parameter: authentik takes no other.
-func (q request) get(name string) string {
-	if values := q.query[name]; len(values) > 0 {
-		return values[len(values)-1]
-	}
-	return ""
-}
-
-// segment is the nth of the path below /api/v3/.
-func (q request) segment(n int) string { return strings.Split(q.URL.Path, "/")[3+n] }
-
-// json makes an answer of the operation whose methods are allow.
-func (q request) json(r rules, allow string, status int, value any) reply {
-	a := reply{status: status, contentType: "application/json", allow: allow, german: q.german, body: appendJSON(nil, value)}
-	if r.charset {
-		a.contentType += "; charset=utf-8"
-	}
-	return a
-}
-
-func (q request) detail(r rules, allow string, status int, text string) reply {
-	return q.json(r, allow, status, object{{"detail", text}})
-}
-
-const (
-	noCredentials = "Authentication credentials were not provided."
-	noPermission  = "You do not have permission to perform this action."
-)
-
-// refused is the answer to a request that does not get as far as the
-// operation: it accepts no JSON, or shows no valid token. single is whether
-// one object is asked for.
-func (q request) refused(r rules, allow string, single bool) (reply, bool) {
-	switch {
-	case !acceptsJSON(q.Header.Values("Accept")):
-		return q.detail(r, allow, http.StatusNotAcceptable, "Could not satisfy the request Accept header."), true
-	case q.denied != "":
-		return q.detail(r, allow, http.StatusForbidden, q.denied), true
-	case q.user == nil && single && r.anonymousDetail:
-		return q.detail(r, allow, http.StatusForbidden, noPermission), true
-	case q.user == nil:
-		return q.detail(r, allow, http.StatusForbidden, noCredentials), true
-	}
-	return reply{}, false
-}
-
-func acceptsJSON(accept []string) bool {
-	if len(accept) == 0 {
-		return true
-	}
-	for element := range strings.SplitSeq(strings.Join(accept, ","), ",") {
-		switch kind, _, _ := strings.Cut(element, ";"); strings.TrimFunc(kind, unicode.IsSpace) {
-		case "*/*", "application/*", "application/json":
-			return true
-		}
-	}
-	return false
-}
-
 const readOnly = "GET, HEAD, OPTIONS"
-
-func (st *store) adminVersion(q request) reply {
-	if a, refused := q.refused(st.rules, readOnly, false); refused {
-		return a
-	}
-	version := object{{"version_current", st.name}, {"version_latest", st.name}}
-	if st.since("2024.10") {
-		version = append(version, member{"version_latest_valid", true})
-	}
-	version = append(version, member{"build_hash", ""}, member{"outdated", false})
-	if st.since("2024.10") {
-		version = append(version, member{"outpost_outdated", false})
-	}
-	return q.json(st.rules, readOnly, http.StatusOK, version)
-}
-
-func (st *store) usersMe(q request) reply {
-	if a, refused := q.refused(st.rules, readOnly, false); refused {
-		return a
-	}
-	return q.json(st.rules, readOnly, http.StatusOK, object{{"user", q.user.me}})
-}
-
-func (st *store) cacheInfo(q request) reply {
-	if a, refused := q.refused(st.rules, readOnly, false); refused {
-		return a
-	}
-	if !q.user.superuser && !q.user.may("authentik_flows.view_flow_cache") {
-		return q.detail(st.rules, readOnly, http.StatusForbidden, noPermission)
-	}
-	count := 0
-	for _, flow := range st.flows {
-		count += flow.CacheCount
-	}
-	return q.json(st.rules, readOnly, http.StatusOK, object{{"count", count}})
-}

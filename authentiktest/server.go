@@ -36,13 +36,13 @@ type Server struct {
 	socket *httptest.Server
 	done   chan struct{} // closed by Close
 
-	mu       sync.Mutex // of all that follows
-	store    *store
-	routes   []route
-	requests []Request
-	misused  string // what 599 says
-	closed   bool
-	on       map[string]*faults // by operation
+	mu        sync.Mutex // of all that follows
+	store     *store
+	endpoints []endpoint
+	requests  []Request
+	misused   string // what 599 says
+	closed    bool
+	on        map[string]*faults // by operation
 
 	*faults // of all operations
 }
@@ -142,7 +142,7 @@ func newServer(t testing.TB, opts []Option) *Server {
 		s.misuse("%v", failed)
 	}
 	s.store = newStore(r, c.empty)
-	s.routes = s.store.routes()
+	s.endpoints = endpoints(s.store.routes())
 	s.Token = s.store.addUser(true, nil)
 	return s
 }
@@ -289,8 +289,8 @@ func (s *Server) answer(r *http.Request) (outcome, error) {
 func (s *Server) decide(r *http.Request) outcome {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	operation, handle := s.route(r)
-	q := s.store.request(r)
+	q, handle := s.route(s.store.request(r))
+	operation := q.operation
 	a := reply{status: statusMisuse, contentType: "text/plain; charset=utf-8", body: []byte("authentiktest: " + s.misused), router: true}
 	if s.misused == "" {
 		a = handle(q)

@@ -28,7 +28,7 @@ var fakeRules = []rule{
 	{name: "page_size=0 is a 500 in 2025.12", file: "versions.go", is: `r.since("2025.12") && !r.since("2026.2")`, made: "false"},
 	{name: "page= is a 404 up to 2025.2", file: "versions.go", is: `r.emptyPageIsFirst = r.since("2025.4")`, made: "r.emptyPageIsFirst = true"},
 	{name: "no permission is a 403 since 2023.10", file: "versions.go", is: `r.forbidsList = r.since("2023.10")`, made: "r.forbidsList = false"},
-	{name: "a bad token is a 403, not a 401", file: "routes.go", is: "http.StatusForbidden, q.denied", made: "http.StatusUnauthorized, q.denied"},
+	{name: "a bad token is a 403, not a 401", file: "request.go", is: "http.StatusForbidden, q.denied", made: "http.StatusUnauthorized, q.denied"},
 	{name: "the text of a 404 since 2025.4", file: "versions.go", is: `r.namesMissing = r.since("2025.4")`, made: "r.namesMissing = false"},
 	{name: "no slash at the end is a redirect up to 2023.8", file: "versions.go", is: `r.redirectsSlash = !r.since("2023.10")`, made: "r.redirectsSlash = false"},
 	{name: "a wrong path is a page of HTML", file: "routes.go", is: "return html(http.StatusNotFound)", made: `return reply{status: http.StatusNotFound, contentType: "application/json"}`},
@@ -36,10 +36,10 @@ var fakeRules = []rule{
 	{name: "a server that died is a 502", file: "versions.go", is: `return r.routerAnswer(http.StatusBadGateway, failedToConnect+"dial`, made: `return r.routerAnswer(http.StatusServiceUnavailable, failedToConnect+"dial`},
 	{name: "autocomplete is there since 2025.8", file: "versions.go", is: `r.bareResults = !r.since("2025.8")`, made: "r.bareResults = true"},
 	{name: "authentication is there since 2022.12", file: "models.go", is: `{"authentication", "2022.12"`, made: `{"authentication", "2023.10"`},
-	{name: "a search looks at designations", file: "query.go", is: "{name, slug, designation, title}", made: "{name, slug, title}"},
-	{name: "flows are in the order of their slugs", file: "query.go", is: `defaults:  []string{"slug", "name"}`, made: `defaults:  []string{"name"}`},
-	{name: "the value that is not a choice is quoted", file: "query.go", is: "Select a valid choice. %s is not", made: "Select a valid choice. %.0s is not"},
-	{name: "ordering by stages repeats flows", file: "query.go", is: `t.orderings["stages"] =`, made: `_ =`},
+	{name: "a search looks at designations", file: "tables.go", is: "{name, slug, designation, title}", made: "{name, slug, title}"},
+	{name: "flows are in the order of their slugs", file: "tables.go", is: `defaults:  []string{"slug", "name"}`, made: `defaults:  []string{"name"}`},
+	{name: "the value that is not a choice is quoted", file: "filter.go", is: "Select a valid choice. %s is not", made: "Select a valid choice. %.0s is not"},
+	{name: "ordering by stages repeats flows", file: "tables.go", is: `t.orderings["stages"] =`, made: `_ =`},
 	{name: "X-Authentik-Id is on every answer", file: "server.go", is: `set("X-Authentik-Id"`, made: `set("X-Id"`},
 }
 

@@ -1,0 +1,182 @@
+package authentiktest
+
+import (
+	"fmt"
+	"math/big"
+	"net/http"
+	"regexp"
+	"slices"
+	"strings"
+
+	"github.com/google/uuid"
+)
+
+// filter compares a parameter with each row, or says what is wrong with it.
+type filter[T any] struct {
+	name  string
+	parse func(text string) (keep func(*T) bool, problem string)
+}
+
+// filtered are the rows that a request is about, in stored order.
+func (t table[T]) filtered(q request) ([]*T, *problem) {
+	rows := t.rows()
+	search := func() *problem {
+		terms, ok := t.terms(q.get("search"))
+		if !ok {
+			return &problem{http.StatusBadRequest, []string{"Null characters are not allowed."}}
+		}
+		for _, term := range terms {
+			rows = slices.DeleteFunc(slices.Clone(rows), func(row *T) bool {
+				return !slices.ContainsFunc(t.search, func(column func(*T) string) bool {
+					return strings.Contains(strings.ToUpper(column(row)), strings.ToUpper(term))
+				})
+			})
+		}
+		return nil
+	}
+	if t.searchesFirst {
+		if p := search(); p != nil {
+			return nil, p
+		}
+	}
+	if everything := q.user.superuser || t.globalPermissions && q.user.may(t.permission); !everything {
+		rows = slices.DeleteFunc(slices.Clone(rows), func(row *T) bool { return !q.user.may(t.permission + ":" + t.pk(row).String()) })
+		if len(rows) == 0 && t.forbidsList {
+			return nil, &problem{http.StatusForbidden, object{{"detail", noPermission}}}
+		}
+	}
+	var wrong object
+	for _, f := range t.filters {
+		text := strings.TrimSpace(q.get(f.name))
+		if text == "" {
+			continue
+		}
+		keep, problem := f.parse(text)
+		switch {
+		case problem != "":
+			wrong = append(wrong, member{f.name, []string{q.say(problem)}})
+		case keep != nil:
+			rows = slices.DeleteFunc(slices.Clone(rows), func(row *T) bool { return !keep(row) })
+		}
+	}
+	if wrong != nil {
+		return nil, &problem{http.StatusBadRequest, wrong}
+	}
+	if !t.searchesFirst {
+		if p := search(); p != nil {
+			return nil, p
+		}
+	}
+	return rows, nil
+}
+
+// smartSplit is Django's, which keeps quoted phrases together.
+var smartSplit = regexp.MustCompile(`(?:[^\s'"]*(?:(?:"(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*')[^\s'"]*)+)|\S+`)
+
+// terms are what a search looks for; false if it has a character that is refused.
+func (t table[T]) terms(text string) (terms []string, ok bool) {
+	switch {
+	case len(t.search) == 0:
+		return nil, true
+	case !t.quotedSearch:
+		return strings.Fields(strings.ReplaceAll(strings.ReplaceAll(text, "\x00", ""), ",", " ")), true
+	case strings.ContainsRune(text, 0):
+		return nil, false
+	}
+	for _, term := range smartSplit.FindAllString(text, -1) {
+		term = strings.Trim(term, ",")
+		if n := len(term); n > 1 && (term[0] == '"' || term[0] == '\'') && term[n-1] == term[0] {
+			quote := term[:1]
+			terms = append(terms, strings.ReplaceAll(strings.ReplaceAll(term[1:n-1], `\`+quote, quote), `\\`, `\`))
+			continue
+		}
+		for word := range strings.SplitSeq(term, ",") {
+			if word != "" {
+				terms = append(terms, word)
+			}
+		}
+	}
+	return terms, true
+}
+
+const invalidUUID = "Enter a valid UUID."
+
+// parseUUID reads a UUID as Python does: in any case, with or without dashes.
+func parseUUID(text string) *uuid.UUID {
+	hex := strings.ReplaceAll(strings.Trim(strings.ReplaceAll(strings.ReplaceAll(text, "urn:", ""), "uuid:", ""), "{}"), "-", "")
+	if len(hex) != 32 {
+		return nil
+	}
+	id, err := uuid.Parse(hex)
+	if err != nil {
+		return nil
+	}
+	return &id
+}
+
+func byUUID[T any](name string, of func(*T) uuid.UUID) filter[T] {
+	return filter[T]{name, func(text string) (func(*T) bool, string) {
+		id := parseUUID(text)
+		if id == nil {
+			return nil, invalidUUID
+		}
+		return func(row *T) bool { return of(row) == *id }, ""
+	}}
+}
+
+func byText[T any](name string, of func(*T) string) filter[T] {
+	return filter[T]{name, func(text string) (func(*T) bool, string) {
+		if strings.ContainsRune(text, 0) {
+			return nil, "Null characters are not allowed."
+		}
+		return func(row *T) bool { return of(row) == text }, ""
+	}}
+}
+
+func byChoice[T any](r rules, name string, choices []choice, of func(*T) string) filter[T] {
+	return filter[T]{name, func(text string) (func(*T) bool, string) {
+		if !allowed(r, choices, text) {
+			return nil, fmt.Sprintf("Select a valid choice. %s is not one of the available choices.", text)
+		}
+		return func(row *T) bool { return of(row) == text }, ""
+	}}
+}
+
+// byObject is a filter by an object that must exist.
+func byObject[T any](name string, exists func(uuid.UUID) bool, of func(*T) uuid.UUID) filter[T] {
+	return filter[T]{name, func(text string) (func(*T) bool, string) {
+		id := parseUUID(text)
+		switch {
+		case id == nil:
+			return nil, fmt.Sprintf("“%s” is not a valid UUID.", text)
+		case !exists(*id):
+			return nil, "Select a valid choice. That choice is not one of the available choices."
+		}
+		return func(row *T) bool { return of(row) == *id }, ""
+	}}
+}
+
+// byBool ignores what is neither true nor false.
+func byBool[T any](name string, of func(*T) bool) filter[T] {
+	return filter[T]{name, func(text string) (func(*T) bool, string) {
+		switch strings.ToLower(text) {
+		case "true":
+			return of, ""
+		case "false":
+			return func(row *T) bool { return !of(row) }, ""
+		}
+		return nil, ""
+	}}
+}
+
+var number = regexp.MustCompile(`^[+-]?(\d+\.?\d*|\.\d+)$`)
+
+func byNumber[T any](name string, of func(*T) int) filter[T] {
+	return filter[T]{name, func(text string) (func(*T) bool, string) {
+		wanted, ok := new(big.Rat).SetString(text)
+		if !ok || !number.MatchString(text) {
+			return nil, "Enter a number."
+		}
+		return func(row *T) bool { return wanted.Cmp(new(big.Rat).SetInt64(int64(of(row)))) == 0 }, ""
+	}}
+}
