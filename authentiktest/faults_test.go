@@ -6,7 +6,9 @@ import (
 	"errors"
 	"io"
 	"net/http"
+	"regexp"
 	"runtime/pprof"
+	"strings"
 	"syscall"
 	"testing"
 	"testing/synctest"
@@ -303,6 +305,64 @@ func TestMisuseOfFaults(t *testing.T) {
 			assert.Equal(t, 599, r.StatusCode)
 		})
 	}
+}
+
+func TestServerClose_ReportsUnmetFaults(t *testing.T) {
+	t.Parallel()
+	const op = "flows_instances_list"
+	for call, set := range map[string]func(srv *authentiktest.Server){
+		"FailNext(2, 503, …)": func(srv *authentiktest.Server) { srv.FailNext(2, 503, "", nil) },
+		"HTMLPage(1)":         func(srv *authentiktest.Server) { srv.HTMLPage(1) },
+		"Starting(1)":         func(srv *authentiktest.Server) { srv.Starting(1) },
+		"Crashed(1)":          func(srv *authentiktest.Server) { srv.Crashed(1) },
+		"CutBody(9)":          func(srv *authentiktest.Server) { srv.CutBody(9) },
+		"Reset()":             func(srv *authentiktest.Server) { srv.Reset() },
+		"Latency(1s)":         func(srv *authentiktest.Server) { srv.Latency(time.Second) },
+		"ChangeListAfterPage(2, …)": func(srv *authentiktest.Server) {
+			srv.ChangeListAfterPage(2, func() {})
+		},
+		`On("flows_instances_list").FailNext(1, 503, …)`:       func(srv *authentiktest.Server) { srv.On(op).FailNext(1, 503, "", nil) },
+		`On("flows_instances_list").HTMLPage(1)`:               func(srv *authentiktest.Server) { srv.On(op).HTMLPage(1) },
+		`On("flows_instances_list").Starting(1)`:               func(srv *authentiktest.Server) { srv.On(op).Starting(1) },
+		`On("flows_instances_list").Crashed(1)`:                func(srv *authentiktest.Server) { srv.On(op).Crashed(1) },
+		`On("flows_instances_list").CutBody(9)`:                func(srv *authentiktest.Server) { srv.On(op).CutBody(9) },
+		`On("flows_instances_list").Reset()`:                   func(srv *authentiktest.Server) { srv.On(op).Reset() },
+		`On("flows_instances_list").Latency(1s)`:               func(srv *authentiktest.Server) { srv.On(op).Latency(time.Second) },
+		`On("flows_instances_list").ChangeListAfterPage(1, …)`: func(srv *authentiktest.Server) { srv.On(op).ChangeListAfterPage(1, func() {}) },
+	} {
+		t.Run(call, func(t *testing.T) {
+			t.Parallel()
+			tb := &told{TB: t}
+			srv := authentiktest.RoundTripper(tb)
+			set(srv)
+			if strings.HasPrefix(call, "On") {
+				_, err := once(srv).ServerVersion(t.Context()) // another operation
+				require.NoError(t, err)
+			}
+			srv.Close()
+			require.Len(t, tb.errors, 2)
+			assert.Regexp(t, `^faults_test\.go:\d+: no request met the fault `+regexp.QuoteMeta(call)+`$`, tb.errors[1])
+			srv.Close()
+			assert.Len(t, tb.errors, 2, "once")
+		})
+	}
+}
+
+func TestServerClose_AcceptsFaultsThatWereMet(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		tb := &told{TB: t}
+		srv := authentiktest.RoundTripper(tb)
+		srv.FailNext(100, 503, "", nil)
+		srv.On("admin_version_retrieve").Latency(time.Second)
+		_, err := once(srv).ServerVersion(t.Context())
+		require.Error(t, err)
+		srv.On("admin_version_retrieve").Latency(0)
+		srv.Reset()
+		srv.ClearFaults()
+		srv.Close()
+		assert.Empty(t, tb.errors, "one request met them, or they were removed")
+	})
 }
 
 // TestNothingIsLeft looks for goroutines by a label that they inherit.

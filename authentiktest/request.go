@@ -12,6 +12,7 @@ import (
 type request struct {
 	*http.Request
 	rules     rules
+	body      []byte
 	operation string // "" for a path that is no operation
 	allow     string // the methods of the path
 	query     url.Values
@@ -20,8 +21,8 @@ type request struct {
 	german    bool
 }
 
-func (st *store) request(r *http.Request) request {
-	q := request{Request: r, rules: st.rules, query: r.URL.Query()}
+func (st *store) request(r *http.Request, body []byte) request {
+	q := request{Request: r, rules: st.rules, body: body, query: r.URL.Query()}
 	q.german = st.germanTexts && strings.HasPrefix(r.Header.Get("Accept-Language"), "de")
 	scheme, token, ok := strings.Cut(strings.TrimSpace(r.Header.Get("Authorization")), " ")
 	bearer := strings.EqualFold(scheme, "Bearer")

@@ -117,11 +117,13 @@ func (e endpoint) matches(path []string) bool {
 	return true
 }
 
-// has reports whether the fake answers an operation at the path.
-func (e endpoint) has(operation string) bool {
-	for _, r := range e.routes {
-		if r.operation == operation {
-			return r.answer != nil
+// knows reports whether the fake answers an operation.
+func (s *Server) knows(operation string) bool {
+	for _, e := range s.endpoints {
+		for _, r := range e.routes {
+			if r.operation == operation {
+				return r.answer != nil
+			}
 		}
 	}
 	return false

@@ -136,6 +136,14 @@ func TestMisuse(t *testing.T) {
 	}
 }
 
+func TestStart_PanicsOnInvalidOptions(t *testing.T) {
+	t.Parallel()
+	assert.PanicsWithValue(t, "authentiktest: the fake does not know authentik 2024.11: Versions returns the releases that it knows", func() {
+		authentiktest.Start(authentiktest.Version("2024.11")).Close()
+	})
+	assert.Panics(t, func() { authentiktest.RoundTripper(nil, authentiktest.Version("newest")) })
+}
+
 // A test that ends within UpdateFlow must not hang in Close.
 func TestAnUpdateThatPanicsLeavesTheServerUsable(t *testing.T) {
 	t.Parallel()

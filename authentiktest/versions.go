@@ -98,7 +98,7 @@ func rulesOf(name string) (r rules, err error) {
 	release := fmt.Sprintf("%d.%d", r.year, r.month)
 	known := slices.Index(Versions(), release)
 	if known < 0 {
-		return r, fmt.Errorf("there is no release %s of authentik that this fake knows: Versions tells which it does", release)
+		return r, fmt.Errorf("the fake does not know authentik %s: Versions returns the releases that it knows", release)
 	}
 	r.name = name
 	if name == release {

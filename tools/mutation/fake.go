@@ -40,7 +40,7 @@ var fakeRules = []rule{
 	{name: "flows are in the order of their slugs", file: "tables.go", is: `defaults:  []string{"slug", "name"}`, made: `defaults:  []string{"name"}`},
 	{name: "the value that is not a choice is quoted", file: "filter.go", is: "Select a valid choice. %s is not", made: "Select a valid choice. %.0s is not"},
 	{name: "ordering by stages repeats flows", file: "tables.go", is: `t.orderings["stages"] =`, made: `_ =`},
-	{name: "X-Authentik-Id is on every answer", file: "server.go", is: `set("X-Authentik-Id"`, made: `set("X-Id"`},
+	{name: "X-Authentik-Id is on every answer", file: "answer.go", is: `set("X-Authentik-Id"`, made: `set("X-Id"`},
 }
 
 func (r rule) key() string { return fakePackage + "/" + r.file + ": " + r.name }
