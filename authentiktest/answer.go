@@ -30,7 +30,12 @@ type reply struct {
 const notJSON = "text/html; charset=utf-8"
 
 // htmlPage stands for authentik's own pages.
-const htmlPage = "<!DOCTYPE html>\n<html lang=\"en\">\n<head><title>authentik</title></head>\n<body>page left out</body>\n</html>\n"
+const htmlPage = `<!DOCTYPE html>
+<html lang="en">
+<head><title>authentik</title></head>
+<body>page left out</body>
+</html>
+`
 
 // statusMisuse is the status of no server.
 const statusMisuse = 599

@@ -12,7 +12,7 @@ import (
 	"github.com/seed-299d42e7/authentik-go"
 )
 
-// edit runs f on the store, alone, and tells misuse.
+// edit runs f on the store while no request is served, and reports misuse.
 func (s *Server) edit(f func(*store) error) {
 	err := func() error {
 		s.mu.Lock()
@@ -25,21 +25,26 @@ func (s *Server) edit(f func(*store) error) {
 	}
 }
 
-// AddFlow adds a flow and returns it as it is stored. What is zero gets a
-// value: the identifiers new ones, Slug one of its own, Name the Slug, Title
-// the Name, and the enums authentik's defaults (Designation: authentication).
-// [Server.AddBinding] adds to its Stages. A slug or identifier that there is
-// already, and a value that the release does not have, are misuse.
+// AddFlow adds a flow and returns the stored flow. Fields that are zero get a
+// value: identifiers are generated, Slug is generated, Name is the Slug, Title
+// is the Name, Designation is authentication, and the other enums have
+// authentik's defaults. [Server.AddBinding] adds stages to the flow. A slug or
+// identifier that exists already is misuse, and so is an enum value that the
+// release does not have.
 func (s *Server) AddFlow(flow authentik.Flow) authentik.Flow {
 	s.t.Helper()
 	s.edit(func(st *store) error { return st.addFlow(&flow) })
 	return flow
 }
 
-// AddFlows adds n flows, as a large install has them: each designation in
-// turn, and slugs from brand-0000-authentication on.
+// AddFlows adds n flows and returns the stored flows. Their designations take
+// turns, and the first slug is brand-0000-authentication.
 func (s *Server) AddFlows(n int) []authentik.Flow {
 	s.t.Helper()
+	if n < 0 {
+		s.misuse("AddFlows: n must not be negative")
+		return nil
+	}
 	flows := make([]authentik.Flow, n)
 	s.edit(func(st *store) error {
 		for i := range flows {
@@ -47,8 +52,10 @@ func (s *Server) AddFlows(n int) []authentik.Flow {
 			st.ids["brand"]++
 			designation := designations[number%len(designations)].value
 			flows[i] = authentik.Flow{
-				Slug: fmt.Sprintf("brand-%04d-%s", number, designation), Name: fmt.Sprintf("Brand %d: %s", number, designation),
-				Title: fmt.Sprintf("Brand %d", number), Designation: authentik.FlowDesignation(designation),
+				Name:        fmt.Sprintf("Brand %d: %s", number, designation),
+				Slug:        fmt.Sprintf("brand-%04d-%s", number, designation),
+				Title:       fmt.Sprintf("Brand %d", number),
+				Designation: authentik.FlowDesignation(designation),
 			}
 			if err := st.addFlow(&flows[i]); err != nil {
 				return err
@@ -74,8 +81,8 @@ func cloneFlow(f *authentik.Flow) *authentik.Flow {
 	return &stored
 }
 
-// checkFlow gives what is zero a value, and refuses what authentik would not
-// store beside the other flows.
+// checkFlow sets the fields that are zero, and returns an error for what
+// authentik would not store beside the other flows.
 func (st *store) checkFlow(f, old *authentik.Flow) error {
 	st.identify("flow", &f.PK, &f.PolicyBindingModelPtrID)
 	fallback(&f.Slug, fmt.Sprintf("flow-%d", len(st.flows)+1))
@@ -96,11 +103,11 @@ func (st *store) checkFlow(f, old *authentik.Flow) error {
 		}
 	}
 	if !slug.MatchString(f.Slug) {
-		return fmt.Errorf("a slug has letters, digits, - and _ only; %q has others", f.Slug)
+		return fmt.Errorf("the slug %q must consist of letters, digits, - and _", f.Slug)
 	}
 	for _, other := range st.flows {
 		if other != old && (other.Slug == f.Slug || other.PK == f.PK) {
-			return fmt.Errorf("there is a flow %q already, or one with its identifier", f.Slug)
+			return fmt.Errorf("a flow with the slug %q or its identifier exists already", f.Slug)
 		}
 	}
 	return nil
@@ -108,14 +115,14 @@ func (st *store) checkFlow(f, old *authentik.Flow) error {
 
 var slug = regexp.MustCompile(`^[-a-zA-Z0-9_]+$`)
 
-// UpdateFlow changes a flow that there is: edit is given a copy of it, and
-// what it leaves is stored. It must not use the server.
+// UpdateFlow changes the flow with that slug. edit gets a copy of the flow,
+// which is then stored. edit must not use the server.
 func (s *Server) UpdateFlow(slug string, edit func(*authentik.Flow)) {
 	s.t.Helper()
 	s.edit(func(st *store) error {
 		i := slices.IndexFunc(st.flows, func(f *authentik.Flow) bool { return f.Slug == slug })
 		if i < 0 {
-			return fmt.Errorf("UpdateFlow: there is no flow %q", slug)
+			return fmt.Errorf("UpdateFlow: no flow has the slug %q", slug)
 		}
 		flow := cloneFlow(st.flows[i])
 		edit(flow)
@@ -144,10 +151,10 @@ func (st *store) flow(slug string) *authentik.Flow {
 	return nil
 }
 
-// AddStage adds a stage and returns it as it is stored. What is zero gets a
-// value: a new identifier, a name, and the kind of a bare stage. FlowSet is
-// the server's to tell, and ignored. A name or identifier that there is
-// already is misuse.
+// AddStage adds a stage and returns the stored stage. Fields that are zero get
+// a value: the identifier and the name are generated, and the other fields are
+// those of a bare stage. FlowSet is ignored, because it follows from the
+// bindings. A name or identifier that exists already is misuse.
 func (s *Server) AddStage(stage authentik.Stage) authentik.Stage {
 	s.t.Helper()
 	s.edit(func(st *store) error {
@@ -157,8 +164,10 @@ func (s *Server) AddStage(stage authentik.Stage) authentik.Stage {
 		fallback(&stage.VerboseName, "stage")
 		fallback(&stage.VerboseNamePlural, "stages")
 		fallback(&stage.MetaModelName, "authentik_flows.stage")
-		if slices.ContainsFunc(st.stages, func(other *authentik.Stage) bool { return other.Name == stage.Name || other.PK == stage.PK }) {
-			return fmt.Errorf("AddStage: there is a stage %q already, or one with its identifier", stage.Name)
+		for _, other := range st.stages {
+			if other.Name == stage.Name || other.PK == stage.PK {
+				return fmt.Errorf("AddStage: a stage with the name %q or its identifier exists already", stage.Name)
+			}
 		}
 		stored := stage
 		st.stages = append(st.stages, &stored)
@@ -167,11 +176,12 @@ func (s *Server) AddStage(stage authentik.Stage) authentik.Stage {
 	return stage
 }
 
-// AddBinding binds a stage to a flow and returns the binding as it is stored.
-// Target and Stage are the identifiers of the two, which must be there. New
-// identifiers and authentik's defaults stand for what is zero, but not for
-// Order and the booleans. StageObj is the server's to tell, and ignored. The
-// same stage twice in a flow at the same place is misuse.
+// AddBinding binds a stage to a flow and returns the stored binding. Target
+// and Stage are the identifiers of the flow and the stage, which must exist.
+// Other fields that are zero get a generated identifier or authentik's
+// default, except for Order and the booleans. StageObj is ignored, because it
+// follows from Stage. A second binding with the same target, stage and order
+// is misuse.
 func (s *Server) AddBinding(binding authentik.FlowStageBinding) authentik.FlowStageBinding {
 	s.t.Helper()
 	s.edit(func(st *store) error {
@@ -181,15 +191,18 @@ func (s *Server) AddBinding(binding authentik.FlowStageBinding) authentik.FlowSt
 		flow := st.flowByPK(binding.Target)
 		switch {
 		case flow == nil:
-			return fmt.Errorf("AddBinding: Target %s is no flow of the server", binding.Target)
+			return fmt.Errorf("AddBinding: the Target %s is no flow of the server", binding.Target)
 		case st.stage(binding.Stage) == nil:
-			return fmt.Errorf("AddBinding: Stage %s is no stage of the server", binding.Stage)
-		case !allowed(st.rules, policyEngineModes, string(binding.PolicyEngineMode)), !allowed(st.rules, invalidResponseActions, string(binding.InvalidResponseAction)):
-			return fmt.Errorf("AddBinding: authentik has no PolicyEngineMode %q or no InvalidResponseAction %q", binding.PolicyEngineMode, binding.InvalidResponseAction)
+			return fmt.Errorf("AddBinding: the Stage %s is no stage of the server", binding.Stage)
+		case !allowed(st.rules, policyEngineModes, string(binding.PolicyEngineMode)):
+			return fmt.Errorf("AddBinding: authentik has no PolicyEngineMode %q", binding.PolicyEngineMode)
+		case !allowed(st.rules, invalidResponseActions, string(binding.InvalidResponseAction)):
+			return fmt.Errorf("AddBinding: authentik has no InvalidResponseAction %q", binding.InvalidResponseAction)
 		}
 		for _, other := range st.bindings {
-			if other.PK == binding.PK || other.Target == binding.Target && other.Stage == binding.Stage && other.Order == binding.Order {
-				return fmt.Errorf("AddBinding: there is such a binding already: target, stage and order, or identifier %s", other.PK)
+			same := other.Target == binding.Target && other.Stage == binding.Stage && other.Order == binding.Order
+			if same || other.PK == binding.PK {
+				return fmt.Errorf("AddBinding: the binding %s has the same target, stage and order, or identifier", other.PK)
 			}
 		}
 		stored := binding
@@ -200,14 +213,14 @@ func (s *Server) AddBinding(binding authentik.FlowStageBinding) authentik.FlowSt
 	return binding
 }
 
-// DeleteFlow deletes a flow and its bindings. One that is not there is misuse,
-// as with the other deletions.
+// DeleteFlow deletes the flow with that slug, and its bindings. A flow that
+// does not exist is misuse.
 func (s *Server) DeleteFlow(slug string) {
 	s.t.Helper()
 	s.edit(func(st *store) error {
 		flow := st.flow(slug)
 		if flow == nil {
-			return fmt.Errorf("DeleteFlow: there is no flow %q", slug)
+			return fmt.Errorf("DeleteFlow: no flow has the slug %q", slug)
 		}
 		st.flows = slices.DeleteFunc(st.flows, func(f *authentik.Flow) bool { return f == flow })
 		st.bindings = slices.DeleteFunc(st.bindings, func(b *authentik.FlowStageBinding) bool { return b.Target == flow.PK })
@@ -215,13 +228,13 @@ func (s *Server) DeleteFlow(slug string) {
 	})
 }
 
-// DeleteBinding takes a stage out of a flow.
+// DeleteBinding deletes a binding. A binding that does not exist is misuse.
 func (s *Server) DeleteBinding(pk uuid.UUID) {
 	s.t.Helper()
 	s.edit(func(st *store) error {
 		i := slices.IndexFunc(st.bindings, func(b *authentik.FlowStageBinding) bool { return b.PK == pk })
 		if i < 0 {
-			return fmt.Errorf("DeleteBinding: there is no binding %s", pk)
+			return fmt.Errorf("DeleteBinding: no binding has the identifier %s", pk)
 		}
 		b := st.bindings[i]
 		st.bindings = slices.Delete(st.bindings, i, i+1)
@@ -233,13 +246,14 @@ func (s *Server) DeleteBinding(pk uuid.UUID) {
 	})
 }
 
-// DeleteStage deletes a stage and its bindings.
+// DeleteStage deletes a stage and its bindings. A stage that does not exist is
+// misuse.
 func (s *Server) DeleteStage(pk uuid.UUID) {
 	s.t.Helper()
 	s.edit(func(st *store) error {
 		stage := st.stage(pk)
 		if stage == nil {
-			return fmt.Errorf("DeleteStage: there is no stage %s", pk)
+			return fmt.Errorf("DeleteStage: no stage has the identifier %s", pk)
 		}
 		st.stages = slices.DeleteFunc(st.stages, func(other *authentik.Stage) bool { return other == stage })
 		st.bindings = slices.DeleteFunc(st.bindings, func(b *authentik.FlowStageBinding) bool { return b.Stage == pk })
@@ -250,7 +264,7 @@ func (s *Server) DeleteStage(pk uuid.UUID) {
 	})
 }
 
-// Flows returns the flows that there are, in the order in which they came.
+// Flows returns the flows of the server in the order in which they were stored.
 func (s *Server) Flows() (flows []authentik.Flow) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -260,7 +274,7 @@ func (s *Server) Flows() (flows []authentik.Flow) {
 	return flows
 }
 
-// Stages returns the stages that there are, without their FlowSet.
+// Stages returns the stages of the server without their FlowSet.
 func (s *Server) Stages() (stages []authentik.Stage) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -270,7 +284,7 @@ func (s *Server) Stages() (stages []authentik.Stage) {
 	return stages
 }
 
-// Bindings returns the bindings that there are, without their StageObj.
+// Bindings returns the bindings of the server without their StageObj.
 func (s *Server) Bindings() (bindings []authentik.FlowStageBinding) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -280,19 +294,22 @@ func (s *Server) Bindings() (bindings []authentik.FlowStageBinding) {
 	return bindings
 }
 
-// AddUser adds a user and returns a token of that user's, who may do what the
-// permissions say: authentik_flows.view_flow, .view_flowstagebinding,
-// .view_stage or .view_flow_cache; for a single object its identifier follows
-// after a colon, as in "authentik_flows.view_flow:" + flow.PK.String(). Up to
-// 2023.8 authentik knows only those for single objects. Without permissions,
-// a user may ask for no more than the version and who they are.
+// AddUser adds a user with the given permissions and returns the token of the
+// user. The permissions are view_flow, view_flowstagebinding, view_stage and
+// view_flow_cache, each with the prefix "authentik_flows.". A permission for a
+// single object has the object's identifier after a colon:
+//
+//	srv.AddUser("authentik_flows.view_flow:" + flow.PK.String())
+//
+// Up to 2023.8 authentik knows only those. A user without permissions may read
+// the version and the current user. An unknown permission is misuse.
 func (s *Server) AddUser(permissions ...string) (token string) {
 	s.t.Helper()
 	s.edit(func(st *store) error {
 		for _, permission := range permissions {
 			name, id, single := strings.Cut(permission, ":")
-			if !slices.Contains([]string{"authentik_flows.view_flow", "authentik_flows.view_flowstagebinding", "authentik_flows.view_stage", "authentik_flows.view_flow_cache"}, name) || single && uuid.Validate(id) != nil {
-				return fmt.Errorf("AddUser: the fake has no permission %q", permission)
+			if !slices.Contains(knownPermissions, name) || single && uuid.Validate(id) != nil {
+				return fmt.Errorf("AddUser: the fake does not know the permission %q", permission)
 			}
 		}
 		token = st.addUser(false, slices.Clone(permissions))
@@ -301,14 +318,19 @@ func (s *Server) AddUser(permissions ...string) (token string) {
 	return token
 }
 
-// RotateToken replaces a token, as authentik does when it expires: the old
-// one is not valid any more, and the new one is returned.
+var knownPermissions = []string{
+	"authentik_flows.view_flow", "authentik_flows.view_flowstagebinding", "authentik_flows.view_stage",
+	"authentik_flows.view_flow_cache",
+}
+
+// RotateToken invalidates a token and returns a new token of the same user, as
+// authentik does when a token expires. An invalid token is misuse.
 func (s *Server) RotateToken(token string) (fresh string) {
 	s.t.Helper()
 	s.edit(func(st *store) error {
 		u := st.users[token]
 		if u == nil {
-			return errors.New("RotateToken: that is no valid token")
+			return errors.New("RotateToken: the token is invalid")
 		}
 		delete(st.users, token)
 		fresh = st.newToken()

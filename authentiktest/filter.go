@@ -11,13 +11,15 @@ import (
 	"github.com/google/uuid"
 )
 
-// filter compares a parameter with each row, or says what is wrong with it.
+// filter is a parameter that is compared with each row. Its parse returns what
+// is wrong with an invalid value.
 type filter[T any] struct {
 	name  string
 	parse func(text string) (keep func(*T) bool, problem string)
 }
 
-// filtered are the rows that a request is about, in stored order.
+// filtered returns the rows that a request selects, in the order in which they
+// were stored.
 func (t table[T]) filtered(q request) ([]*T, *problem) {
 	rows := t.rows()
 	search := func() *problem {
@@ -40,7 +42,9 @@ func (t table[T]) filtered(q request) ([]*T, *problem) {
 		}
 	}
 	if everything := q.user.superuser || t.globalPermissions && q.user.may(t.permission); !everything {
-		rows = slices.DeleteFunc(slices.Clone(rows), func(row *T) bool { return !q.user.may(t.permission + ":" + t.pk(row).String()) })
+		rows = slices.DeleteFunc(slices.Clone(rows), func(row *T) bool {
+			return !q.user.may(t.permission + ":" + t.pk(row).String())
+		})
 		if len(rows) == 0 && t.forbidsList {
 			return nil, &problem{http.StatusForbidden, object{{"detail", noPermission}}}
 		}
@@ -73,7 +77,8 @@ func (t table[T]) filtered(q request) ([]*T, *problem) {
 // smartSplit is Django's, which keeps quoted phrases together.
 var smartSplit = regexp.MustCompile(`(?:[^\s'"]*(?:(?:"(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*')[^\s'"]*)+)|\S+`)
 
-// terms are what a search looks for; false if it has a character that is refused.
+// terms returns the terms of a search, and false if authentik refuses a
+// character of it.
 func (t table[T]) terms(text string) (terms []string, ok bool) {
 	switch {
 	case len(t.search) == 0:
@@ -87,7 +92,8 @@ func (t table[T]) terms(text string) (terms []string, ok bool) {
 		term = strings.Trim(term, ",")
 		if n := len(term); n > 1 && (term[0] == '"' || term[0] == '\'') && term[n-1] == term[0] {
 			quote := term[:1]
-			terms = append(terms, strings.ReplaceAll(strings.ReplaceAll(term[1:n-1], `\`+quote, quote), `\\`, `\`))
+			unquoted := strings.ReplaceAll(term[1:n-1], `\`+quote, quote)
+			terms = append(terms, strings.ReplaceAll(unquoted, `\\`, `\`))
 			continue
 		}
 		for word := range strings.SplitSeq(term, ",") {
@@ -101,9 +107,10 @@ func (t table[T]) terms(text string) (terms []string, ok bool) {
 
 const invalidUUID = "Enter a valid UUID."
 
-// parseUUID reads a UUID as Python does: in any case, with or without dashes.
+// parseUUID parses a UUID as Python does: in any case, with or without dashes.
 func parseUUID(text string) *uuid.UUID {
-	hex := strings.ReplaceAll(strings.Trim(strings.ReplaceAll(strings.ReplaceAll(text, "urn:", ""), "uuid:", ""), "{}"), "-", "")
+	hex := strings.Trim(strings.NewReplacer("urn:", "", "uuid:", "").Replace(text), "{}")
+	hex = strings.ReplaceAll(hex, "-", "")
 	if len(hex) != 32 {
 		return nil
 	}
@@ -142,7 +149,7 @@ func byChoice[T any](r rules, name string, choices []choice, of func(*T) string)
 	}}
 }
 
-// byObject is a filter by an object that must exist.
+// byObject filters by an object that must exist.
 func byObject[T any](name string, exists func(uuid.UUID) bool, of func(*T) uuid.UUID) filter[T] {
 	return filter[T]{name, func(text string) (func(*T) bool, string) {
 		id := parseUUID(text)
@@ -156,7 +163,7 @@ func byObject[T any](name string, exists func(uuid.UUID) bool, of func(*T) uuid.
 	}}
 }
 
-// byBool ignores what is neither true nor false.
+// byBool ignores a value that is neither true nor false.
 func byBool[T any](name string, of func(*T) bool) filter[T] {
 	return filter[T]{name, func(text string) (func(*T) bool, string) {
 		switch strings.ToLower(text) {

@@ -186,7 +186,8 @@ func (t table[T]) page(found []*T, ordering []string, offset, limit int) (on []*
 	return on
 }
 
-// bytewise makes values compare as bytes the way they compare in the database.
+// bytewise returns a value in a form that compares as bytes like the value in
+// the database.
 func bytewise(value any) string {
 	switch value := value.(type) {
 	case uuid.UUID:
@@ -218,7 +219,7 @@ func bytewiseAll(ids []uuid.UUID) (values []string) {
 	return values
 }
 
-// byPK is for paths that have an identifier.
+// byPK is for paths with an identifier.
 func byPK[T any](pk func(*T) uuid.UUID) func(string) func(*T) bool {
 	return func(segment string) func(*T) bool {
 		id := parseUUID(segment)

@@ -19,8 +19,8 @@ type member struct {
 	value any
 }
 
-// appendJSON writes a value as authentik does: without spaces, and with
-// nothing escaped that need not be.
+// appendJSON appends a value as authentik writes it: without spaces, and
+// without escapes that JSON does not require.
 func appendJSON(dst []byte, value any) []byte {
 	switch value := value.(type) {
 	case nil:
@@ -72,12 +72,11 @@ func appendList[T any](dst []byte, list []T) []byte {
 	return append(dst, ']')
 }
 
-// field is one key of a model: in which releases it is there, what it holds,
-// and whether a list may be ordered by it.
+// field is one key of a model.
 type field[T any] struct {
 	key          string
-	since, until string // releases, the last one included; "" is all
-	sortable     bool
+	since, until string // releases, the last one excluded; "" is all
+	sortable     bool   // whether a list may be ordered by the field
 	value        func(*T) any
 }
 
@@ -112,7 +111,7 @@ func backgroundURL(f *authentik.Flow) any {
 	return staticBackground
 }
 
-// flowFields are a flow's, in authentik's order.
+// flowFields are the fields of a flow in authentik's order.
 var flowFields = []field[authentik.Flow]{
 	{"pk", "", "", true, func(f *authentik.Flow) any { return f.PK }},
 	{"policybindingmodel_ptr_id", "", "", true, func(f *authentik.Flow) any { return f.PolicyBindingModelPtrID }},
@@ -145,22 +144,20 @@ var flowFields = []field[authentik.Flow]{
 	{"authentication", "2022.12", "", true, func(f *authentik.Flow) any { return string(f.Authentication) }},
 }
 
-// flowSetFields are those of a flow where a stage refers to it: all of them
-// up to 2022.9.
+// flowSetFields returns the fields of a flow in the flow_set of a stage. Up to
+// 2022.9 they are all of them.
 func flowSetFields(r rules) (fields []field[authentik.Flow]) {
 	left := []string{"stages", "policies", "cache_count", "authentication", "background_themed_urls"}
 	for _, f := range fieldsIn(r, flowFields) {
-		switch {
-		case !r.since("2022.10"):
-		case slices.Contains(left, f.key), f.key == "background" && r.since("2025.12"):
-			continue
+		leftOut := slices.Contains(left, f.key) || f.key == "background" && r.since("2025.12")
+		if !leftOut || !r.since("2022.10") {
+			fields = append(fields, f)
 		}
-		fields = append(fields, f)
 	}
 	return fields
 }
 
-// bindingFields are a binding's, in authentik's order.
+// bindingFields returns the fields of a binding in authentik's order.
 func (st *store) bindingFields() []field[authentik.FlowStageBinding] {
 	type binding = authentik.FlowStageBinding
 	stage := fieldsIn(st.rules, st.stageFields())
@@ -178,7 +175,7 @@ func (st *store) bindingFields() []field[authentik.FlowStageBinding] {
 	}
 }
 
-// stageFields are a stage's, in authentik's order.
+// stageFields returns the fields of a stage in authentik's order.
 func (st *store) stageFields() []field[authentik.Stage] {
 	type stage = authentik.Stage
 	flow := flowSetFields(st.rules)
@@ -201,16 +198,30 @@ func (st *store) stageFields() []field[authentik.Stage] {
 	}
 }
 
-// choice is a value of an enum, and the release that brought it.
+// choice is a value of an enum, and the first release that has it.
 type choice struct{ value, since string }
 
-// The values that each enum takes; the first one is the default.
+// The values of each enum. The first one is the default.
 var (
 	designations = []choice{
-		{"authentication", ""}, {"authorization", ""}, {"invalidation", ""}, {"enrollment", ""}, {"unenrollment", ""}, {"recovery", ""}, {"stage_configuration", ""},
+		{"authentication", ""},
+		{"authorization", ""},
+		{"invalidation", ""},
+		{"enrollment", ""},
+		{"unenrollment", ""},
+		{"recovery", ""},
+		{"stage_configuration", ""},
 	}
-	deniedActions   = []choice{{"message_continue", ""}, {"message", ""}, {"continue", ""}}
-	layouts         = []choice{{"stacked", ""}, {"content_left", ""}, {"content_right", ""}, {"sidebar_left", ""}, {"sidebar_right", ""}, {"sidebar_left_frame_background", "2026.2"}, {"sidebar_right_frame_background", "2026.2"}}
+	deniedActions = []choice{{"message_continue", ""}, {"message", ""}, {"continue", ""}}
+	layouts       = []choice{
+		{"stacked", ""},
+		{"content_left", ""},
+		{"content_right", ""},
+		{"sidebar_left", ""},
+		{"sidebar_right", ""},
+		{"sidebar_left_frame_background", "2026.2"},
+		{"sidebar_right_frame_background", "2026.2"},
+	}
 	authentications = []choice{
 		{"none", ""},
 		{"require_authenticated", ""},
@@ -225,5 +236,7 @@ var (
 )
 
 func allowed(r rules, choices []choice, value string) bool {
-	return slices.ContainsFunc(choices, func(c choice) bool { return c.value == value && (c.since == "" || r.since(c.since)) })
+	return slices.ContainsFunc(choices, func(c choice) bool {
+		return c.value == value && (c.since == "" || r.since(c.since))
+	})
 }

@@ -84,9 +84,11 @@ var (
 	secretKey = regexp.MustCompile(`(?i)password|passwd|secret|token|^(.*_)?code$`)
 	// jsonString matches a string, and the value after it if the string is the
 	// key of one that is neither an object nor an array.
-	jsonString = regexp.MustCompile(`("(?:[^"\\]|\\.)*")(?:(\s*:\s*)("(?:[^"\\]|\\.)*"|-?[0-9][0-9.eE+-]*|true|false))?`)
+	jsonString = regexp.MustCompile(
+		`("(?:[^"\\]|\\.)*")(?:(\s*:\s*)("(?:[^"\\]|\\.)*"|-?[0-9][0-9.eE+-]*|true|false))?`)
 	// secretText matches a secret of a form or of YAML.
-	secretText = regexp.MustCompile(`(?im)([\w-]*(?:password|passwd|secret|token)[\w-]*|\b(?:\w*_)?code)(["']?\s*[=:]\s*)([^&\r\n]+)`)
+	secretText = regexp.MustCompile(
+		`(?im)([\w-]*(?:password|passwd|secret|token)[\w-]*|\b(?:\w*_)?code)(["']?\s*[=:]\s*)([^&\r\n]+)`)
 )
 
 // redactBody returns the body of a request as a test may see it.

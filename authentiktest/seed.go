@@ -9,20 +9,19 @@ import (
 	"github.com/seed-299d42e7/authentik-go"
 )
 
-// seedFile is what fresh installs ship, taken from the recorded answers of
-// seven real servers by the test TestSeed, which also checks it: run it with
-// -update to write it anew. Left out is what follows from the rest and what is
-// a default. Objects stand in the order in which that server stored them: a
-// list ordered by what all flows have in common shows it.
+// seedFile has the objects of fresh installs, from the recorded responses of
+// seven real servers. The test TestSeed checks the file, and writes it when run
+// with -update. Values that follow from others are left out, and so are
+// defaults. The objects are in the order in which the server had stored them,
+// which a list shows that is ordered by a key that all flows have in common.
 //
 //go:embed seed.json
 var seedFile []byte
 
-// seed is what a fresh install of one version ships. These are the models
-// without their methods, so that a key may be missing.
+// seed has the objects of a fresh install of one version.
 type seed struct {
 	Version  string            `json:"version"`
-	User     json.RawMessage   `json:"user"` // akadmin, as core/users/me tells
+	User     json.RawMessage   `json:"user"` // akadmin in core/users/me
 	Stages   []json.RawMessage `json:"stages"`
 	Flows    []json.RawMessage `json:"flows"`
 	Bindings []json.RawMessage `json:"bindings"`
@@ -35,8 +34,8 @@ var seeds = sync.OnceValue(func() (all []seed) {
 	return all
 })
 
-// load fills an empty store with what the newest server ships that was
-// recorded and is not newer than this one.
+// load fills an empty store with the objects of the newest recorded server
+// that is not newer than this one.
 func (st *store) load() {
 	from := seeds()[0]
 	for _, seed := range seeds() {

@@ -2,18 +2,18 @@ package authentiktest
 
 import "strings"
 
-// row is a row of a query: an object, and the values that it is ordered by,
-// so that they compare as bytes.
+// row is a row of a query: an object, and the values that the rows are ordered
+// by, in a form that compares as bytes.
 type row[T any] struct {
 	of   *T
 	keys []string
 }
 
-// page returns the rows from offset on, limit of them, in the order that
-// PostgreSQL puts them in. Rows that compare as equal are the point: which of
-// them comes first is decided by its algorithms, and so differs from page to
-// page where the order is not a total one. rows are in the order in which they
-// are stored. The algorithms are those of tuplesort.c and sort_template.h.
+// page returns limit rows from offset on, in the order of PostgreSQL. The
+// order of rows that compare equal depends on PostgreSQL's algorithms, and so
+// differs from page to page unless the order is a total one. rows are in the
+// order in which they were stored. The algorithms are those of tuplesort.c and
+// sort_template.h.
 func page[T any](rows []row[T], descending []bool, offset, limit int) []row[T] {
 	s := sorter[T]{rows, descending}
 	if bound := offset + limit; len(rows) > 2*bound {
@@ -44,7 +44,7 @@ func (s sorter[T]) compare(a, b row[T]) int {
 func (s sorter[T]) cmp(i, j int) int { return s.compare(s.rows[i], s.rows[j]) }
 func (s sorter[T]) swap(i, j int)    { s.rows[i], s.rows[j] = s.rows[j], s.rows[i] }
 
-// sort is Bentley and McIlroy's quicksort, as PostgreSQL has it.
+// sort is Bentley and McIlroy's quicksort in PostgreSQL's version.
 func (s sorter[T]) sort(a, n int) {
 	for n > 1 {
 		if n < 7 {
@@ -136,7 +136,7 @@ func (s sorter[T]) median(a, b, c int) int {
 	return c
 }
 
-// smallest returns the first n, by a heap of n with the largest on top: what
+// smallest returns the first n rows by a heap with the largest on top, as
 // PostgreSQL does when a page needs less than half of the rows.
 func (s sorter[T]) smallest(n int) []row[T] {
 	heap := make([]row[T], 0, n)

@@ -11,21 +11,22 @@ import (
 	"github.com/seed-299d42e7/authentik-go"
 )
 
-// store is the database: objects in the order in which they are stored.
+// store is the database. Its objects are in the order in which they were
+// stored.
 type store struct {
 	rules
 	stages   []*authentik.Stage
 	flows    []*authentik.Flow
 	bindings []*authentik.FlowStageBinding
 	users    map[string]*user // by token
-	admin    json.RawMessage  // what core/users/me tells the superuser
+	admin    json.RawMessage  // the superuser in core/users/me
 	ids      map[string]int   // how many of each kind were made
 }
 
 type user struct {
 	superuser   bool
 	permissions []string
-	me          json.RawMessage // what core/users/me tells
+	me          json.RawMessage // the user in core/users/me
 }
 
 func (u *user) may(permission string) bool { return slices.Contains(u.permissions, permission) }
@@ -39,7 +40,7 @@ func newStore(r rules, empty bool) *store {
 	return st
 }
 
-// id makes the next identifier of a kind.
+// id returns the next identifier of a kind.
 func (st *store) id(kind string) uuid.UUID {
 	st.ids[kind]++
 	return newID(kind, st.ids[kind])
@@ -59,8 +60,8 @@ func (st *store) newToken() string {
 	return "authentiktest-" + strings.ReplaceAll(st.id("token").String(), "-", "")
 }
 
-// plain is what core/users/me tells somebody who is not the superuser: the
-// same keys, with other values.
+// plain returns what core/users/me returns of a user who is no superuser: the
+// keys of the superuser with other values.
 func (st *store) plain() json.RawMessage {
 	var admin map[string]json.RawMessage
 	if err := json.Unmarshal(st.admin, &admin); err != nil {
@@ -109,7 +110,7 @@ func (st *store) flowByPK(pk uuid.UUID) *authentik.Flow {
 	return nil
 }
 
-// fallback sets what is empty.
+// fallback sets a value that is empty.
 func fallback[S ~string](value *S, otherwise string) {
 	if *value == "" {
 		*value = S(otherwise)

@@ -28,8 +28,11 @@ type table[T any] struct {
 func (st *store) flowTable() table[authentik.Flow] {
 	type flow = authentik.Flow
 	fields := fieldsIn(st.rules, flowFields)
-	name, slug, title := func(f *flow) string { return f.Name }, func(f *flow) string { return f.Slug }, func(f *flow) string { return f.Title }
-	designation, denied := func(f *flow) string { return string(f.Designation) }, func(f *flow) string { return string(f.DeniedAction) }
+	name := func(f *flow) string { return f.Name }
+	slug := func(f *flow) string { return f.Slug }
+	title := func(f *flow) string { return f.Title }
+	designation := func(f *flow) string { return string(f.Designation) }
+	denied := func(f *flow) string { return string(f.DeniedAction) }
 	t := table[flow]{
 		rules: st.rules, model: "Flow", permission: "authentik_flows.view_flow",
 		rows:   func() []*flow { return st.flows },
@@ -56,7 +59,10 @@ func (st *store) flowTable() table[authentik.Flow] {
 func (st *store) bindingTable() table[authentik.FlowStageBinding] {
 	type binding = authentik.FlowStageBinding
 	fields := fieldsIn(st.rules, st.bindingFields())
-	mode, action := func(b *binding) string { return string(b.PolicyEngineMode) }, func(b *binding) string { return string(b.InvalidResponseAction) }
+	isFlow := func(id uuid.UUID) bool { return st.flowByPK(id) != nil }
+	isStage := func(id uuid.UUID) bool { return st.stage(id) != nil }
+	mode := func(b *binding) string { return string(b.PolicyEngineMode) }
+	action := func(b *binding) string { return string(b.InvalidResponseAction) }
 	t := table[binding]{
 		rules: st.rules, model: "FlowStageBinding", permission: "authentik_flows.view_flowstagebinding",
 		rows:   func() []*binding { return st.bindings },
@@ -67,8 +73,8 @@ func (st *store) bindingTable() table[authentik.FlowStageBinding] {
 			byUUID("pbm_uuid", func(b *binding) uuid.UUID { return b.PolicyBindingModelPtrID }),
 			byChoice(st.rules, "policy_engine_mode", policyEngineModes, mode),
 			byUUID("fsb_uuid", func(b *binding) uuid.UUID { return b.PK }),
-			byObject("target", func(id uuid.UUID) bool { return st.flowByPK(id) != nil }, func(b *binding) uuid.UUID { return b.Target }),
-			byObject("stage", func(id uuid.UUID) bool { return st.stage(id) != nil }, func(b *binding) uuid.UUID { return b.Stage }),
+			byObject("target", isFlow, func(b *binding) uuid.UUID { return b.Target }),
+			byObject("stage", isStage, func(b *binding) uuid.UUID { return b.Stage }),
 			byBool("evaluate_on_plan", func(b *binding) bool { return b.EvaluateOnPlan }),
 			byBool("re_evaluate_policies", func(b *binding) bool { return b.ReEvaluatePolicies }),
 			byNumber("order", func(b *binding) int { return b.Order }),

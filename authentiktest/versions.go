@@ -9,19 +9,20 @@ import (
 	"strings"
 )
 
-// releases are those that the fake knows, each by its last patch of which a
-// schema is at hand. What they do is told by the rules below.
+// releases are the releases that the fake knows, each by the last patch whose
+// schema is known.
 var releases = []string{
 	"2021.12.5",
-	"2022.1.5", "2022.2.1", "2022.3.3", "2022.4.1", "2022.5.3", "2022.6.3", "2022.7.3", "2022.8.2", "2022.9.0", "2022.10.1", "2022.11.4", "2022.12.2",
+	"2022.1.5", "2022.2.1", "2022.3.3", "2022.4.1", "2022.5.3", "2022.6.3",
+	"2022.7.3", "2022.8.2", "2022.9.0", "2022.10.1", "2022.11.4", "2022.12.2",
 	"2023.1.2", "2023.2.2", "2023.3.1", "2023.4.1", "2023.5.4", "2023.6.1", "2023.8.3", "2023.10.7",
 	"2024.2.3", "2024.4.2", "2024.6.4", "2024.8.3", "2024.10.5", "2024.12.3",
 	"2025.2.4", "2025.4.4", "2025.6.4", "2025.8.6", "2025.10.4", "2025.12.4",
 	"2026.2.2", "2026.5.0-rc1", "2026.8.0-rc1",
 }
 
-// Versions returns the releases that [Version] knows, oldest first: from
-// 2021.12 to 2026.8.
+// Versions returns the releases that [Version] knows, from 2021.12 to 2026.8,
+// oldest first.
 func Versions() []string {
 	names := make([]string, len(releases))
 	for i, release := range releases {
@@ -30,10 +31,10 @@ func Versions() []string {
 	return names
 }
 
-// version is a release and a patch. Release candidates count as patch 0.
+// version is a release and a patch. A release candidate is patch 0.
 type version struct{ year, month, patch int }
 
-// parseVersion reads 2024.10, 2024.10.3 or 2024.10.0-rc1.
+// parseVersion parses 2024.10, 2024.10.3 or 2024.10.0-rc1.
 func parseVersion(name string) (v version, err error) {
 	numbers, _, _ := strings.Cut(name, "-")
 	parts := strings.Split(numbers, ".")
@@ -57,38 +58,52 @@ func (v version) since(name string) bool {
 	return slices.Compare([]int{v.year, v.month, v.patch}, []int{other.year, other.month, other.patch}) >= 0
 }
 
-// rules are what differs between releases, apart from the fields and enum
-// values, which are in the tables of models.go. Where a server was recorded
-// (testdata/recordings) they are what it did; between two recorded releases,
-// what authentik's source says, or else what the older one did.
+// rules are the differences between releases, except for those of fields and
+// enum values, which are in models.go. The rules of a recorded release are
+// what its server did (testdata/recordings). Those of a release between two
+// recorded ones follow authentik's source, or else the older one.
 type rules struct {
 	version
-	name string // with its patch, as admin/version tells it
+	name string // with its patch, as admin/version returns it
 
-	bareResults      bool // an answer has no "autocomplete" beside pagination and results
-	defaultPageSize  int
-	maxPageSize      int  // 0: there is none
-	badPageSizeFails bool // a page size that is no positive number is a 500; elsewhere it is ignored
-	emptyPageIsFirst bool // page= is page 1; before, a 404
+	// bareResults: a list has no "autocomplete".
+	bareResults     bool
+	defaultPageSize int
+	maxPageSize     int // 0: there is none
+	// badPageSizeFails: a page size that is no positive number is a 500.
+	// Other releases ignore it.
+	badPageSizeFails bool
+	// emptyPageIsFirst: page= is page 1. Older releases answer 404.
+	emptyPageIsFirst bool
 
-	quotedSearch  bool // "a phrase" in quotes is one term of a search, and NUL is refused
-	searchesFirst bool // the search comes before the permissions
-	germanTexts   bool // messages go by Accept-Language
+	// quotedSearch: "a phrase" in quotes is one term, and NUL is refused.
+	quotedSearch bool
+	// searchesFirst: the search precedes the permissions.
+	searchesFirst bool
+	// germanTexts: messages follow Accept-Language.
+	germanTexts bool
 
-	forbidsList       bool // a token without any permission gets a 403; before, an empty list and 404
-	globalPermissions bool // a permission for a whole model counts; before, only those for single objects
-	anonymousDetail   bool // without credentials, a single object is "no permission", as for a token
-	namesMissing      bool // the 404 says what was looked for
-	basicAuth         int  // what is said of a scheme other than Bearer: see store.request
-	redirectsSlash    bool // a path without its last slash is redirected; since, a 404
+	// forbidsList: a token without any permission gets 403. Older releases
+	// answer with an empty list, and 404.
+	forbidsList bool
+	// globalPermissions: a permission for a whole model counts. Older
+	// releases know permissions for single objects alone.
+	globalPermissions bool
+	// anonymousDetail: a single object without credentials is "no
+	// permission", as for a token.
+	anonymousDetail bool
+	// namesMissing: the 404 names the model.
+	namesMissing   bool
+	basicAuth      int  // what a scheme other than Bearer means
+	redirectsSlash bool // a path without its last slash is redirected
 
 	bindingSearch    bool // bindings can be searched
 	bindingDefault   []string
 	bindingOrderings []string
 
 	charset   bool // the content type of JSON names its charset
-	poweredBy bool // the router in front says X-Powered-By; before, Server
-	language  bool // Content-Language is sent
+	poweredBy bool // the router sends X-Powered-By; before, Server
+	language  bool // responses have Content-Language
 }
 
 func rulesOf(name string) (r rules, err error) {
@@ -145,21 +160,22 @@ func rulesOf(name string) (r rules, err error) {
 	return r, nil
 }
 
-// brokenOrdering is permitted, and a 500.
+// brokenOrdering is an ordering that authentik accepts and then fails with
+// status 500.
 const brokenOrdering = "target__uuid"
 
-// What is made of an Authorization that is not Bearer.
+// What a scheme other than Bearer means.
 const (
-	schemeTried   = iota // its text is looked for among the tokens
-	schemeRefused        // it is told to be unsupported
-	schemeIgnored        // as if there were none
+	schemeTried   = iota // the text after it is looked up as a token
+	schemeRefused        // it is an error
+	schemeIgnored        // the request has no credentials
 )
 
-// startingAnswer is what the router in front answers while the server starts,
-// to whoever accepts exactly JSON and to others.
+// startingAnswer returns what the router answers while the server behind it
+// starts. inJSON is whether the request accepts exactly JSON.
 func (r rules) startingAnswer(inJSON bool) reply {
 	switch {
-	case r.since("2025.10") && !r.since("2025.10.1") && inJSON: // it was forgotten to say otherwise
+	case r.since("2025.10") && !r.since("2025.10.1") && inJSON: // upstream did not set the status
 		return r.routerAnswer(http.StatusOK, "authentik starting", "5", inJSON)
 	case r.since("2025.10"):
 		return r.routerAnswer(http.StatusServiceUnavailable, "authentik starting", "5", inJSON)
@@ -170,35 +186,40 @@ func (r rules) startingAnswer(inJSON bool) reply {
 	}
 }
 
-// crashedAnswer is what it answers once the server has died: to the request
-// that was under way, and to those that come after it.
-func (r rules) crashedAnswer(inJSON, underWay bool) reply {
-	const socket = "/dev/shm/authentik-core.sock"
+const (
+	failedToConnect = "failed to connect to authentik backend: "
+	resetByPeer     = "read unix @->/dev/shm/authentik-core.sock: read: connection reset by peer"
+	backendRefused  = "dial unix /dev/shm/authentik-core.sock: connect: connection refused"
+)
+
+// crashedAnswer returns what the router answers once the server behind it has
+// died, to the request that was in flight and to later ones.
+func (r rules) crashedAnswer(inJSON, inFlight bool) reply {
 	switch {
 	case !r.since("2022.12"):
 		return r.startingAnswer(inJSON)
-	case underWay:
-		return r.routerAnswer(http.StatusBadGateway, failedToConnect+"read unix @->"+socket+": read: connection reset by peer", "", inJSON)
+	case inFlight:
+		return r.routerAnswer(http.StatusBadGateway, failedToConnect+resetByPeer, "", inJSON)
 	default:
-		return r.routerAnswer(http.StatusBadGateway, failedToConnect+"dial unix "+socket+": connect: connection refused", "", inJSON)
+		return r.routerAnswer(http.StatusBadGateway, failedToConnect+backendRefused, "", inJSON)
 	}
 }
 
-const failedToConnect = "failed to connect to authentik backend: "
-
-// routerAnswer is a text, or in JSON the value of "error".
+// routerAnswer returns an answer of the router: a text, or in JSON the value
+// of "error".
 func (r rules) routerAnswer(status int, text, retryAfter string, inJSON bool) reply {
 	inJSON = inJSON && r.since("2022.12")
-	a := reply{status: status, contentType: "text/plain; charset=utf-8", body: []byte(text), router: true, retryAfter: retryAfter}
+	a := reply{status: status, body: []byte(text), router: true, retryAfter: retryAfter}
+	a.contentType = "text/plain; charset=utf-8"
 	if inJSON {
-		body, err := json.Marshal(map[string]string{"error": text})
+		body, err := json.Marshal(map[string]string{"error": text}) // the router escapes for HTML
 		if err != nil {
 			panic(err) // a string has a JSON form
 		}
-		if r.since("2023.10") {
-			body = append(body, '\n')
-		}
 		a.body = body
+		if r.since("2023.10") {
+			a.body = append(a.body, '\n')
+		}
 	}
 	if r.since("2025.10") {
 		a.contentType = "text/plain"

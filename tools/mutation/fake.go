@@ -33,7 +33,7 @@ var fakeRules = []rule{
 	{name: "no slash at the end is a redirect up to 2023.8", file: "versions.go", is: `r.redirectsSlash = !r.since("2023.10")`, made: "r.redirectsSlash = false"},
 	{name: "a wrong path is a page of HTML", file: "routes.go", is: "return html(http.StatusNotFound)", made: `return reply{status: http.StatusNotFound, contentType: "application/json"}`},
 	{name: "2025.10.0 says that it starts with status 200", file: "versions.go", is: "return r.routerAnswer(http.StatusOK,", made: "return r.routerAnswer(http.StatusServiceUnavailable,"},
-	{name: "a server that died is a 502", file: "versions.go", is: `return r.routerAnswer(http.StatusBadGateway, failedToConnect+"dial`, made: `return r.routerAnswer(http.StatusServiceUnavailable, failedToConnect+"dial`},
+	{name: "a server that died is a 502", file: "versions.go", is: "return r.routerAnswer(http.StatusBadGateway, failedToConnect+backendRefused", made: "return r.routerAnswer(http.StatusServiceUnavailable, failedToConnect+backendRefused"},
 	{name: "autocomplete is there since 2025.8", file: "versions.go", is: `r.bareResults = !r.since("2025.8")`, made: "r.bareResults = true"},
 	{name: "authentication is there since 2022.12", file: "models.go", is: `{"authentication", "2022.12"`, made: `{"authentication", "2023.10"`},
 	{name: "a search looks at designations", file: "tables.go", is: "{name, slug, designation, title}", made: "{name, slug, title}"},
