@@ -11,7 +11,9 @@ import (
 	"io/fs"
 	"net/http"
 	"path"
+	"slices"
 	"strings"
+	"time"
 )
 
 // Exchange is one request to a real server, and its answer.
@@ -131,6 +133,43 @@ func Versions(fsys fs.FS, dir string) (map[string][]Exchange, error) {
 		if all[strings.TrimSuffix(path.Base(file), ".jsonl")], err = Load(fsys, file); err != nil {
 			return nil, err
 		}
+	}
+	return all, nil
+}
+
+// Sequence is a run of exchanges that one client made with a server, and that
+// depend on each other.
+type Sequence struct {
+	Name      string
+	Exchanges []Exchange
+}
+
+// Sequences reads the sequences below a directory, by version. Those of a
+// version are in the order in which they were made.
+func Sequences(fsys fs.FS, dir string) (map[string][]Sequence, error) {
+	files, err := fs.Glob(fsys, path.Join(dir, "*", "*.jsonl"))
+	if err != nil {
+		return nil, err
+	}
+	all, made := map[string][]Sequence{}, map[string]time.Time{}
+	for _, file := range files {
+		exchanges, err := Load(fsys, file)
+		if err != nil {
+			return nil, err
+		}
+		if len(exchanges) == 0 {
+			return nil, fmt.Errorf("%s: no exchanges", file)
+		}
+		version, name := path.Base(path.Dir(file)), strings.TrimSuffix(path.Base(file), ".jsonl")
+		if made[version+name], err = http.ParseTime(exchanges[0].Response.Header("Date")); err != nil {
+			return nil, fmt.Errorf("%s: %w", file, err)
+		}
+		all[version] = append(all[version], Sequence{name, exchanges})
+	}
+	for version, sequences := range all {
+		slices.SortStableFunc(sequences, func(a, b Sequence) int {
+			return made[version+a.Name].Compare(made[version+b.Name])
+		})
 	}
 	return all, nil
 }
