@@ -195,7 +195,7 @@ func bytewise(value any) string {
 	case bool:
 		return strconv.FormatBool(value) // false, true
 	case int:
-		return fmt.Sprintf("%012d", value+1<<31) // a database's integer has 32 bits
+		return fmt.Sprintf("%012d", int64(value)+1<<31) // a database's integer has 32 bits
 	case string:
 		return value
 	}

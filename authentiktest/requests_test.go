@@ -12,6 +12,7 @@ import (
 )
 
 func TestServerRequests_HaveHostAndBody(t *testing.T) {
+	const sent = `{"name": "x"}`
 	t.Parallel()
 	for kind, start := range kinds {
 		t.Run(kind, func(t *testing.T) {
@@ -21,7 +22,7 @@ func TestServerRequests_HaveHostAndBody(t *testing.T) {
 			if kind != "RoundTripper" {
 				transport = http.DefaultTransport
 			}
-			req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, srv.URL+"/api/v3/flows/nope/?a=b", strings.NewReader(`{"name": "x"}`))
+			req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, srv.URL+"/api/v3/flows/nope/?a=b", strings.NewReader(sent))
 			require.NoError(t, err)
 			resp, err := transport.RoundTrip(req)
 			require.NoError(t, err)
@@ -29,7 +30,7 @@ func TestServerRequests_HaveHostAndBody(t *testing.T) {
 			require.Len(t, srv.Requests(), 1)
 			got := srv.Requests()[0]
 			assert.Equal(t, strings.TrimPrefix(strings.TrimPrefix(srv.URL, "https://"), "http://"), got.Host)
-			assert.Equal(t, `{"name": "x"}`, got.Body)
+			assert.Equal(t, sent, got.Body) //nolint:testifylint // byte for byte, not only the same JSON
 			assert.Equal(t, "POST /api/v3/flows/nope/ a=b", got.Method+" "+got.Path+" "+got.Query.Encode())
 
 			req.Host, req.Body = "sso.example.com", http.NoBody
@@ -57,6 +58,8 @@ func TestServerRequests_RedactSecrets(t *testing.T) {
 		"the token itself":   {`{"name":"` + srv.Token + `"}`, `{"name":"[redacted]"}`},
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			srv := authentiktest.RoundTripper(t)
 			req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, srv.URL+"/api/v3/flows/nope/", strings.NewReader(c.sent))
 			require.NoError(t, err)
 			resp, err := srv.RoundTrip(req)
