@@ -3,7 +3,9 @@ package authentik_test
 import (
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
+	"net/url"
 	"strings"
 	"testing"
 
@@ -182,4 +184,58 @@ func TestNewClient_JoinsBaseURL(t *testing.T) {
 		assert.Equal(t, sent.URL.Host, sent.Host)
 		assert.Equal(t, "authentik.Client("+strings.TrimSuffix(want, "/api/v3/")+")", fmt.Sprint(ak))
 	}
+}
+
+// FuzzBaseURL checks that NewClient either rejects a base URL without repeating
+// it, or sends requests to its host and below its path, with nothing added but
+// the path of the API.
+func FuzzBaseURL(f *testing.F) {
+	for _, seed := range []string{
+		"https://sso.example.com", "https://sso.example.com/", "https://h/prefix/api/v3/", "http://[::1]:9000",
+		"http://127.0.0.1/a%20b", "HTTPS://H",
+		"https://user:secret-password@h", "https://h?q=secret", "https://h#f", "https://h/..", "https://h/%2e%2e/x",
+		"https://h//x", "https://h:99999", "//h", "h:443", "",
+		"https://h/api/v3/flows", "https://h\\@evil", "https://h/%zz", "https://[fe80::1%25en0]/", "https://h/a%2fb",
+		"https://ü.example/",
+	} {
+		f.Add(seed)
+	}
+	f.Fuzz(func(t *testing.T, raw string) {
+		var asked *url.URL
+		ak, err := authentik.NewClient(
+			raw,
+			testkit.Token,
+			authentik.WithHTTPClient(
+				&http.Client{Transport: testkit.RoundTripFunc(func(req *http.Request) (*http.Response, error) {
+					asked = req.URL
+					return nil, io.EOF
+				})},
+			),
+			authentik.WithRetry(authentik.RetryPolicy{MaxAttempts: 1}),
+		)
+		if err != nil {
+			require.Nil(t, ak)
+			var refused *authentik.ArgumentError
+			require.ErrorAs(t, err, &refused)
+			if len(raw) > 12 {
+				own := strings.ReplaceAll(err.Error(), "https://sso.example.com", "") // the text's example
+				assert.NotContains(t, own, raw)
+			}
+			assert.NotContains(t, err.Error(), testkit.Token)
+			return
+		}
+		u, err := url.Parse(raw)
+		require.NoError(t, err)
+		_, err = ak.ServerVersion(t.Context())
+		require.ErrorIs(t, err, io.EOF)
+		assert.Equal(t, u.Scheme, asked.Scheme)
+		assert.Equal(t, u.Host, asked.Host)
+		assert.Nil(t, asked.User)
+		assert.Empty(t, asked.RawQuery+asked.Fragment)
+		own := strings.TrimSuffix(strings.TrimRight(u.EscapedPath(), "/"), "/api/v3")
+		assert.Equal(t, strings.TrimRight(own, "/")+"/api/v3/admin/version/", asked.EscapedPath())
+		for segment := range strings.SplitSeq(strings.Trim(asked.Path, "/"), "/") {
+			assert.NotContains(t, []string{"", ".", ".."}, segment)
+		}
+	})
 }

@@ -1,15 +1,18 @@
 package authentik_test
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"net/http"
 	"strings"
 	"sync"
 	"testing"
+	"unicode"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -287,4 +290,56 @@ func TestErrors_ConcurrentUse(t *testing.T) {
 		}
 		all.Wait()
 	}
+}
+
+// FuzzErrorBody checks that every response with an error status becomes an error
+// of the type for that status. The error's text is one line of bounded length,
+// the error does not contain the token, it keeps the rest of the body, and the
+// call takes bounded memory.
+func FuzzErrorBody(f *testing.F) {
+	for _, exchanges := range testkit.Recordings(f) {
+		for _, e := range exchanges {
+			if body := e.Response.Body(); e.Response.Status >= 300 && len(body) < 1000 {
+				f.Add(e.Response.Status, e.Response.Header("Content-Type"), body)
+			}
+		}
+	}
+	for _, nasty := range []string{
+		`{"detail":"` + testkit.Token + `"}`, `{"a":{"b":[{"c":["d"]},[["e"]],1,null]}}`, `["x",{"y":["z"]}]`, `"text"`,
+		`{"detail":["a"],"code":1}`,
+		"\xff\x1b[31m\u202e", `{"non_field_errors":"one"}`, `{"error":"authentik starting"}`, strings.Repeat("[", 500),
+		`{"` + testkit.Token + `":["\u0000"]}`,
+	} {
+		f.Add(http.StatusBadRequest, "application/json", []byte(nasty))
+	}
+	f.Fuzz(func(t *testing.T, status int, contentType string, body []byte) {
+		status = 300 + int(uint(status-300)%700) // an error's
+		ak := testkit.NewClientOver(t, func(*http.Request) (*http.Response, error) {
+			return &http.Response{
+				StatusCode: status, Header: http.Header{"Content-Type": {contentType}},
+				Body: io.NopCloser(bytes.NewReader(body)), ContentLength: -1,
+			}, nil
+		}, authentik.WithRetry(authentik.RetryPolicy{MaxAttempts: 1}))
+		var page *authentik.Page[authentik.Flow]
+		var err error
+		spent := testkit.Allocated(func() { page, err = ak.FlowsInstancesList(t.Context(), nil) })
+		assert.Less(t, spent, int64(200*min(len(body), 64<<10)+256<<10)) // encoding/json makes maps and slices of it
+		require.Nil(t, page)
+		var api *authentik.APIError
+		require.ErrorAs(t, err, &api)
+		assert.Equal(t, status, api.StatusCode)
+		var invalid *authentik.ValidationError
+		assert.Equal(t, status == http.StatusBadRequest, errors.As(err, &invalid))
+		var permission *authentik.PermissionError
+		assert.Equal(t, status == http.StatusUnauthorized || status == http.StatusForbidden, errors.As(err, &permission))
+
+		text := err.Error()
+		assert.False(t, strings.ContainsFunc(text, func(r rune) bool { return !unicode.IsPrint(r) }), "%q", text)
+		assert.Less(t, len(text), 2000)
+		assert.NotContains(t, fmt.Sprintf("%s %+v %#v %q", err, api, invalid, api.Body), testkit.Token)
+		want := bytes.ReplaceAll(body[:min(len(body), 64<<10)], []byte(testkit.Token), []byte("[redacted]"))
+		if !bytes.ContainsRune(want, 'C') { // no part of the token can be at its end
+			assert.Equal(t, string(want), string(api.Body))
+		}
+	})
 }

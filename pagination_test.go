@@ -200,6 +200,10 @@ type lagging struct {
 }
 
 func (l *lagging) roundTrip(req *http.Request) (*http.Response, error) {
+	page, err := strconv.Atoi(req.URL.Query().Get("page"))
+	if err != nil {
+		return nil, err
+	}
 	now := l.inFlight.Add(1)
 	defer l.inFlight.Add(-1)
 	for {
@@ -209,7 +213,7 @@ func (l *lagging) roundTrip(req *http.Request) (*http.Response, error) {
 	}
 	resp, err := l.server.RoundTrip(req)
 	select {
-	case <-time.After(l.lag(atoi(req.URL.Query().Get("page")))):
+	case <-time.After(l.lag(page)):
 		return resp, err
 	case <-req.Context().Done():
 		<-time.After(time.Second)
@@ -903,7 +907,11 @@ func TestWithPrefetch_RejectsNegative(t *testing.T) {
 		assert.Empty(t, slugs)
 		var argument *authentik.ArgumentError
 		require.ErrorAs(t, err, &argument)
-		assert.Equal(t, authentik.ArgumentError{Op: kind.op(), Field: "WithPrefetch", Reason: "must not be negative"}, *argument)
+		assert.Equal(
+			t,
+			authentik.ArgumentError{Op: kind.op(), Field: "WithPrefetch", Reason: "must not be negative"},
+			*argument,
+		)
 	}
 	assert.Empty(t, server.Pages())
 

@@ -20,7 +20,7 @@ import (
 
 	"github.com/seed-299d42e7/authentik-go"
 	"github.com/seed-299d42e7/authentik-go/authentiktest"
-	recorded "github.com/seed-299d42e7/authentik-go/internal/testkit/recording"
+	"github.com/seed-299d42e7/authentik-go/internal/testkit/recording"
 )
 
 type exception struct {
@@ -51,7 +51,7 @@ func TestReplay(t *testing.T) {
 	total, equal := 0, 0
 	excepted := map[string]int{}
 	for version, exchanges := range recordings(t) {
-		ids := map[string]recorded.Exchange{}
+		ids := map[string]recording.Exchange{}
 		for _, e := range exchanges {
 			ids[e.ID] = e
 		}
@@ -117,7 +117,7 @@ var phases = []phase{
 }
 
 // load adds objects from recorded answers.
-func load(t *testing.T, srv *authentiktest.Server, ids map[string]recorded.Exchange, from ...string) {
+func load(t *testing.T, srv *authentiktest.Server, ids map[string]recording.Exchange, from ...string) {
 	t.Helper()
 	var has []string
 	for _, flow := range srv.Flows() {
@@ -166,7 +166,7 @@ func people(srv *authentiktest.Server, version string) map[string]string {
 
 var compared = []string{"Content-Type", "Allow", "Content-Language", "Location", "Retry-After", "Referrer-Policy", "X-Content-Type-Options"}
 
-func differs(t *testing.T, srv *authentiktest.Server, tokens map[string]string, e recorded.Exchange) string {
+func differs(t *testing.T, srv *authentiktest.Server, tokens map[string]string, e recording.Exchange) string {
 	t.Helper()
 	target, err := url.Parse(srv.URL + e.Request.Target)
 	require.NoError(t, err)
@@ -209,7 +209,7 @@ func differs(t *testing.T, srv *authentiktest.Server, tokens map[string]string, 
 	return fmt.Sprintf("body at %d: %.200q\nrecorded: %.200q", at, ours[max(0, at-40):], theirs[max(0, at-40):])
 }
 
-func plain(t *testing.T, r recorded.Response) []byte {
+func plain(t *testing.T, r recording.Response) []byte {
 	t.Helper()
 	body := r.Body()
 	if r.Header("Content-Encoding") == "gzip" {

@@ -14,15 +14,15 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	recorded "github.com/seed-299d42e7/authentik-go/internal/testkit/recording"
+	"github.com/seed-299d42e7/authentik-go/internal/testkit/recording"
 )
 
 var update = flag.Bool("update", false, "write seed.json anew from the recordings")
 
 // recordings are the exchanges with real servers, by version.
-func recordings(t testing.TB) map[string][]recorded.Exchange {
+func recordings(t testing.TB) map[string][]recording.Exchange {
 	t.Helper()
-	all, err := recorded.Versions(os.DirFS("../testdata"), "recordings")
+	all, err := recording.Versions(os.DirFS("../testdata"), "recordings")
 	require.NoError(t, err)
 	require.NotEmpty(t, all)
 	return all
@@ -43,7 +43,7 @@ func TestSeed(t *testing.T) {
 	all := recordings(t)
 	for i, version := range slices.Sorted(maps.Keys(all)) {
 		body := func(id string) (value map[string]json.RawMessage) {
-			i := slices.IndexFunc(all[version], func(e recorded.Exchange) bool { return e.ID == id })
+			i := slices.IndexFunc(all[version], func(e recording.Exchange) bool { return e.ID == id })
 			require.NoError(t, json.Unmarshal(all[version][i].Response.Body(), &value))
 			return value
 		}

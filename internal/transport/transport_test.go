@@ -22,7 +22,7 @@ func (f roundTripper) RoundTrip(req *http.Request) (*http.Response, error) { ret
 
 // The client sends GET only, so far: what is so of other methods cannot be
 // seen from there.
-func TestOnlyWhatIsReadIsSentAgain(t *testing.T) {
+func TestTransport_RetriesReadsOnly(t *testing.T) {
 	t.Parallel()
 	dial := func(err error) error { return &net.OpError{Op: "dial", Net: "tcp", Err: err} }
 	for name, c := range map[string]struct {

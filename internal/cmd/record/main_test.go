@@ -20,7 +20,7 @@ import (
 const like = "../../../testdata/recordings/2026.8.0-rc1.jsonl"
 
 // A server of another release, with other identifiers, is asked the same.
-func TestRecord(t *testing.T) {
+func TestRun_RepeatsRecordedRequests(t *testing.T) {
 	t.Parallel()
 	srv := authentiktest.NewServer(t, authentiktest.Version("2024.10"))
 	env := map[string]string{
@@ -83,7 +83,7 @@ func TestRecord(t *testing.T) {
 
 // What a server echoes of a token is not written, nor what it puts into a
 // cookie; an answer that is too large to be written whole is an error.
-func TestRecordWritesNoSecretAndNoHalfAnswer(t *testing.T) {
+func TestRun_WritesNoSecretAndNoPartialResponse(t *testing.T) {
 	t.Parallel()
 	srv := authentiktest.NewServer(t)
 	large := false
@@ -116,7 +116,7 @@ func TestRecordWritesNoSecretAndNoHalfAnswer(t *testing.T) {
 
 // An object that the server does not have is left out, not asked for by an
 // identifier of another server.
-func TestRecordOfAnEmptyServer(t *testing.T) {
+func TestRun_EmptyServer(t *testing.T) {
 	t.Parallel()
 	srv := authentiktest.NewServer(t, authentiktest.Empty())
 	env := map[string]string{"AUTHENTIK_URL": srv.URL, "AUTHENTIK_TOKEN": srv.Token}
@@ -127,7 +127,7 @@ func TestRecordOfAnEmptyServer(t *testing.T) {
 	assert.Contains(t, out.String(), `"id":"binding_retrieve_unknown"`)
 }
 
-func TestRecordTellsWhatIsWrong(t *testing.T) {
+func TestRun_ReportsErrors(t *testing.T) {
 	t.Parallel()
 	srv := authentiktest.NewServer(t)
 	env := func(url, token string) func(string) string {

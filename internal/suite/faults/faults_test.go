@@ -3,7 +3,8 @@
 // go test -run 'TestFault/T1_' runs one of them.
 //
 // A fault of the connection is in transport_test.go, of HTTP in http_test.go, of
-// security in security_test.go and of concurrency in concurrency_test.go.
+// a response body in payload_test.go, of security in security_test.go and of
+// concurrency in concurrency_test.go.
 package faults_test
 
 import (
@@ -169,27 +170,6 @@ var provenAtRoot = map[string]struct{ file, test string }{
 	"G14": {"pagination_test.go", "TestFlowsInstancesAll_BreakLeavesNothingRunning"},
 	"G15": {"pagination_test.go", "TestFlowsInstancesList_RejectsContradictingPagination"},
 	"G16": {"pagination_test.go", "TestFlowsInstancesAll_RestartsAtEachRange"},
-	"P1":  {"bridge_test.go", "TestFault"},
-	"P2":  {"bridge_test.go", "TestFault"},
-	"P3":  {"bridge_test.go", "TestFault"},
-	"P4":  {"bridge_test.go", "TestFault"},
-	"P5":  {"bridge_test.go", "TestFault"},
-	"P6":  {"bridge_test.go", "TestFault"},
-	"P7":  {"bridge_test.go", "TestFault"},
-	"P8":  {"bridge_test.go", "TestFault"},
-	"P9":  {"bridge_test.go", "TestFault"},
-	"P10": {"bridge_test.go", "TestFault"},
-	"P11": {"bridge_test.go", "TestFault"},
-	"P12": {"bridge_test.go", "TestFault"},
-	"P13": {"bridge_test.go", "TestFault"},
-	"P14": {"bridge_test.go", "TestFault"},
-	"P15": {"bridge_test.go", "TestFault"},
-	"P16": {"bridge_test.go", "TestFault"},
-	"P17": {"bridge_test.go", "TestFault"},
-	"H17": {"bridge_test.go", "TestFault"},
-	"S9":  {"bridge_test.go", "TestFault"},
-	"T6":  {"bridge_test.go", "TestFault"},
-	"S11": {"bridge_test.go", "TestFault"},
 	"S3":  {"baseurl_test.go", "TestNewClient_RejectsBaseURL"},
 	"S4":  {"baseurl_test.go", "TestNewClient_RejectsBaseURL"},
 	"S5":  {"baseurl_test.go", "TestNewClient_RejectsBaseURL"},
@@ -202,7 +182,7 @@ var provenAtRoot = map[string]struct{ file, test string }{
 func TestFault(t *testing.T) { //nolint:paralleltest // its subtests are, but for those that count allocations
 	tests := map[string]func(*testing.T){}
 	for _, faults := range []map[string]func(*testing.T){
-		transportFaults, httpFaults, securityFaults, concurrencyFaults,
+		transportFaults, httpFaults, payloadFaults, securityFaults, concurrencyFaults,
 	} {
 		for row, test := range faults {
 			require.NotContains(t, tests, row)
@@ -223,6 +203,14 @@ func TestFault(t *testing.T) { //nolint:paralleltest // its subtests are, but fo
 	}
 	for row := range tests {
 		require.True(t, rows[row], "%s is no row", row)
+	}
+	for _, r := range readers {
+		for _, answer := range r.unusable() {
+			require.Contains(t, tests, answer.row, answer.name)
+		}
+	}
+	for _, flaw := range flaws() {
+		require.Contains(t, tests, flaw.row, flaw.name)
 	}
 	for row, proof := range provenAtRoot {
 		require.True(t, rows[row], "%s is no row", row)

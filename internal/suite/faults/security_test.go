@@ -34,7 +34,7 @@ type indiscreet struct{}
 
 func (*indiscreet) UnmarshalJSON(data []byte) error { return fmt.Errorf("what is %s", data) }
 
-func unusableAnswersShowNoSecret(t *testing.T) {
+func decodeErrorShowsNoSecret(t *testing.T) {
 	t.Parallel()
 	long := strings.Repeat(testkit.Token, 40) // as long as a JWT
 	for name, c := range map[string]struct {
@@ -81,7 +81,7 @@ func unusableAnswersShowNoSecret(t *testing.T) {
 }
 
 // A transport's buffers hold what it sent.
-func nothingReachableFromAClientIsASecret(t *testing.T) {
+func clientShowsNoSecret(t *testing.T) {
 	t.Parallel()
 	ak := testkit.NewCheckedClient(t, testkit.NewServer(t, &testkit.Stub{Body: testkit.TwoFlowsBody}))
 	require.NoError(t, ak.List(t.Context(), t).Err)
@@ -99,7 +99,7 @@ func nothingReachableFromAClientIsASecret(t *testing.T) {
 	)
 }
 
-func aMiddlewaresOwnClientDoesNotTellTheQuery(t *testing.T) {
+func middlewareErrorShowsNoQuery(t *testing.T) {
 	t.Parallel()
 	cause := errors.New("no route")
 	for name, wrap := range map[string]func(error) error{
@@ -132,7 +132,7 @@ func aMiddlewaresOwnClientDoesNotTellTheQuery(t *testing.T) {
 }
 
 // What a token's source says is its own business, and final.
-func anErrorOfATokenFunctionComesWhole(t *testing.T) {
+func tokenFuncErrorIsKept(t *testing.T) {
 	t.Parallel()
 	cause := &url.Error{Op: "Post", URL: "https://vault.example.com/", Err: io.ErrUnexpectedEOF}
 	ak, err := authentik.NewClient(
@@ -152,7 +152,7 @@ func anErrorOfATokenFunctionComesWhole(t *testing.T) {
 	)
 }
 
-func aSecretThatStraddlesTheEndIsBlotted(t *testing.T) {
+func secretAtTheLimitIsRedacted(t *testing.T) {
 	t.Parallel()
 	const kept = 64 << 10
 	for _, secret := range []string{testkit.Token, testkit.HeaderSecret} {
@@ -175,7 +175,7 @@ func aSecretThatStraddlesTheEndIsBlotted(t *testing.T) {
 	assert.ErrorContains(t, ak.List(t.Context(), t).Err, "not CANARY- (")
 }
 
-func aSecretIsBlottedHoweverItIsSpelt(t *testing.T) {
+func encodedSecretIsRedacted(t *testing.T) {
 	t.Parallel()
 	const value = `pass "wörd" \ %2F?`
 	for _, spelling := range []string{
@@ -293,17 +293,19 @@ var securityFaults = map[string]func(*testing.T){
 		assert.EqualError(t, err, "authentik: BindingsRetrieve: id: must not be empty")
 		assert.Zero(t, server.Requests())
 	},
+	"S9": payload("S9"),
 	"S11": func(t *testing.T) {
 		t.Parallel()
-		t.Run("of a client", nothingReachableFromAClientIsASecret)
-		t.Run("of an answer", unusableAnswersShowNoSecret)
-		t.Run("cut in two", aSecretThatStraddlesTheEndIsBlotted)
-		t.Run("spelt", aSecretIsBlottedHoweverItIsSpelt)
-		t.Run("of a token function", anErrorOfATokenFunctionComesWhole)
+		t.Run("of a client", clientShowsNoSecret)
+		t.Run("of an answer", decodeErrorShowsNoSecret)
+		t.Run("as JSON", payload("S11"))
+		t.Run("cut in two", secretAtTheLimitIsRedacted)
+		t.Run("spelt", encodedSecretIsRedacted)
+		t.Run("of a token function", tokenFuncErrorIsKept)
 	},
 	"S12": func(t *testing.T) {
 		t.Parallel()
-		t.Run("a middleware", aMiddlewaresOwnClientDoesNotTellTheQuery)
+		t.Run("a middleware", middlewareErrorShowsNoQuery)
 		testkit.RunInBubble(t, "the log", func(t *testing.T) {
 			var log testkit.Log
 			server := testkit.NewSequence(

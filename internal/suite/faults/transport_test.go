@@ -176,6 +176,7 @@ var transportFaults = map[string]func(*testing.T){
 				io.ErrUnexpectedEOF,
 			),
 		)
+		t.Run("everywhere", cutBodyIsRetried)
 	},
 	"T7": retried(
 		testkit.SendAndClose(

@@ -163,7 +163,7 @@ func (b *bench) memory(ctx context.Context) error {
 	t := b.report.section("Memory",
 		"Allocations of a call over HTTP are those of the client alone, because the server is another process; what `net/http, body only` takes is included. "+
 			"The heap is what 10,000 flows hold that were decoded from pages of 100, after a garbage collection. "+
-			"What a walk holds meanwhile, its pages in flight and at most 64 bytes a flow seen, is a test: `TestWalkHoldsItsPagesInFlightAnd64BytesAFlow`.", "", contestants...)
+			"What a walk holds meanwhile, its pages in flight and at most 64 bytes a flow seen, is a test: `TestFlowsInstancesAll_HoldsPagesInFlightAnd64BytesAFlow`.", "", contestants...)
 	for _, version := range b.versions {
 		page := b.page(version, 100)
 		decoding, held := row{"decode a page of 100, " + version}, row{"live heap a flow, " + version}

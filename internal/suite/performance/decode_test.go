@@ -1,19 +1,19 @@
-package authentik
+package performance_test
 
 import (
 	"encoding/json"
 	"io"
 	"net/http"
 	"net/http/httptest"
-	"os"
 	"testing"
 
 	"github.com/google/uuid"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	recorded "github.com/seed-299d42e7/authentik-go/internal/testkit/recording"
-	"github.com/seed-299d42e7/authentik-go/internal/transport"
+	"github.com/seed-299d42e7/authentik-go"
+	"github.com/seed-299d42e7/authentik-go/internal/testkit"
+	"github.com/seed-299d42e7/authentik-go/internal/wire"
 )
 
 // What encoding/json is compared with: the same fields, without our decoder.
@@ -22,8 +22,8 @@ type (
 		Pagination plainPagination `json:"pagination"`
 		Results    []plainFlow     `json:"results"`
 	}
-	plainPagination Pagination
-	plainFlow       Flow
+	plainPagination authentik.Pagination
+	plainFlow       authentik.Flow
 	plainBinding    struct {
 		PK                      uuid.UUID  `json:"pk"`
 		PolicyBindingModelPtrID uuid.UUID  `json:"policybindingmodel_ptr_id"`
@@ -45,42 +45,34 @@ type (
 		MetaModelName     string         `json:"meta_model_name"`
 		FlowSet           []plainFlowSet `json:"flow_set"`
 	}
-	plainFlowSet FlowSet
+	plainFlowSet authentik.FlowSet
 )
 
-func decodeFlows(body []byte) (*Page[Flow], error) {
-	return page[Flow]()(&transport.Answer{StatusCode: http.StatusOK, Body: body})
+// decode decodes a body as the client does.
+func decode[T any](body []byte) (*T, error) {
+	v := new(T)
+	return v, wire.Decode(body, v)
 }
 
-func decodeBinding(body []byte) (*FlowStageBinding, error) {
-	return object[FlowStageBinding]()(&transport.Answer{StatusCode: http.StatusOK, Body: body})
-}
-
-// recordedBodies are the bodies of a recorded answer, by server.
+// recordedBodies returns the bodies of a recorded response, by version.
 func recordedBodies(t testing.TB, id string) map[string][]byte {
 	t.Helper()
 	bodies := map[string][]byte{}
 	for _, version := range []string{"2024.10.0", "2026.8.0-rc1"} {
-		all, err := recorded.Load(os.DirFS("testdata/recordings"), version+".jsonl")
-		require.NoError(t, err)
-		for _, exchange := range all {
-			if exchange.ID == id {
-				bodies[version] = exchange.Response.Body()
-			}
-		}
-		require.Contains(t, bodies, version)
+		bodies[version] = testkit.Recording(t, version, id).Response.Body()
 	}
 	return bodies
 }
 
 // benchmarkDecoding compares ours with the two of the standard library.
-func benchmarkDecoding[T, P any](b *testing.B, id string, decode func([]byte) (*T, error)) {
+func benchmarkDecoding[T, P any](b *testing.B, id string) {
+	b.Helper()
 	for version, body := range recordedBodies(b, id) {
 		for _, with := range []struct {
 			name string
 			read func() bool
 		}{
-			{"authentik", func() bool { _, err := decode(body); return err == nil }},
+			{"authentik", func() bool { _, err := decode[T](body); return err == nil }},
 			{"json.Valid", func() bool { return json.Valid(body) }},
 			{"json.Unmarshal", func() bool { return json.Unmarshal(body, new(P)) == nil }},
 		} {
@@ -98,11 +90,11 @@ func benchmarkDecoding[T, P any](b *testing.B, id string, decode func([]byte) (*
 }
 
 func BenchmarkListPage100(b *testing.B) {
-	benchmarkDecoding[Page[Flow], plainPage](b, "walk_100_p1", decodeFlows)
+	benchmarkDecoding[authentik.Page[authentik.Flow], plainPage](b, "walk_100_p1")
 }
 
 func BenchmarkBindingRetrieve(b *testing.B) {
-	benchmarkDecoding[FlowStageBinding, plainBinding](b, "binding_retrieve_0", decodeBinding)
+	benchmarkDecoding[authentik.FlowStageBinding, plainBinding](b, "binding_retrieve_0")
 }
 
 // Over loopback: all that the library does, and the least that it could do.
@@ -114,10 +106,10 @@ func BenchmarkBindingRetrieveCall(b *testing.B) {
 	}))
 	b.Cleanup(server.Close)
 	b.Run("authentik", func(b *testing.B) {
-		ak, err := NewClient(server.URL, "token")
+		ak, err := authentik.NewClient(server.URL, "token")
 		require.NoError(b, err)
 		defer ak.Close()
-		want, err := decodeBinding(body)
+		want, err := decode[authentik.FlowStageBinding](body)
 		require.NoError(b, err)
 		b.ReportAllocs()
 		for b.Loop() {
@@ -145,7 +137,7 @@ func BenchmarkBindingRetrieveCall(b *testing.B) {
 func TestPage_TakesAtMost200Allocations(t *testing.T) { //nolint:paralleltest // counts allocations
 	for version, body := range recordedBodies(t, "walk_100_p1") {
 		n := testing.AllocsPerRun(20, func() {
-			page, err := decodeFlows(body)
+			page, err := decode[authentik.Page[authentik.Flow]](body)
 			require.NoError(t, err)
 			require.Len(t, page.Results, 100)
 		})
@@ -157,7 +149,7 @@ func TestBinding_TakesAFewAllocations(t *testing.T) { //nolint:paralleltest // c
 	for version, body := range recordedBodies(t, "binding_retrieve_0") {
 		objects := 0
 		n := testing.AllocsPerRun(20, func() {
-			binding, err := decodeBinding(body)
+			binding, err := decode[authentik.FlowStageBinding](body)
 			require.NoError(t, err)
 			objects = 2 + len(binding.StageObj.FlowSet)
 		})

@@ -1,13 +1,14 @@
-package authentik_test
+// Package schema_test compares the models, the enums and the fake with the
+// OpenAPI schemas of all releases: tags and constants in schema_test.go, values
+// that are decoded and encoded again in models_test.go and fuzz_test.go, and the
+// fake's responses in fake_test.go.
+package schema_test
 
 import (
 	"encoding/json"
 	"go/ast"
 	"go/parser"
 	"go/token"
-	"maps"
-	"os"
-	"path/filepath"
 	"reflect"
 	"slices"
 	"strconv"
@@ -19,80 +20,9 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/seed-299d42e7/authentik-go"
+	"github.com/seed-299d42e7/authentik-go/internal/testkit"
+	"github.com/seed-299d42e7/authentik-go/internal/testkit/schema"
 )
-
-// release is a release's OpenAPI schema.
-type release struct {
-	name       string
-	Components struct{ Schemas map[string]*schema }
-}
-
-type schema struct {
-	Ref        string `json:"$ref"`
-	AllOf      []*schema
-	Type       string
-	Format     string
-	Properties map[string]*schema
-	Required   []string
-	Items      *schema
-	Enum       []string
-	Nullable   bool
-}
-
-// releases are all of them, from the oldest to the newest.
-func releases(t testing.TB) []release {
-	t.Helper()
-	files, err := filepath.Glob("testdata/schemas/*.json")
-	require.NoError(t, err)
-	require.GreaterOrEqual(t, len(files), 38)
-	var all []release
-	for _, file := range files {
-		data, err := os.ReadFile(file)
-		require.NoError(t, err)
-		r := release{name: strings.TrimSuffix(filepath.Base(file), ".json")}
-		require.NoError(t, json.Unmarshal(data, &r), r.name)
-		all = append(all, r)
-	}
-	month := func(r release) int {
-		year, month, _ := strings.Cut(r.name, ".")
-		y, _ := strconv.Atoi(year)
-		m, _ := strconv.Atoi(month)
-		return y*100 + m
-	}
-	slices.SortFunc(all, func(a, b release) int { return month(a) - month(b) })
-	return all
-}
-
-// resolve follows references.
-func (r release) resolve(s *schema) *schema {
-	for s != nil && (s.Ref != "" || len(s.AllOf) == 1) {
-		if s.Ref != "" {
-			s = r.Components.Schemas[strings.TrimPrefix(s.Ref, "#/components/schemas/")]
-		} else {
-			s = s.AllOf[0]
-		}
-	}
-	return s
-}
-
-// model is the schema of a model, or an empty one. Two of them had no names in
-// the first releases.
-func (r release) model(name string) *schema {
-	schemas := r.Components.Schemas
-	var s *schema
-	switch name {
-	case "Pagination":
-		s = r.resolve(schemas["PaginatedFlowList"].Properties["pagination"])
-	case "FlowSet":
-		s = r.resolve(schemas["Stage"].Properties["flow_set"].Items)
-	default:
-		s = schemas[name]
-	}
-	if s == nil {
-		return &schema{}
-	}
-	return s
-}
 
 // Schemas up to 2025 were cut from the main branch: some have what the release
 // of that name did not yet have.
@@ -129,35 +59,21 @@ var enums = []reflect.Type{
 	reflect.TypeFor[authentik.InvalidResponseAction](),
 }
 
-// presence is what the tags of a field say: required, optional, since a
-// release or until one.
-func presence(f reflect.StructField) string {
-	for _, tag := range []string{"since", "until"} {
-		if release, ok := f.Tag.Lookup(tag); ok {
-			return tag + " " + release
-		}
-	}
-	if _, ok := f.Tag.Lookup("optional"); ok {
-		return "optional"
-	}
-	return "required"
-}
-
 func TestModels_TagsAgreeWithSchemas(t *testing.T) {
 	t.Parallel()
-	all := releases(t)
+	all := schema.Releases(t)
 	for name, model := range models {
 		want := map[string]string{}
 		for _, newest := range all {
-			for property := range newest.model(name).Properties {
+			for property := range newest.Model(name).Properties {
 				var has, requires []string
 				for _, r := range all {
-					m := r.model(name)
+					m := r.Model(name)
 					if m.Properties[property] != nil {
-						has = append(has, r.name)
+						has = append(has, r.Name)
 					}
 					if slices.Contains(m.Required, property) {
-						requires = append(requires, r.name)
+						requires = append(requires, r.Name)
 					}
 				}
 				switch {
@@ -165,7 +81,7 @@ func TestModels_TagsAgreeWithSchemas(t *testing.T) {
 					want[property] = "required"
 				case len(has) == len(all):
 					want[property] = "optional"
-				case has[len(has)-1] == all[len(all)-1].name:
+				case has[len(has)-1] == all[len(all)-1].Name:
 					want[property] = "since " + has[0]
 				default:
 					want[property] = "until " + has[len(has)-1]
@@ -180,8 +96,8 @@ func TestModels_TagsAgreeWithSchemas(t *testing.T) {
 		}
 		got := map[string]string{}
 		for f := range model.Fields() {
-			key, omitzero := jsonKey(f)
-			got[key] = presence(f)
+			key, omitzero := schema.Key(f)
+			got[key] = schema.Presence(f)
 			list := f.Type.Kind() == reflect.Slice // nil would become null
 			assert.Equal(t, omitzero, got[key] != "required" && (got[key] != "optional" || list), "%s.%s", name, key)
 		}
@@ -204,23 +120,23 @@ func enumType(f reflect.StructField) (reflect.Type, bool) {
 func enumValues(t testing.TB) map[reflect.Type]map[string]string {
 	t.Helper()
 	all := map[reflect.Type]map[string]string{}
-	for _, r := range releases(t) {
+	for _, r := range schema.Releases(t) {
 		for name, model := range models {
 			for i := range model.NumField() {
 				field := model.Field(i)
-				key, _ := jsonKey(field)
-				property := r.resolve(r.model(name).Properties[key])
+				key, _ := schema.Key(field)
+				property := r.Resolve(r.Model(name).Properties[key])
 				enum, ok := enumType(field)
 				if !ok || property == nil {
 					continue
 				}
-				require.NotEmpty(t, property.Enum, "%s.%s of %s", name, key, r.name)
+				require.NotEmpty(t, property.Enum, "%s.%s of %s", name, key, r.Name)
 				if all[enum] == nil {
 					all[enum] = map[string]string{}
 				}
 				for _, value := range property.Enum {
 					if all[enum][value] == "" {
-						all[enum][value] = r.name
+						all[enum][value] = r.Name
 					}
 				}
 			}
@@ -257,7 +173,7 @@ var earlyValues = map[string]string{
 
 func TestEnums_ConstantsAgreeWithSchemas(t *testing.T) {
 	t.Parallel()
-	firstRelease := releases(t)[0].name
+	firstRelease := schema.Releases(t)[0].Name
 	want := map[string]string{}
 	for enum, values := range enumValues(t) {
 		for value, since := range values {
@@ -293,7 +209,7 @@ func TestEnums_ConstantsAgreeWithSchemas(t *testing.T) {
 func inspectModels(t testing.TB, visit func(ast.Node)) {
 	t.Helper()
 	for _, file := range []string{"flows.go", "bindings.go", "stages.go", "enums.go"} {
-		parsed, err := parser.ParseFile(token.NewFileSet(), file, nil, parser.ParseComments)
+		parsed, err := parser.ParseFile(token.NewFileSet(), testkit.ModuleFile(t, file), nil, parser.ParseComments)
 		require.NoError(t, err)
 		ast.Inspect(parsed, func(n ast.Node) bool {
 			visit(n)
@@ -302,78 +218,24 @@ func inspectModels(t testing.TB, visit func(ast.Node)) {
 	}
 }
 
-// variant is how an instance of a schema is made.
-type variant struct {
-	requiredOnly bool
-	nulls        bool // where they are allowed
-	newer        bool // unknown properties of every kind, and unknown enum values
-
-	count int // of values made, so that no two are equal
-}
-
-func (v *variant) instance(r release, s *schema) any {
-	if v.nulls && s.Nullable {
-		return nil
-	}
-	s = r.resolve(s)
-	v.count++
-	number := strconv.Itoa(v.count)
-	switch {
-	case len(s.Enum) > 0 && v.newer:
-		return "newer_" + number
-	case len(s.Enum) > 0:
-		return s.Enum[v.count%len(s.Enum)]
-	case s.Format == "uuid":
-		return uuid.NewSHA1(uuid.NameSpaceOID, []byte(number)).String()
-	}
-	switch s.Type {
-	case "string":
-		return "text é\u2028 " + number
-	case "integer", "number":
-		return v.count
-	case "boolean":
-		return true
-	case "array":
-		return []any{v.instance(r, s.Items), v.instance(r, s.Items)}
-	}
-	object := map[string]any{}
-	for _, key := range slices.Sorted(maps.Keys(s.Properties)) {
-		if !v.requiredOnly || slices.Contains(s.Required, key) {
-			object[key] = v.instance(r, s.Properties[key])
-		}
-	}
-	if v.newer {
-		for i, value := range []any{nil, true, 1.5e-300, "text", []any{nil, "x"}, map[string]any{"pk": nil, "PK": []any{}}} {
-			object["newer_"+strconv.Itoa(i)] = value
-		}
-	}
-	return object
-}
-
-// page is an instance of a page of flows, with as many on it as it says.
-func (v *variant) page(r release) map[string]any {
-	page := v.instance(r, r.Components.Schemas["PaginatedFlowList"]).(map[string]any)
-	page["pagination"].(map[string]any)["count"] = len(page["results"].([]any))
-	return page
-}
-
 // Whatever a release may send by its schema decodes, and nothing that the
 // models have is lost.
 func TestModels_DecodeInstancesOfEverySchema(t *testing.T) {
 	t.Parallel()
-	for _, r := range releases(t) {
-		for name, v := range map[string]variant{
-			"every property": {}, "required only": {requiredOnly: true}, "nulls": {nulls: true}, "newer": {newer: true},
+	for _, r := range schema.Releases(t) {
+		for name, v := range map[string]schema.Generator{
+			"every property": {}, "required only": {RequiredOnly: true}, "nulls": {Nulls: true}, "newer": {Newer: true},
 		} {
-			t.Run(r.name+"/"+name, func(t *testing.T) {
+			t.Run(r.Name+"/"+name, func(t *testing.T) {
 				t.Parallel()
-				raw := v.page(r)
-				page, err := newClient(t, instanceServer(t, raw)).FlowsInstancesList(t.Context(), nil)
+				raw := v.FlowPage(r)
+				page, err := testkit.NewClient(t, instanceServer(t, raw)).FlowsInstancesList(t.Context(), nil)
 				require.NoError(t, err)
 				requireEqualJSON(t, raw, page)
 
-				raw = v.instance(r, r.Components.Schemas["FlowStageBinding"]).(map[string]any)
-				binding, err := newClient(t, instanceServer(t, raw)).BindingsRetrieve(t.Context(), uuid.MustParse(raw["pk"].(string)))
+				raw = v.Instance(r, r.Components.Schemas["FlowStageBinding"]).(map[string]any)
+				binding, err := testkit.NewClient(t, instanceServer(t, raw)).
+					BindingsRetrieve(t.Context(), uuid.MustParse(raw["pk"].(string)))
 				require.NoError(t, err)
 				requireEqualJSON(t, raw, binding)
 			})
@@ -381,11 +243,11 @@ func TestModels_DecodeInstancesOfEverySchema(t *testing.T) {
 	}
 }
 
-func instanceServer(t testing.TB, raw any) *stub {
+func instanceServer(t testing.TB, raw any) *testkit.Stub {
 	t.Helper()
 	body, err := json.Marshal(raw)
 	require.NoError(t, err)
-	return &stub{body: string(body)}
+	return &testkit.Stub{Body: string(body)}
 }
 
 func requireEqualJSON[T any](t testing.TB, raw any, got *T) {

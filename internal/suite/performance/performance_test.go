@@ -1,4 +1,6 @@
-package authentik_test
+// Package performance_test has the limits for time, memory and allocations, and
+// the benchmarks. A comparison with other clients is in tools/bench.
+package performance_test
 
 import (
 	"bufio"
@@ -20,6 +22,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/seed-299d42e7/authentik-go"
+	"github.com/seed-299d42e7/authentik-go/internal/testkit"
 )
 
 // largeList is a transport without a socket that answers with pages of 100 out
@@ -34,7 +37,7 @@ type largeList struct {
 func newLargeList(t testing.TB, flows int, latency time.Duration) *largeList {
 	t.Helper()
 	var page struct{ Results []json.RawMessage }
-	require.NoError(t, json.Unmarshal(recordingNamed(t, "2026.8.0-rc1", "walk_100_p1").Response.Body(), &page))
+	require.NoError(t, json.Unmarshal(testkit.Recording(t, "2026.8.0-rc1", "walk_100_p1").Response.Body(), &page))
 	var flow struct{ PK string }
 	require.NoError(t, json.Unmarshal(page.Results[0], &flow))
 	l := &largeList{flow: string(page.Results[0]), pk: flow.PK, flows: flows, latency: latency}
@@ -77,7 +80,11 @@ func (l *largeList) roundTrip(req *http.Request) (*http.Response, error) {
 	if l.latency > 0 {
 		<-time.After(l.latency)
 	}
-	body := l.body(atoi(req.URL.Query().Get("page")))
+	number, err := strconv.Atoi(req.URL.Query().Get("page"))
+	if err != nil {
+		return nil, err
+	}
+	body := l.body(number)
 	return &http.Response{
 		StatusCode: http.StatusOK, Header: http.Header{"Content-Type": {"application/json"}},
 		Body: io.NopCloser(bytes.NewReader(body)), ContentLength: int64(len(body)),
@@ -101,7 +108,7 @@ func walkAll(t testing.TB, list *largeList, prefetch int) time.Duration {
 	t.Helper()
 	start := time.Now()
 	n := 0
-	for _, err := range socketless(t, list.roundTrip).FlowsInstancesAll(t.Context(), nil, authentik.WithPrefetch(prefetch)) {
+	for _, err := range testkit.NewClientOver(t, list.roundTrip).FlowsInstancesAll(t.Context(), nil, authentik.WithPrefetch(prefetch)) {
 		if n++; err != nil {
 			require.NoError(t, err)
 		}
@@ -110,7 +117,7 @@ func walkAll(t testing.TB, list *largeList, prefetch int) time.Duration {
 	return time.Since(start)
 }
 
-func TestWalkWithPrefetchTakesTheIdealTime(t *testing.T) {
+func TestWithPrefetch_TakesIdealTime(t *testing.T) {
 	t.Parallel()
 	for _, prefetch := range []int{0, 2, 8, 1000} {
 		t.Run(strconv.Itoa(prefetch), func(t *testing.T) {
@@ -135,14 +142,14 @@ func BenchmarkWalk(b *testing.B) {
 	}
 }
 
-func TestWalkHoldsItsPagesInFlightAnd64BytesAFlow(t *testing.T) { //nolint:paralleltest // measures the heap
+func TestFlowsInstancesAll_HoldsPagesInFlightAnd64BytesAFlow(t *testing.T) { //nolint:paralleltest // measures the heap
 	for prefetch, flows := range map[int]int{0: 20_000, 8: 100_000} {
 		synctest.Test(t, func(t *testing.T) {
 			list := newLargeList(t, flows, 0)
 			page := len(list.page(1))
 			before := liveHeap()
 			seen := 0
-			for _, err := range socketless(t, list.roundTrip).FlowsInstancesAll(t.Context(), nil, authentik.WithPrefetch(prefetch)) {
+			for _, err := range testkit.NewClientOver(t, list.roundTrip).FlowsInstancesAll(t.Context(), nil, authentik.WithPrefetch(prefetch)) {
 				if err != nil {
 					require.NoError(t, err)
 				}
@@ -158,9 +165,9 @@ func TestWalkHoldsItsPagesInFlightAnd64BytesAFlow(t *testing.T) { //nolint:paral
 	}
 }
 
-func TestKeptFlowPinsItsOwnDataOnly(t *testing.T) { //nolint:paralleltest // measures the heap
+func TestFlow_PinsOwnDataOnly(t *testing.T) { //nolint:paralleltest // measures the heap
 	list := newLargeList(t, 100, 0)
-	ak := socketless(t, list.roundTrip)
+	ak := testkit.NewClientOver(t, list.roundTrip)
 	before := liveHeap()
 	kept := make([]authentik.Flow, 100)
 	for i := range kept {
@@ -172,9 +179,9 @@ func TestKeptFlowPinsItsOwnDataOnly(t *testing.T) { //nolint:paralleltest // mea
 	runtime.KeepAlive(kept)
 }
 
-func TestCollectedFlowTakesAtMost1KB(t *testing.T) { //nolint:paralleltest // measures the heap
+func TestFlow_TakesAtMost1KB(t *testing.T) { //nolint:paralleltest // measures the heap
 	list := newLargeList(t, 10_000, 0)
-	ak := socketless(t, list.roundTrip)
+	ak := testkit.NewClientOver(t, list.roundTrip)
 	before := liveHeap()
 	flows, err := authentik.Collect(ak.FlowsInstancesAll(t.Context(), nil))
 	require.NoError(t, err)
@@ -203,7 +210,12 @@ func sameAnswer(t testing.TB, body []byte) (url string) {
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
 	t.Cleanup(func() { _ = listener.Close() })
-	answer := fmt.Appendf(nil, "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%s", len(body), body)
+	answer := fmt.Appendf(
+		nil,
+		"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%s",
+		len(body),
+		body,
+	)
 	go func() {
 		for {
 			conn, err := listener.Accept()
@@ -232,11 +244,11 @@ func sameAnswer(t testing.TB, body []byte) (url string) {
 // same body with net/http alone.
 func allocations(t *testing.T, body []byte, call func(*authentik.Client) error) (library, bare float64) {
 	t.Helper()
-	if raced {
+	if testkit.Race {
 		t.Skip("the race detector allocates, too")
 	}
 	url := sameAnswer(t, body)
-	ak := newClientOf(t, url)
+	ak := testkit.NewClientAt(t, url)
 	library = testing.AllocsPerRun(50, func() {
 		require.NoError(t, call(ak))
 	})
@@ -254,9 +266,11 @@ func allocations(t *testing.T, body []byte, call func(*authentik.Client) error) 
 	return library, bare
 }
 
-func TestBindingsRetrieve_TakesAtMost45AllocationsMoreThanABareGET(t *testing.T) { //nolint:paralleltest // counts allocations
+func TestBindingsRetrieve_TakesAtMost45AllocationsMoreThanABareGET(
+	t *testing.T,
+) { //nolint:paralleltest // counts allocations
 	for _, version := range []string{"2024.10.0", "2026.8.0-rc1"} {
-		body := recordingNamed(t, version, "binding_retrieve_0").Response.Body()
+		body := testkit.Recording(t, version, "binding_retrieve_0").Response.Body()
 		var binding struct{ PK uuid.UUID }
 		require.NoError(t, json.Unmarshal(body, &binding))
 		library, bare := allocations(t, body, func(ak *authentik.Client) error {
@@ -269,11 +283,15 @@ func TestBindingsRetrieve_TakesAtMost45AllocationsMoreThanABareGET(t *testing.T)
 
 func TestFlowsInstancesList_TakesAtMost220Allocations(t *testing.T) { //nolint:paralleltest // counts allocations
 	for _, version := range []string{"2024.10.0", "2026.8.0-rc1"} {
-		library, _ := allocations(t, recordingNamed(t, version, "walk_100_p1").Response.Body(), func(ak *authentik.Client) error {
-			page, err := ak.FlowsInstancesList(t.Context(), &authentik.FlowsInstancesListOptions{Page: 1, PageSize: 100})
-			assert.Len(t, page.Results, 100)
-			return err
-		})
+		library, _ := allocations(
+			t,
+			testkit.Recording(t, version, "walk_100_p1").Response.Body(),
+			func(ak *authentik.Client) error {
+				page, err := ak.FlowsInstancesList(t.Context(), &authentik.FlowsInstancesListOptions{Page: 1, PageSize: 100})
+				assert.Len(t, page.Results, 100)
+				return err
+			},
+		)
 		assert.LessOrEqual(t, library, 220.0, version)
 	}
 }

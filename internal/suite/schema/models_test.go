@@ -1,4 +1,4 @@
-package authentik_test
+package schema_test
 
 import (
 	"bytes"
@@ -16,6 +16,8 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/seed-299d42e7/authentik-go"
+	"github.com/seed-299d42e7/authentik-go/internal/testkit"
+	"github.com/seed-299d42e7/authentik-go/internal/testkit/schema"
 	"github.com/seed-299d42e7/authentik-go/internal/wire"
 )
 
@@ -27,12 +29,6 @@ func rawJSON(t testing.TB, data []byte) any {
 	var v any
 	require.NoError(t, d.Decode(&v))
 	return v
-}
-
-// jsonKey is the key of a struct's field, and whether it is left out when zero.
-func jsonKey(f reflect.StructField) (key string, omitzero bool) {
-	key, options, _ := strings.Cut(f.Tag.Get("json"), ",")
-	return key, options == "omitzero"
 }
 
 // differences are the places where what was decoded is not what the JSON
@@ -56,7 +52,7 @@ func differences(path string, raw any, v reflect.Value) (all []string) {
 			return differ(false)
 		}
 		for i := range v.NumField() {
-			key, _ := jsonKey(v.Type().Field(i))
+			key, _ := schema.Key(v.Type().Field(i))
 			if value, ok := object[key]; ok {
 				all = append(all, differences(path+"."+key, value, v.Field(i))...)
 			} else if !v.Field(i).IsZero() {
@@ -108,7 +104,7 @@ func unmodelled(raw any, t reflect.Type) any {
 		object, _ := raw.(map[string]any)
 		kept := map[string]any{}
 		for i := range t.NumField() {
-			key, omitzero := jsonKey(t.Field(i))
+			key, omitzero := schema.Key(t.Field(i))
 			value, ok := object[key]
 			if ok && (!omitzero || value != nil && value != "") {
 				kept[key] = unmodelled(value, t.Field(i).Type)
@@ -140,9 +136,9 @@ func marshalsAlike[T any](t testing.TB, data []byte) {
 	require.Equal(t, unmodelled(rawJSON(t, data), reflect.TypeFor[T]()), rawJSON(t, roundTrip[T](t, data)))
 }
 
-func TestEveryRecordedAnswerSurvivesUnmarshalAndMarshal(t *testing.T) {
+func TestModels_RoundTripRecordedResponses(t *testing.T) {
 	t.Parallel()
-	for version, exchanges := range recordings(t) {
+	for version, exchanges := range testkit.Recordings(t) {
 		t.Run(version, func(t *testing.T) {
 			t.Parallel()
 			flows, bindings := 0, 0
@@ -150,7 +146,8 @@ func TestEveryRecordedAnswerSurvivesUnmarshalAndMarshal(t *testing.T) {
 			for _, e := range exchanges {
 				path, _, _ := strings.Cut(e.Request.Target, "?")
 				body := e.Response.Body()
-				if e.Request.Method != http.MethodGet || e.Response.Status != http.StatusOK || seen[string(body)] || !json.Valid(body) {
+				if e.Request.Method != http.MethodGet || e.Response.Status != http.StatusOK || seen[string(body)] ||
+					!json.Valid(body) {
 					continue
 				}
 				seen[string(body)] = true
@@ -189,26 +186,6 @@ func keepsAll(t testing.TB, raw map[string]any) {
 	require.Subset(t, kept, raw)
 }
 
-const (
-	someID  = "6ca60e71-0cb0-4312-92eb-dfd27ba3d70b"
-	otherID = "5935ba1c-7226-425c-9ff7-200ad3fe10cb"
-
-	// What all servers send, and no more.
-	minimalFlow = `{"pk":"` + someID + `","policybindingmodel_ptr_id":"` + otherID + `","name":"n","slug":"s","title":"t",` +
-		`"designation":"recovery","stages":[],"policies":[],"cache_count":0,"export_url":"/e"}`
-	minimalStage = `{"pk":"` + otherID + `","name":"n","component":"","verbose_name":"v","verbose_name_plural":"vs"}`
-	minimalSet   = `{"pk":"` + someID + `","policybindingmodel_ptr_id":"` + otherID + `","name":"n","slug":"s","title":"t",` +
-		`"designation":"recovery","export_url":"/e"}`
-	minimalBinding = `{"pk":"` + someID + `","policybindingmodel_ptr_id":"` + otherID + `","target":"` + otherID + `",` +
-		`"stage":"` + otherID + `","stage_obj":` + minimalStage + `,"order":-3}`
-)
-
-// minimalPage has rows results and no other page.
-func minimalPage(rows int, results string) string {
-	return fmt.Sprintf(`{"pagination":{"next":0,"previous":0,"count":%d,"current":1,"total_pages":1,"start_index":%d,"end_index":%d},"results":%s}`,
-		rows, min(rows, 1), rows, results)
-}
-
 // filled sets all of a value to something.
 func filled(v reflect.Value) {
 	switch v.Kind() {
@@ -245,22 +222,48 @@ func TestClientGet_OverwritesAllOfAModelOrNothing(t *testing.T) {
 		document        string
 		broken, badPath string
 	}{
-		{new(authentik.Flow), minimalFlow, strings.Replace(minimalFlow, `"name":"n"`, `"name":null`, 1), "name"},
-		{new(authentik.FlowSet), minimalSet, strings.Replace(minimalSet, `"/e"`, `1`, 1), "export_url"},
+		{
+			new(authentik.Flow), testkit.MinimalFlow, strings.Replace(testkit.MinimalFlow, `"name":"n"`, `"name":null`, 1),
+			"name",
+		},
+		{
+			new(authentik.FlowSet), testkit.MinimalFlowSet, strings.Replace(testkit.MinimalFlowSet, `"/e"`, `1`, 1),
+			"export_url",
+		},
 		{new(authentik.ThemedURLs), `{}`, `{"light":"l","dark":2}`, "dark"},
-		{new(authentik.Stage), minimalStage, strings.Replace(minimalStage, `"component"`, `"flow_set":[`+minimalSet+`,{}],"component"`, 1), "flow_set[1].pk"},
-		{new(authentik.FlowStageBinding), minimalBinding, strings.Replace(minimalBinding, `-3`, `0.5`, 1), "order"},
-		{new(authentik.Pagination), `{"next":0,"previous":0,"count":0,"current":0,"total_pages":0,"start_index":0,"end_index":0}`, `{"next":1}`, "previous"},
-		{new(authentik.Page[authentik.Flow]), minimalPage(0, `[]`), minimalPage(1, `[`+minimalFlow+`,null]`), "results[1]"},
-		{new(authentik.Page[authentik.Stage]), minimalPage(1, `[`+minimalStage+`]`), minimalPage(0, `[`+minimalStage+`]`), "pagination.count"},
-		{new(authentik.Page[authentik.FlowStageBinding]), minimalPage(1, `[`+minimalBinding+`]`), minimalPage(1, `{}`), "results"},
-		{new(authentik.Page[string]), minimalPage(2, `["a","b"]`), minimalPage(2, `["a",3]`), "results[1]"},
+		{
+			new(authentik.Stage), testkit.MinimalStage,
+			strings.Replace(testkit.MinimalStage, `"component"`, `"flow_set":[`+testkit.MinimalFlowSet+`,{}],"component"`, 1),
+			"flow_set[1].pk",
+		},
+		{
+			new(authentik.FlowStageBinding), testkit.MinimalBinding, strings.Replace(testkit.MinimalBinding, `-3`, `0.5`, 1),
+			"order",
+		},
+		{
+			new(authentik.Pagination),
+			`{"next":0,"previous":0,"count":0,"current":0,"total_pages":0,"start_index":0,"end_index":0}`, `{"next":1}`,
+			"previous",
+		},
+		{
+			new(authentik.Page[authentik.Flow]), testkit.FlowPageBody(0, `[]`),
+			testkit.FlowPageBody(1, `[`+testkit.MinimalFlow+`,null]`), "results[1]",
+		},
+		{
+			new(authentik.Page[authentik.Stage]), testkit.FlowPageBody(1, `[`+testkit.MinimalStage+`]`),
+			testkit.FlowPageBody(0, `[`+testkit.MinimalStage+`]`), "pagination.count",
+		},
+		{
+			new(authentik.Page[authentik.FlowStageBinding]), testkit.FlowPageBody(1, `[`+testkit.MinimalBinding+`]`),
+			testkit.FlowPageBody(1, `{}`), "results",
+		},
+		{new(authentik.Page[string]), testkit.FlowPageBody(2, `["a","b"]`), testkit.FlowPageBody(2, `["a",3]`), "results[1]"},
 	} {
 		value := reflect.ValueOf(test.value).Elem()
 		t.Run(value.Type().String(), func(t *testing.T) {
 			t.Parallel()
 			get := func(body string, out any) error {
-				return newClient(t, &stub{body: body}).Get(t.Context(), "any/", nil, out)
+				return testkit.NewClient(t, &testkit.Stub{Body: body}).Get(t.Context(), "any/", nil, out)
 			}
 			fresh := reflect.New(value.Type())
 			require.NoError(t, get(test.document, fresh.Interface()))
@@ -293,9 +296,15 @@ func TestModels_UnmarshalInsideOtherTypes(t *testing.T) {
 		ByName map[string]*authentik.FlowStageBinding
 		None   *authentik.Flow
 	}
-	require.NoError(t, json.Unmarshal([]byte(`{"flows":[`+minimalFlow+`],"ByName":{"a":`+minimalBinding+`,"b":null},"none":null}`), &v))
+	require.NoError(
+		t,
+		json.Unmarshal(
+			[]byte(`{"flows":[`+testkit.MinimalFlow+`],"ByName":{"a":`+testkit.MinimalBinding+`,"b":null},"none":null}`),
+			&v,
+		),
+	)
 	require.Len(t, v.Flows, 1)
-	assert.Equal(t, someID, v.Flows[0].PK.String())
+	assert.Equal(t, testkit.FlowID, v.Flows[0].PK.String())
 	assert.Equal(t, -3, v.ByName["a"].Order)
 	assert.Nil(t, v.ByName["b"])
 	assert.Nil(t, v.None)
@@ -311,10 +320,10 @@ func TestClientGet_ReadsAPageOfAnyType(t *testing.T) {
 		Flow *authentik.Flow   `json:"flow"`
 	}
 	get := func(body string) (page authentik.Page[group], err error) {
-		err = newClient(t, &stub{body: body}).Get(t.Context(), "any/", nil, &page)
+		err = testkit.NewClient(t, &testkit.Stub{Body: body}).Get(t.Context(), "any/", nil, &page)
 		return page, err
 	}
-	page, err := get(minimalPage(7, `[{"name":"é","flow":`+minimalFlow+`,"new":1},{"sub":{"n":[1]}}]`))
+	page, err := get(testkit.FlowPageBody(7, `[{"name":"é","flow":`+testkit.MinimalFlow+`,"new":1},{"sub":{"n":[1]}}]`))
 	require.NoError(t, err)
 	assert.Equal(t, 7, page.Pagination.Count)
 	assert.Equal(t, "é", page.Results[0].Name)
@@ -322,12 +331,12 @@ func TestClientGet_ReadsAPageOfAnyType(t *testing.T) {
 	assert.Equal(t, []int{1}, page.Results[1].Sub.N)
 
 	for document, path := range map[string]string{
-		minimalPage(2, `[{},{"sub":{"n":[1,"2"]}}]`):                                      "results[1].sub.",
-		minimalPage(1, `[{"flow":[]}]`):                                                   "results[0].flow",
-		strings.TrimSuffix(minimalPage(2, `[{},`), "}"):                                   "results[0]",
-		minimalPage(1, `null`):                                                            "results",
-		strings.Replace(minimalPage(1, `[{}]`), `"next"`, `"Next"`, 1):                    "pagination.Next",
-		strings.Replace(minimalPage(1, `[{}]`), `"results"`, `"results":[],"results"`, 1): "results",
+		testkit.FlowPageBody(2, `[{},{"sub":{"n":[1,"2"]}}]`):                                      "results[1].sub.",
+		testkit.FlowPageBody(1, `[{"flow":[]}]`):                                                   "results[0].flow",
+		strings.TrimSuffix(testkit.FlowPageBody(2, `[{},`), "}"):                                   "results[0]",
+		testkit.FlowPageBody(1, `null`):                                                            "results",
+		strings.Replace(testkit.FlowPageBody(1, `[{}]`), `"next"`, `"Next"`, 1):                    "pagination.Next",
+		strings.Replace(testkit.FlowPageBody(1, `[{}]`), `"results"`, `"results":[],"results"`, 1): "results",
 	} {
 		_, err := get(document)
 		var decodeError *authentik.DecodeError
