@@ -43,11 +43,26 @@ const (
 	timeout  = 2 * time.Minute    // of a run of the tests; a mutant that hangs is caught, too
 )
 
-// packages have guards; the tests of each know it best, and the root's know all.
+// packages are those whose guards are disabled.
 var packages = []string{"internal/wire", "internal/transport", "."}
 
-// first is the test of a package that is to go red, if it does.
-var first = map[string]string{".": "^TestFault$", fakePackage: "^TestReplay$"}
+// suites are the packages whose tests run after those of a guard's own package,
+// in this order. The matrix of faults finds most of what the others find, too.
+var suites = []string{
+	"internal/suite/faults", ".", "internal/suite/transport", "internal/suite/schema",
+	"internal/suite/replay", "internal/suite/performance", "internal/suite/live", "authentiktest",
+}
+
+// first is the test of a package that runs before its other tests.
+var first = map[string]string{"internal/suite/faults": "^TestFault$", fakePackage: "^TestReplay$"}
+
+// testsOf returns the packages whose tests run for a guard of a package.
+func testsOf(pkg string) []string {
+	if slices.Contains(suites, pkg) {
+		return suites
+	}
+	return append([]string{pkg}, suites...)
+}
 
 // mutant is a guard, or one side of it, that can be switched off.
 type mutant struct {
@@ -90,7 +105,7 @@ func run(only string, workers int) error {
 	if err != nil {
 		return err
 	}
-	for _, pkg := range packages {
+	for _, pkg := range slices.Compact(slices.Sorted(slices.Values(slices.Concat(packages, suites)))) {
 		build := exec.Command("go", "test", "-c", "-overlay", overlay, "-o", binary(dir, pkg), "./"+pkg)
 		build.Dir, build.Stderr = root, os.Stderr
 		if err := build.Run(); err != nil {
@@ -107,8 +122,10 @@ func run(only string, workers int) error {
 	for range max(workers, 1) {
 		wait.Go(func() {
 			for m := range next {
-				if m.killer = try(root, dir, m.pkg, m.id); m.killer == "" && m.pkg != "." {
-					m.killer = try(root, dir, ".", m.id)
+				for _, pkg := range testsOf(m.pkg) {
+					if m.killer = try(root, dir, pkg, m.id); m.killer != "" {
+						break
+					}
 				}
 				log.Printf("%s:%d %s: %s", m.place, m.line, m.guard, m.killer)
 			}
