@@ -517,8 +517,7 @@ func ExampleValidationError() {
 	defer srv.Close()
 	_, err := srv.Client().FlowsInstancesList(context.Background(), &authentik.FlowsInstancesListOptions{Designation: "foo"})
 
-	var invalid *authentik.ValidationError
-	if errors.As(err, &invalid) {
+	if invalid, ok := errors.AsType[*authentik.ValidationError](err); ok {
 		for field, messages := range invalid.Fields {
 			fmt.Println(field, messages)
 		}
@@ -535,8 +534,7 @@ func ExamplePermissionError() {
 	client := srv.ClientAs(srv.AddUser()) // without any permission
 	_, err := client.FlowsInstancesList(context.Background(), nil)
 
-	var denied *authentik.PermissionError
-	if errors.As(err, &denied) {
+	if denied, ok := errors.AsType[*authentik.PermissionError](err); ok {
 		fmt.Println(denied.StatusCode, denied.Detail)
 		// A bad token is a 403 as well. Any good one may ask for the version.
 		_, err := client.ServerVersion(context.Background())
@@ -555,8 +553,7 @@ func ExampleAPIError() {
 	if errors.Is(err, authentik.ErrNotFound) {
 		fmt.Println("no such binding")
 	}
-	var answer *authentik.APIError
-	if errors.As(err, &answer) {
+	if answer, ok := errors.AsType[*authentik.APIError](err); ok {
 		fmt.Println(answer.Op, answer.StatusCode, answer.Detail)
 		fmt.Println("logged by the server under a request ID:", answer.RequestID != "")
 	}
@@ -585,8 +582,7 @@ func ExampleDecodeError() {
 	srv.FailNext(1, http.StatusOK, `{"pagination": {"next": 0}, "results": []}`, nil)
 	_, err := srv.Client().FlowsInstancesList(context.Background(), nil)
 
-	var unusable *authentik.DecodeError
-	if errors.As(err, &unusable) {
+	if unusable, ok := errors.AsType[*authentik.DecodeError](err); ok {
 		fmt.Println(unusable.JSONPath, unusable.Err)
 	}
 	// Output: pagination.previous missing
@@ -597,8 +593,7 @@ func ExampleArgumentError() {
 	defer srv.Close()
 	_, err := srv.Client().FlowsInstancesList(context.Background(), &authentik.FlowsInstancesListOptions{Search: " "})
 
-	var refused *authentik.ArgumentError
-	if errors.As(err, &refused) {
+	if refused, ok := errors.AsType[*authentik.ArgumentError](err); ok {
 		fmt.Printf("%s: %s\n", refused.Field, refused.Reason)
 	}
 	fmt.Println(len(srv.Requests()), "requests")

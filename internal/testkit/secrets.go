@@ -114,8 +114,8 @@ func reachable(v any) string {
 		case reflect.Interface:
 			visit(v.Elem())
 		case reflect.Struct:
-			for i := range v.NumField() {
-				visit(v.Field(i))
+			for _, field := range v.Fields() {
+				visit(field)
 			}
 		case reflect.Slice, reflect.Array:
 			if v.Kind() == reflect.Slice && v.Type().Elem().Kind() == reflect.Uint8 {

@@ -19,7 +19,6 @@ import (
 	"go/token"
 	"go/types"
 	"io"
-	"log"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -27,16 +26,15 @@ import (
 )
 
 func main() {
-	log.SetFlags(0)
 	failed := false
 	for _, system := range os.Args[1:] {
 		n, err := check(system)
 		if err != nil {
 			failed = true
-			log.Printf("%s: %v", system, err)
+			fmt.Fprintf(os.Stderr, "%s: %v\n", system, err)
 			continue
 		}
-		log.Printf("%s: %d packages", system, n)
+		fmt.Fprintf(os.Stderr, "%s: %d packages\n", system, n)
 	}
 	if failed || len(os.Args) == 1 {
 		os.Exit(1)

@@ -8,7 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-func TestCheck_ReportsWhatOneSystemLacks(t *testing.T) { //nolint:paralleltest // it changes the directory
+func TestCheck_ReportsWhatOneSystemLacks(t *testing.T) {
 	t.Chdir(t.TempDir())
 	for name, text := range map[string]string{
 		"go.mod":      "module example.com/m\n\ngo 1.26.0\n",

@@ -77,8 +77,7 @@ func migration(
 	}
 	fmt.Println(binding.StageObj.Name)
 
-	var invalid *authentik.ValidationError
-	if errors.As(err, &invalid) {
+	if invalid, ok := errors.AsType[*authentik.ValidationError](err); ok {
 		fmt.Println(invalid.Fields["designation"])
 	}
 
@@ -86,8 +85,7 @@ func migration(
 		fmt.Println("no such binding")
 	}
 
-	var permission *authentik.PermissionError
-	if errors.As(err, &permission) {
+	if _, ok := errors.AsType[*authentik.PermissionError](err); ok {
 		_, err := client.ServerVersion(ctx)
 		fmt.Println("the token itself is good:", err == nil)
 	}

@@ -4,6 +4,7 @@ import (
 	"os"
 	"regexp"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/google/uuid"
@@ -37,13 +38,14 @@ func TestBindingsRetrieve_NotFound(t *testing.T) {
 }
 
 func TestRetryPolicy_WaitsForRetryAfter(t *testing.T) {
-	testkit.InBubble(func(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
 		server := testkit.NewSequence(testkit.RespondStatus(503, "5"), testkit.Respond(testkit.TwoFlows))
 		got := server.Client(t).List(t.Context(), t)
 		require.NoError(t, got.Err)
 		assert.Equal(t, 2, server.Requests())
 		assert.GreaterOrEqual(t, got.Took, 5*time.Second)
-	})(t)
+	})
 }
 
 func TestClient_RetriesCutBody(t *testing.T) {

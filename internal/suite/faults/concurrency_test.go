@@ -357,7 +357,8 @@ var concurrencyFaults = map[string]func(*testing.T){
 				testkit.Between(2*time.Minute, 2*time.Minute+500*time.Millisecond), "attempt timed out after 1m0s (2 attempts)",
 			},
 			"no answer, and less time": {
-				testkit.Hang, authentik.RetryPolicy{MaxElapsed: 90 * time.Second, BaseDelay: -1},
+				testkit.Hang,
+				authentik.RetryPolicy{MaxElapsed: 90 * time.Second, BaseDelay: -1},
 				testkit.Between(90*time.Second, 90*time.Second), "attempt timed out after 30s (2 attempts)",
 			},
 			"a long wait": {

@@ -158,9 +158,14 @@ func TestClient_IgnoresContentTypeOfJSON(t *testing.T) {
 		for name, answer := range map[string]*testkit.Stub{
 			"no Content-Type": {ContentType: "none", Body: r.good}, "said to be HTML": {ContentType: "text/html", Body: r.good},
 			"said to be text": {
-				ContentType: "text/plain; charset=utf-8", Body: r.good}, "two folded": {ContentType: "application/json, text/json",
-				Body: r.good}, "a kind of JSON": {ContentType: "application/problem+JSON; x=y",
-				Body: r.good}, "space around": {Body: "\r\n " + r.good + "\t\n"},
+				ContentType: "text/plain; charset=utf-8", Body: r.good,
+			}, "two folded": {
+				ContentType: "application/json, text/json",
+				Body:        r.good,
+			}, "a kind of JSON": {
+				ContentType: "application/problem+JSON; x=y",
+				Body:        r.good,
+			}, "space around": {Body: "\r\n " + r.good + "\t\n"},
 		} {
 			t.Run(r.op+"/"+name, func(t *testing.T) {
 				t.Parallel()

@@ -103,11 +103,11 @@ func unmodelled(raw any, t reflect.Type) any {
 	case reflect.Struct:
 		object, _ := raw.(map[string]any)
 		kept := map[string]any{}
-		for i := range t.NumField() {
-			key, omitzero := schema.Key(t.Field(i))
+		for field := range t.Fields() {
+			key, omitzero := schema.Key(field)
 			value, ok := object[key]
 			if ok && (!omitzero || value != nil && value != "") {
-				kept[key] = unmodelled(value, t.Field(i).Type)
+				kept[key] = unmodelled(value, field.Type)
 			}
 		}
 		return kept
@@ -190,8 +190,8 @@ func keepsAll(t testing.TB, raw map[string]any) {
 func filled(v reflect.Value) {
 	switch v.Kind() {
 	case reflect.Struct:
-		for i := range v.NumField() {
-			filled(v.Field(i))
+		for _, field := range v.Fields() {
+			filled(field)
 		}
 	case reflect.Pointer:
 		v.Set(reflect.New(v.Type().Elem()))

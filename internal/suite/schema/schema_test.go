@@ -122,8 +122,7 @@ func enumValues(t testing.TB) map[reflect.Type]map[string]string {
 	all := map[reflect.Type]map[string]string{}
 	for _, r := range schema.Releases(t) {
 		for name, model := range models {
-			for i := range model.NumField() {
-				field := model.Field(i)
+			for field := range model.Fields() {
 				key, _ := schema.Key(field)
 				property := r.Resolve(r.Model(name).Properties[key])
 				enum, ok := enumType(field)

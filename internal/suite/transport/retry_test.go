@@ -79,7 +79,8 @@ func TestRetryPolicy_LongestDurations(t *testing.T) {
 		"MaxElapsed": {unavailable, policy{MaxElapsed: testkit.Forever}, [2]int{4, 4}},
 		"StartupWait": {
 			testkit.Respond(testkit.Reply(503, testkit.JSON, `{"error":"authentik starting"}`)),
-			policy{StartupWait: testkit.Forever, MaxElapsed: -1}, [2]int{300, 600},
+			policy{StartupWait: testkit.Forever, MaxElapsed: -1},
+			[2]int{300, 600},
 		},
 		"MaxAttempts": {
 			unavailable, policy{MaxAttempts: math.MaxInt, MaxDelay: time.Nanosecond, MaxElapsed: -1}, [2]int{101, 101}, // then the budget is spent
@@ -596,36 +597,52 @@ func TestRetryPolicy_StartupWait(t *testing.T) {
 		text     string
 	}{
 		"refused, and never an answer": {
-			steps{testkit.Fail(errRefused)}, policy{}, testkit.Exactly(4), testkit.Backoff(3),
+			steps{testkit.Fail(errRefused)},
+			policy{},
+			testkit.Exactly(4), testkit.Backoff(3),
 			"dial tcp: connect: connection refused (4 attempts)",
 		},
 		"refused after an answer": {
-			steps{success, testkit.Fail(errRefused)}, policy{}, [2]int{31, 60}, testkit.StartupWait,
+			steps{success, testkit.Fail(errRefused)},
+			policy{},
+			[2]int{31, 60},
+			testkit.StartupWait,
 			"dial tcp: connect: connection refused (%d attempts, still starting after 1m0s)",
 		},
 		"refused after an answer, as Windows says it": {
-			steps{success, testkit.Fail(errRefusedByWindows)}, policy{}, [2]int{31, 60}, testkit.StartupWait,
+			steps{success, testkit.Fail(errRefusedByWindows)},
+			policy{},
+			[2]int{31, 60},
+			testkit.StartupWait,
 			"dial tcp: connectex: " + syscall.Errno(10061).Error() + " (%d attempts, still starting after 1m0s)",
 		},
 		"refused after an error": {
-			steps{testkit.RespondStatus(404), testkit.Fail(errRefused)}, policy{StartupWait: 5 * time.Second}, [2]int{3, 5},
+			steps{testkit.RespondStatus(404), testkit.Fail(errRefused)},
+			policy{StartupWait: 5 * time.Second},
+			[2]int{3, 5},
 			testkit.Between(3*time.Second, 5*time.Second),
 			"dial tcp: connect: connection refused (%d attempts, still starting after 5s)",
 		},
 		"refused, and then up": {
-			slices.Concat(steps{success}, times(10, testkit.Fail(errRefused)), steps{success}), policy{}, testkit.Exactly(11),
+			slices.Concat(steps{success}, times(10, testkit.Fail(errRefused)), steps{success}),
+			policy{},
+			testkit.Exactly(11),
 			testkit.Between(10*time.Second, 20*time.Second), "",
 		},
 		"refused, then starting, then up": {
-			slices.Concat(steps{success}, times(5, testkit.Fail(errRefused)), times(5, starting), steps{success}), policy{},
+			slices.Concat(steps{success}, times(5, testkit.Fail(errRefused)), times(5, starting), steps{success}),
+			policy{},
 			testkit.Exactly(11), testkit.Between(10*time.Second, 20*time.Second), "",
 		},
 		"refused, and not waited for": {
-			steps{success, testkit.Fail(errRefused)}, testkit.NoStartupWait, testkit.Exactly(4), testkit.Backoff(3),
+			steps{success, testkit.Fail(errRefused)},
+			testkit.NoStartupWait, testkit.Exactly(4), testkit.Backoff(3),
 			"dial tcp: connect: connection refused (4 attempts)",
 		},
 		"reset after an answer is no start": {
-			steps{success, testkit.Fail(syscall.ECONNRESET)}, policy{}, testkit.Exactly(4), testkit.Backoff(3),
+			steps{success, testkit.Fail(syscall.ECONNRESET)},
+			policy{},
+			testkit.Exactly(4), testkit.Backoff(3),
 			"connection reset by peer (4 attempts)",
 		},
 	} {
@@ -705,24 +722,28 @@ func TestRequestError_HasLastResponse(t *testing.T) {
 		text   string
 	}{
 		"a failure after another": {
-			steps{testkit.RespondStatus(502), testkit.RespondStatus(404)}, 404,
+			steps{testkit.RespondStatus(502), testkit.RespondStatus(404)},
+			404,
 			"404 Not Found: Later. (request " + testkit.RequestID + ", 2 attempts)",
 		},
 		"a success after a failure":     {steps{testkit.RespondStatus(502), success}, 200, ""},
 		"a cut page and then no answer": {steps{cut, testkit.Fail(io.EOF)}, 0, "EOF (4 attempts)"},
 		"a failure and then no answer": {
-			steps{testkit.RespondStatus(502), testkit.Fail(io.EOF)}, 502,
+			steps{testkit.RespondStatus(502), testkit.Fail(io.EOF)},
+			502,
 			"EOF; before that 502 Bad Gateway: Later. (4 attempts)",
 		},
 		"a failure and then a cut page": {
-			steps{testkit.RespondStatus(502), cut}, 200,
+			steps{testkit.RespondStatus(502), cut},
+			200,
 			"unusable answer (200 OK, application/json): pagination.start_index: unexpected EOF (request " + testkit.RequestID + ", 4 attempts)",
 		},
 		"a cut page and then a failure": {
 			steps{cut, testkit.RespondStatus(404)}, 404, "404 Not Found: Later. (request " + testkit.RequestID + ", 2 attempts)",
 		},
 		"a cut page, and then a small one": {
-			steps{cut, testkit.Respond(testkit.Reply(200, testkit.JSON, "{}"))}, 200,
+			steps{cut, testkit.Respond(testkit.Reply(200, testkit.JSON, "{}"))},
+			200,
 			"unusable answer (200 OK, application/json): pagination: missing (request " + testkit.RequestID + ", 2 attempts)",
 		},
 	} {

@@ -154,7 +154,7 @@ func Markdown(t *testing.T, root string) {
 		if err != nil || entry.IsDir() || filepath.Ext(file) != ".md" {
 			return err
 		}
-		text, err := os.ReadFile(file) //nolint:gosec // of this project
+		text, err := os.ReadFile(file)
 		if err != nil {
 			return err
 		}
@@ -169,7 +169,7 @@ func Markdown(t *testing.T, root string) {
 			if to != "" {
 				found = filepath.Join(filepath.Dir(file), filepath.FromSlash(path.Clean(to)))
 			}
-			if _, err := os.Stat(found); err != nil { //nolint:gosec // of this project
+			if _, err := os.Stat(found); err != nil {
 				t.Errorf("%s: %s leads nowhere", file, target)
 			} else if fragment != "" && !hasHeading(t, found, fragment) {
 				t.Errorf("%s: %s: there is no such heading", file, target)
@@ -190,7 +190,7 @@ func Markdown(t *testing.T, root string) {
 // makes them.
 func hasHeading(t *testing.T, file, anchor string) bool {
 	t.Helper()
-	text, err := os.ReadFile(file) //nolint:gosec // of this project
+	text, err := os.ReadFile(file)
 	if err != nil {
 		t.Fatal(err)
 	}
