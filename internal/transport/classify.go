@@ -17,8 +17,7 @@ import (
 // function returns is its own business.
 func bare(err error) error {
 	for err != nil {
-		var token *tokenError
-		if errors.As(err, &token) {
+		if token, ok := errors.AsType[*tokenError](err); ok {
 			return token
 		}
 		var u *url.Error

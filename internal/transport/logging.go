@@ -70,8 +70,7 @@ func (c *call) text(s string) string { return OneLine(c.t.Blot(s), 200) }
 
 // LogText is what a log may have of an error.
 func LogText(err error) string {
-	var token *tokenError
-	if errors.As(err, &token) {
+	if _, ok := errors.AsType[*tokenError](err); ok {
 		return "no token" // what its source says may hold a secret
 	}
 	return err.Error()

@@ -298,8 +298,7 @@ func try(root, dir, pkg string, id int) string {
 		if err == nil {
 			continue
 		}
-		var exit *exec.ExitError
-		if !errors.As(err, &exit) {
+		if _, ok := errors.AsType[*exec.ExitError](err); !ok {
 			log.Fatal(err)
 		}
 		names := failed.FindAllSubmatch(output, -1)
