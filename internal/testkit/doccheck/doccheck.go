@@ -1,5 +1,6 @@
-// Package doccheck tests documentation: that everything exported has some,
-// that what can be called has a checked example, and that links lead somewhere.
+// Package doccheck checks documentation: every exported name has some, every
+// function and method has an example whose output is checked, and links lead
+// somewhere.
 package doccheck
 
 import (
