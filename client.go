@@ -102,8 +102,8 @@ func newClient(urlName, tokenName, baseURL, token string, opts []ClientOption) (
 	cfg.header.Set("User-Agent", strings.TrimSpace(cfg.userAgent+" authentik-go/"+libraryVersion))
 	c.transport, err = transport.New(transport.Config{
 		Base: send, Middleware: cfg.middleware,
-		Token: cfg.tokenFunc, CheckToken: checkToken,
-		Header: cfg.header, Secrets: secrets,
+		Authorize: transport.Bearer(cfg.tokenFunc, checkToken),
+		Header:    cfg.header, Secrets: secrets,
 		Policy: transport.Policy(cfg.policy), Timeout: cfg.timeout,
 		MaxBody: cfg.maxResponseSize, Logger: cfg.logger,
 	})
@@ -114,7 +114,8 @@ func newClient(urlName, tokenName, baseURL, token string, opts []ClientOption) (
 }
 
 // newHTTPTransport is net/http's default one with tighter limits, and with
-// room for as many idle connections as a busy service keeps.
+// room for as many idle connections as a busy service keeps. HTTP/2 pings,
+// because a dead connection would be used until TCP gives up (golang/go#59690).
 func newHTTPTransport() *http.Transport {
 	return &http.Transport{
 		Proxy:                  http.ProxyFromEnvironment,
@@ -122,7 +123,7 @@ func newHTTPTransport() *http.Transport {
 		TLSClientConfig:        &tls.Config{MinVersion: tls.VersionTLS12},
 		TLSHandshakeTimeout:    10 * time.Second,
 		ForceAttemptHTTP2:      true,
-		HTTP2:                  &http.HTTP2Config{SendPingTimeout: 15 * time.Second, PingTimeout: 5 * time.Second}, // golang/go#59690
+		HTTP2:                  &http.HTTP2Config{SendPingTimeout: 15 * time.Second, PingTimeout: 5 * time.Second},
 		MaxIdleConnsPerHost:    32,
 		IdleConnTimeout:        90 * time.Second,
 		MaxResponseHeaderBytes: 1 << 20,

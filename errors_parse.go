@@ -26,11 +26,11 @@ type target struct {
 func (t target) note(r transport.Result) string {
 	switch {
 	case t.page == 0:
-		return r.GaveUp
-	case r.GaveUp == "":
+		return r.StopReason
+	case r.StopReason == "":
 		return fmt.Sprintf("page %d", t.page)
 	default:
-		return fmt.Sprintf("page %d, %s", t.page, r.GaveUp)
+		return fmt.Sprintf("page %d, %s", t.page, r.StopReason)
 	}
 }
 
@@ -38,14 +38,14 @@ func (t target) note(r transport.Result) string {
 func (c *Client) outcome(t target, r transport.Result, response *Response) error {
 	var err error
 	var answer *APIError
-	if a := r.Answer; a != nil && !a.OK() {
-		answer, err = newAPIError(t, a, r, c.transport.Blot)
+	if a := r.Answer; a != nil && !a.OK {
+		answer, err = newAPIError(t, a, r, c.transport.Redact)
 	}
 	switch {
-	case r.Judged:
-		err = newDecodeError(t, r.Answer, r, c.transport.Blot)
+	case r.DecodeFailed:
+		err = newDecodeError(t, r.Answer, r, c.transport.Redact)
 	case r.Err != nil:
-		err = &RequestError{t.op, t.method, t.path, r.Attempts, quiet(r.Err, c.transport.Blot), answer, t.note(r)}
+		err = &RequestError{t.op, t.method, t.path, r.Attempts, quiet(r.Err, c.transport.Redact), answer, t.note(r)}
 	}
 	if response != nil {
 		*response = Response{Attempts: r.Attempts}

@@ -2,9 +2,9 @@ package transport
 
 import "sync"
 
-// A retry costs 5 tokens, a success brings 1 back: a client whose server is
-// down stops adding its retries to the load, and one with the odd failure
-// never notices.
+// A retry costs 5 tokens, and a success returns 1. So a client whose server is
+// down stops adding its retries to the load, and one with a rare failure never
+// notices.
 const (
 	budgetSize    = 500
 	budgetRetry   = 5
@@ -16,7 +16,7 @@ type budget struct {
 	tokens int
 }
 
-// take pays for a retry, if it can be paid for.
+// take pays for a retry, and reports whether there were tokens enough.
 func (b *budget) take() bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()

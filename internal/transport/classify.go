@@ -12,10 +12,10 @@ import (
 	"syscall"
 )
 
-// bare takes off the *url.Error that an http.Client puts on, ours or a
-// middleware's, with all that is around it: it prints the query. What a token
-// function returns is its own business.
-func bare(err error) error {
+// unwrapURLError returns the cause of the *url.Error that an http.Client of a
+// middleware adds, without everything around it, because it prints the query.
+// The error of a token function stays as it is.
+func unwrapURLError(err error) error {
 	for err != nil {
 		if token, ok := errors.AsType[*tokenError](err); ok {
 			return token
@@ -29,8 +29,18 @@ func bare(err error) error {
 	return nil
 }
 
-// permanent reports whether an attempt's error will come again every time.
-// Anything unknown may pass: net/http has no list of its errors.
+// namesScheme returns http.ErrSchemeMismatch, as http.Client does, where TLS met
+// a server that speaks plain HTTP.
+func namesScheme(err error) error {
+	var record tls.RecordHeaderError
+	if errors.As(err, &record) && string(record.RecordHeader[:]) == "HTTP/" {
+		return http.ErrSchemeMismatch
+	}
+	return err
+}
+
+// permanent reports whether every attempt will fail with the same error. An
+// unknown error may pass, because net/http has no list of its errors.
 func permanent(err error) bool {
 	var (
 		token       *tokenError
@@ -67,16 +77,25 @@ func permanent(err error) bool {
 	return false
 }
 
-// nothingSent reports whether the attempt ended before there was a connection.
+// nothingSent reports whether an error proves that the request was not sent:
+// there was no token, no connection, or no TLS.
 func nothingSent(err error) bool {
-	var op *net.OpError
-	return errors.As(err, &op) && (op.Op == "dial" || op.Op == "proxyconnect")
+	var (
+		token       *tokenError
+		op          *net.OpError
+		dns         *net.DNSError
+		certificate *tls.CertificateVerificationError
+		record      tls.RecordHeaderError
+	)
+	return errors.As(err, &token) || errors.As(err, &dns) ||
+		errors.As(err, &op) && (op.Op == "dial" || op.Op == "proxyconnect") ||
+		errors.As(err, &certificate) || errors.As(err, &record) || errors.Is(err, http.ErrSchemeMismatch)
 }
 
 func refused(err error) bool {
 	return errors.Is(err, syscall.ECONNREFUSED) || errors.Is(err, wsaECONNREFUSED)
 }
 
-// wsaECONNREFUSED is Windows's, where syscall.ECONNREFUSED is a number that no
-// call returns.
+// wsaECONNREFUSED is the number that Windows returns. Its syscall.ECONNREFUSED
+// is an invented one.
 const wsaECONNREFUSED = syscall.Errno(10061) //nolint:errname // what Windows calls it

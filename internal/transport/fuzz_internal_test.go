@@ -17,8 +17,9 @@ import (
 func FuzzRetryAfter(f *testing.F) {
 	now := time.Date(2026, 11, 24, 12, 0, 0, 0, time.UTC)
 	for _, seed := range []string{
-		"5", "0", " 7 ", "1.5", "-5", "86400", "9223372037", "9223372036854775807", "99999999999999999999", "Fri, 31 Dec 2099 23:59:59 GMT",
-		"Sunday, 06-Nov-94 08:49:37 GMT", "Sun Nov  6 08:49:37 1994", "NaN", "Inf", "0x10", "1e3", ".", "..", "", "5, 6", "+5", "1_0",
+		"5", "0", " 7 ", "1.5", "-5", "86400", "9223372037", "9223372036854775807", "99999999999999999999",
+		"Fri, 31 Dec 2099 23:59:59 GMT", "Sunday, 06-Nov-94 08:49:37 GMT", "Sun Nov  6 08:49:37 1994",
+		"NaN", "Inf", "0x10", "1e3", ".", "..", "", "5, 6", "+5", "1_0",
 	} {
 		f.Add(seed, "")
 		f.Add("3", seed)
@@ -46,7 +47,9 @@ func FuzzRetryAfter(f *testing.F) {
 // allowed, says all of a text that could be printed as it was, and is a
 // beginning of what a higher limit would give.
 func FuzzOneLine(f *testing.F) {
-	for _, seed := range []string{"plain", "a\nb", "\x1b[31m", "\xff\xfe", "\u202e", "é", "\u2028", "😀", strings.Repeat("é", 20), "\x00\x7f", `\n`} {
+	for _, seed := range []string{
+		"plain", "a\nb", "\x1b[31m", "\xff\xfe", "\u202e", "é", "\u2028", "😀", strings.Repeat("é", 20), "\x00\x7f", `\n`,
+	} {
 		f.Add(seed, 16)
 	}
 	f.Fuzz(func(t *testing.T, text string, limit int) {

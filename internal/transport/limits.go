@@ -6,16 +6,17 @@ import (
 	"math"
 )
 
-// MaxErrorBody is what is read of an error's body: enough for any message,
-// and for a connection to be used again after an ordinary HTML page.
+// MaxErrorBody bounds what is read of an error's body. It is enough for any
+// message, and for a connection to be reused after an ordinary HTML page.
 const MaxErrorBody = 64 << 10
 
-// readBody reads at most limit bytes (and one, to see that there are more).
-// What was read comes with the error. size is what the server says, or -1.
+// readBody reads at most limit bytes, and one more to see that there are more.
+// It returns what it has read with the error, too. size is the Content-Length,
+// or -1.
 func readBody(r io.Reader, size, limit int64) ([]byte, error) {
 	limit = min(limit, math.MaxInt64-1)
-	// One more than said, so that the last Read can return io.EOF; and no
-	// more than 1 MiB on the server's word alone.
+	// One more than size, so that the last Read can return io.EOF, and no more
+	// than 1 MiB on the server's word alone.
 	buf := make([]byte, 0, min(max(size, 511), limit, 1<<20)+1)
 	for {
 		n, err := r.Read(buf[len(buf):min(int64(cap(buf)), limit+1)])
@@ -30,8 +31,8 @@ func readBody(r io.Reader, size, limit int64) ([]byte, error) {
 			return buf, err
 		}
 		if len(buf) == cap(buf) {
-			// Twice as large: append's quarter would cost a bomb's size five
-			// times over. And no larger than can be of use: three times in all.
+			// Twice as large, because append's quarter would cost the size of a
+			// bomb five times over, but no larger than the limit.
 			buf = append(make([]byte, 0, min(2*int64(cap(buf)), limit+1)), buf...)
 		}
 	}

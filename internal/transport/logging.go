@@ -9,12 +9,12 @@ import (
 	"time"
 )
 
-// loggedQuery are the parameters whose values may be logged; of any other,
-// only the name is: a search may be for a person.
+// loggedQuery lists the parameters whose values may be logged. Of any other
+// only the name is, because a search may be for a person.
 var loggedQuery = []string{"page", "page_size", "ordering"}
 
-// logAttempt writes what came of an attempt (Debug) and that there will be
-// another one (Warn). Only what is named here is ever logged.
+// logAttempt logs the outcome of an attempt (Debug), and that another one
+// follows (Warn). Nothing else is ever logged: no body, of neither direction.
 func (c *call) logAttempt(o outcome) {
 	log, now := c.t.log, time.Now()
 	if log == nil {
@@ -44,7 +44,7 @@ func (c *call) logAttempt(o outcome) {
 			slog.Duration("took", now.Sub(c.began)),
 		)...)
 	}
-	if c.again {
+	if c.retry {
 		message := "authentik: retry"
 		if c.comingBack(o) {
 			message = "authentik: waiting for the server to start"
@@ -53,10 +53,11 @@ func (c *call) logAttempt(o outcome) {
 	}
 }
 
-// errorText is that of the network; what is wrong with an answer may quote it.
+// errorText returns a network error's text. The text of an invalid response may
+// quote the response, and is not logged.
 func (c *call) errorText(o outcome) string {
 	switch {
-	case !o.judged, errors.Is(o.err, ErrTooLarge):
+	case !o.decodeFailed, errors.Is(o.err, ErrTooLarge):
 		return c.text(LogText(o.err))
 	case errors.Is(o.err, io.ErrUnexpectedEOF):
 		return "cut off"
@@ -65,19 +66,19 @@ func (c *call) errorText(o outcome) string {
 	}
 }
 
-// text is foreign, fit for a record whatever its handler does.
-func (c *call) text(s string) string { return OneLine(c.t.Blot(s), 200) }
+// text makes a server's text fit for a record, whatever the handler does.
+func (c *call) text(s string) string { return OneLine(c.t.Redact(s), 200) }
 
-// LogText is what a log may have of an error.
+// LogText returns the text of an error that may be logged.
 func LogText(err error) string {
 	if _, ok := errors.AsType[*tokenError](err); ok {
-		return "no token" // what its source says may hold a secret
+		return "no token" // the text of its source may hold a secret
 	}
 	return err.Error()
 }
 
 func safeQuery(raw string) string {
-	query, _ := url.ParseQuery(raw) // what is malformed, which ours is not, is left out
+	query, _ := url.ParseQuery(raw) // a malformed part, which ours never has, is left out
 	for name, values := range query {
 		if !slices.Contains(loggedQuery, name) {
 			for i := range values {

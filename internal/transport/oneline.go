@@ -6,8 +6,8 @@ import (
 	"unicode/utf8"
 )
 
-// OneLine makes foreign text fit for a line of a log or an error: what cannot
-// be printed is escaped, and what is over limit bytes is cut off.
+// OneLine makes a server's text fit for one line of a log or an error. It
+// escapes what cannot be printed, and truncates after limit bytes.
 func OneLine(s string, limit int) string {
 	var b strings.Builder
 	for len(s) > 0 {

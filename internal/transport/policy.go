@@ -1,6 +1,7 @@
 package transport
 
 import (
+	"context"
 	"math"
 	"math/rand/v2"
 	"net/http"
@@ -9,8 +10,8 @@ import (
 	"time"
 )
 
-// Policy says when to try again. Zero is the default, a negative duration
-// means none; the public RetryPolicy documents each.
+// Policy configures retries. Zero is the default, and a negative duration means
+// none. The public RetryPolicy documents each field.
 type Policy struct {
 	MaxAttempts   int
 	BaseDelay     time.Duration
@@ -20,8 +21,8 @@ type Policy struct {
 	MaxElapsed    time.Duration
 }
 
-// WithDefaults resolves zero and negative values: what is 0 afterwards is
-// none of that duration; a MaxElapsed of 0 is no bound.
+// WithDefaults resolves zero and negative values. A duration that is 0
+// afterwards means none, and a MaxElapsed of 0 is no bound.
 func (p Policy) WithDefaults() Policy {
 	if p.MaxAttempts == 0 {
 		p.MaxAttempts = 4
@@ -44,8 +45,19 @@ func (p Policy) WithDefaults() Policy {
 	return p
 }
 
-// backoff is the wait before retry n (from 0): full jitter, because clients
-// that fail together and wait alike come back together.
+// deadline returns the end of a call that begins now, zero if it has none.
+func (p Policy) deadline(ctx context.Context) time.Time {
+	if deadline, ok := ctx.Deadline(); ok {
+		return deadline
+	}
+	if p.MaxElapsed == 0 {
+		return time.Time{}
+	}
+	return time.Now().Add(p.MaxElapsed)
+}
+
+// backoff returns the wait before retry n (from 0). It has full jitter, because
+// clients that fail together and wait alike come back together.
 func (p Policy) backoff(n, status int) time.Duration {
 	if status == http.StatusTooManyRequests {
 		n++
@@ -57,12 +69,12 @@ func (p Policy) backoff(n, status int) time.Duration {
 	return jitter(min(delay, p.MaxDelay))
 }
 
-// jitter is uniform from 0 to d.
+// jitter returns a random duration, uniform from 0 to d.
 func jitter(d time.Duration) time.Duration {
 	return rand.N(plus(d, 1)) //nolint:gosec // waits need no cryptography
 }
 
-// plus adds what is not negative. The longest wait there is must not become,
+// plus adds durations that are not negative. The longest wait must not become,
 // by overflow, none at all.
 func plus(a, b time.Duration) time.Duration {
 	if b > math.MaxInt64-a {
@@ -71,9 +83,10 @@ func plus(a, b time.Duration) time.Duration {
 	return a + b
 }
 
-// retryStatus is what may pass by itself: timeouts, throttling, failures of
-// the server and of the proxies in front (520 to 524 are Cloudflare's). The
-// other 5xx tell what the server cannot do, and 4xx what the caller did.
+// retryStatus reports a status that may pass by itself: timeouts, throttling,
+// failures of the server and of the proxies in front (520 to 524 are
+// Cloudflare's). The other 5xx are about the server's abilities, and 4xx about
+// the request.
 func retryStatus(status int) bool {
 	switch status {
 	case http.StatusRequestTimeout, http.StatusTooManyRequests, http.StatusInternalServerError,
@@ -84,13 +97,13 @@ func retryStatus(status int) bool {
 	}
 }
 
-// heeded reports whether Retry-After is waited for with this status.
-func heeded(status int) bool {
+// honorsRetryAfter reports whether Retry-After counts with this status.
+func honorsRetryAfter(status int) bool {
 	return status == http.StatusTooManyRequests || status == http.StatusServiceUnavailable
 }
 
-// retryAfter reads the Retry-After header: seconds or a date, the later one
-// if there are several, 0 if there is none that makes sense or it is past.
+// retryAfter returns the Retry-After header, which has seconds or a date: the
+// longer one of several, 0 if there is none that is valid and in the future.
 func retryAfter(header http.Header, now time.Time) time.Duration {
 	var longest time.Duration
 	for _, value := range header.Values("Retry-After") {

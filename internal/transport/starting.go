@@ -7,37 +7,42 @@ import (
 	"strings"
 )
 
-// Starting reports whether an answer is authentik's router saying that the
-// backend is coming back, as it does for 6 to 30 seconds at every restart: as
-// a text or as the value of "error", with status 502 (up to 2025.8), 200
-// (2025.10.0) or 503 (since). It is the whole body, so that a page in which
-// some title says so is still a page.
+// Starting reports whether a response is authentik's router saying that its
+// backend is coming back. It does so for 6 to 30 seconds at every restart, as a
+// text or as the value of "error", with status 502 (up to 2025.8), 200
+// (2025.10.0) or 503 (since).
 func Starting(status int, body []byte) bool {
 	switch status {
 	case http.StatusOK, http.StatusBadGateway, http.StatusServiceUnavailable:
 	default:
 		return false
 	}
-	if len(body) > 4<<10 || !bytes.Contains(body, []byte(startingWords)) && !bytes.Contains(body, []byte(failedWords)) {
-		return false // as nearly always, and then without the cost of decoding
-	}
-	body = bytes.TrimSpace(body)
-	if bytes.HasPrefix(body, []byte("{")) {
-		var object map[string]any
-		if json.Unmarshal(body, &object) != nil || len(object) != 1 {
-			return false
-		}
-		text, _ := object["error"].(string)
-		return startingText(text)
-	}
-	return startingText(string(body))
+	text := routerText(body)
+	return strings.TrimSuffix(text, "...") == startingWords ||
+		strings.HasPrefix(text, failedWords) && !strings.HasSuffix(text, tooLargeWords)
 }
 
 const (
 	startingWords = "authentik starting" // with "..." after it in older releases
 	failedWords   = "failed to connect to authentik backend:"
+	tooLargeWords = " http: request body too large"
 )
 
-func startingText(text string) bool {
-	return strings.TrimSuffix(text, "...") == startingWords || strings.HasPrefix(text, failedWords)
+// routerText returns what authentik's router says, "" if the body is not the
+// router's. The text must be the whole body, so that a page in which some
+// title says the same is still a page.
+func routerText(body []byte) string {
+	if len(body) > 4<<10 || !bytes.Contains(body, []byte(startingWords)) && !bytes.Contains(body, []byte(failedWords)) {
+		return "" // as nearly always, and then without the cost of decoding
+	}
+	body = bytes.TrimSpace(body)
+	if !bytes.HasPrefix(body, []byte("{")) {
+		return string(body)
+	}
+	var object map[string]any
+	if json.Unmarshal(body, &object) != nil || len(object) != 1 {
+		return ""
+	}
+	text, _ := object["error"].(string)
+	return text
 }

@@ -1,16 +1,23 @@
-// Package transport sends requests and brings back whole answers: retries,
-// waits, limits, the token and the log. It knows HTTP and no model.
+// Package transport sends requests and returns whole responses. It retries,
+// waits, limits, authenticates and logs. It knows HTTP and no model.
 //
-// A request's way: Do → go-retryablehttp's loop → attempt (timeout, log) →
-// the caller's middleware → auth → the caller's or our http.Transport. The
-// body is read and judged inside the loop, so that a cut one is tried again.
+// A request passes through these, in this order:
+//
+//	Transport.Do   one call with all its attempts
+//	loop           repeats attempts (loop.go, go-retryablehttp)
+//	call.attempt   one request and its whole response (attempt.go)
+//	middleware     the caller's
+//	authorize      sets the credentials (auth.go)
+//	Config.Base    the caller's http.RoundTripper, or ours
+//
+// After each attempt, call.decide records the outcome and chooses between
+// another attempt and the result (retry.go).
 package transport
 
 import (
 	"context"
 	"errors"
 	"log/slog"
-	"math"
 	"net/http"
 	"net/url"
 	"slices"
@@ -20,37 +27,53 @@ import (
 	"github.com/hashicorp/go-retryablehttp"
 )
 
-// RequestIDHeader is on every answer of authentik's backend, and on none of
+// RequestIDHeader is on every response of authentik's backend, and on none of
 // the router in front of it.
 const RequestIDHeader = "X-Authentik-Id"
 
 var (
-	// ErrAttemptTimeout is an attempt that took too long, as opposed to the
-	// caller's own deadline.
+	// ErrAttemptTimeout reports an attempt that exceeded its own timeout, as
+	// opposed to the caller's deadline.
 	ErrAttemptTimeout = errors.New("attempt timed out")
-	// ErrTooLarge is a body above the limit.
+	// ErrTooLarge reports a body above the limit.
 	ErrTooLarge = errors.New("response too large")
+
+	errNoAttempt = errors.New("no attempt was made")
 )
 
-// Config is what a Transport is made of. Everything is validated already.
+// Config configures a Transport. The caller has validated all of it.
 type Config struct {
-	Base       http.RoundTripper
-	Middleware []func(http.RoundTripper) http.RoundTripper // the first one sees a request first
-	Token      func(context.Context) (string, error)
-	CheckToken func(string) error
-	Header     http.Header // set on every request
-	Secrets    []string    // values that no error may repeat, the token aside
-	Policy     Policy
-	Timeout    time.Duration // of one attempt
-	MaxBody    int64         // of a 2xx
-	Logger     *slog.Logger  // nil is silent
+	Base http.RoundTripper
+	// Middleware wraps Base. The first one sees a request first.
+	Middleware []func(http.RoundTripper) http.RoundTripper
+	// Authorize sets the headers that authenticate an attempt, such as
+	// Authorization or Cookie. The middleware does not see them. Authorize
+	// calls secret with each value that no error and no log may repeat. Its
+	// error ends the call: nothing was sent. nil sends no credentials.
+	Authorize func(req *http.Request, secret func(string)) error
+	// Received gets every response before anything else does, so that it can
+	// keep cookies: 3xx and errors too. It must not read the body. It calls
+	// secret as Authorize does. nil is allowed.
+	Received func(resp *http.Response, secret func(string))
+	// Header is set on every request.
+	Header http.Header
+	// Secrets are further values that no error and no log may repeat.
+	Secrets []string
+	Policy  Policy
+	// Timeout bounds one attempt.
+	Timeout time.Duration
+	// MaxBody bounds the body of a success, in bytes.
+	MaxBody int64
+	// Logger logs attempts. nil logs nothing.
+	Logger *slog.Logger
 }
 
-// Transport is safe for concurrent use.
+// Transport sends requests. It is safe for concurrent use.
 type Transport struct {
+	loop     *retryablehttp.Client
 	chain    http.RoundTripper
 	header   func() http.Header // a closure, because values may be secrets
-	blot     func(string) string
+	secrets  *secrets
 	policy   Policy
 	timeout  time.Duration
 	maxBody  int64
@@ -59,19 +82,20 @@ type Transport struct {
 	answered atomic.Bool // the server has answered this client before
 }
 
-// New makes a Transport. Its only error is middleware that returns nil.
+// New returns a Transport. It fails only if a middleware returns nil.
 func New(cfg Config) (*Transport, error) {
-	remember, blot := newSecrets(cfg.Secrets)
-	chain := authenticate(cfg.Base, cfg.Token, cfg.CheckToken, remember)
+	known := newSecrets(cfg.Secrets)
+	chain := authorize(cfg, known.remember)
 	for _, wrap := range slices.Backward(cfg.Middleware) {
 		if chain = wrap(chain); chain == nil {
 			return nil, errors.New("the function returns nil")
 		}
 	}
 	return &Transport{
+		loop:    newLoop(),
 		chain:   chain,
 		header:  cfg.Header.Clone,
-		blot:    blot,
+		secrets: known,
 		policy:  cfg.Policy.WithDefaults(),
 		timeout: cfg.Timeout,
 		maxBody: cfg.MaxBody,
@@ -80,85 +104,81 @@ func New(cfg Config) (*Transport, error) {
 	}, nil
 }
 
-// Blot takes the token and the other secrets out of a server's text.
-func (t *Transport) Blot(text string) string { return t.blot(text) }
+// Redact replaces the credentials and the other secrets in a text.
+func (t *Transport) Redact(text string) string { return t.secrets.redact(text) }
+
+// Remember adds a value that no error and no log may repeat from now on.
+func (t *Transport) Remember(secret string) { t.secrets.remember(secret) }
 
 // Request is one operation.
 type Request struct {
-	Op          string
+	Op          string // for logs
 	Method      string
 	URL         url.URL
-	ContentType string
-	Body        []byte
-	// Repeatable requests are retried although the server may have executed
-	// them.
+	ContentType string // of Body; "" sets no header
+	// Body is never logged.
+	Body []byte
+	// Repeatable allows another attempt after one that the server may have
+	// executed. Without it, only failures that prove that nothing was executed
+	// are retried.
 	Repeatable bool
-	// Decode reads a 2xx; its error ends the call. An error that Is
-	// io.ErrUnexpectedEOF is a body that was cut off, and is retried.
+	// Accept lists statuses other than 2xx that are a success. No redirect is
+	// followed, whether its status is listed or not.
+	Accept []int
+	// Decode reads a success. Its error ends the call, but for one that Is
+	// io.ErrUnexpectedEOF: a truncated body, which is retried.
 	Decode func(*Answer) error
 }
 
-// Answer is a response, read to its end (or, if it is an error's, to 64 KiB).
+// changes reports whether a request may change the server's state.
+func (r *Request) changes() bool {
+	return r.Method != http.MethodGet && r.Method != http.MethodHead
+}
+
+// Answer is a response that has been read to its end, or to 64 KiB if it is
+// not a success.
 type Answer struct {
 	StatusCode int
 	Header     http.Header
 	Body       []byte
-	Starting   bool          // the server says that it is coming back
-	RetryAfter time.Duration // as sent; 0 if there was none
+	// OK reports a 2xx or an accepted status. A starting server is not OK.
+	OK bool
+	// Starting reports a server that says that it is coming back.
+	Starting bool
+	// Crashed reports a 405 by which authentik answers a write that crashed,
+	// or one to an unknown path: see crashed.
+	Crashed bool
+	// RetryAfter is the delay that the server requires, 0 if there is none.
+	RetryAfter time.Duration
 }
-
-// OK reports whether the answer is what was asked for, as far as HTTP goes.
-func (a *Answer) OK() bool { return a.StatusCode/100 == 2 && !a.Starting }
 
 // Result is how a call ended.
 type Result struct {
-	Answer   *Answer // the last one, nil if there was none
+	// Answer is the last one, nil if there was none.
+	Answer   *Answer
 	Attempts int
-	// Err is nil if the last attempt brought Answer and Judge took it, or if
-	// Answer is an error's.
-	Err    error
-	Judged bool   // Err is about Answer: Judge refused it, or it is too large
-	GaveUp string // why it was not tried again, where Answer and Err do not tell
+	// Err is nil if Decode accepted Answer, or if Answer is not OK and its
+	// status says it all.
+	Err error
+	// DecodeFailed reports that Err is about Answer: Decode rejected it, or
+	// its body is too large.
+	DecodeFailed bool
+	// StopReason says why there was no further attempt, where neither Answer
+	// nor Err shows it.
+	StopReason string
+	// PerhapsDone reports that the server may have executed an attempt whose
+	// outcome is unknown. It is never set for GET and HEAD. With it, a 404 on
+	// a DELETE means that an earlier attempt has deleted the object.
+	PerhapsDone bool
 }
 
 // Do sends a request until there is a result.
 func (t *Transport) Do(ctx context.Context, req Request) Result {
-	c := &call{t: t, req: req, ctx: ctx}
-	if c.result.Err = c.ended(); c.result.Err != nil {
-		return c.result
+	c := &call{t: t, req: req, ctx: ctx, result: Result{Err: errNoAttempt}}
+	if err := c.ended(); err != nil {
+		return Result{Err: err}
 	}
-	if deadline, ok := ctx.Deadline(); ok {
-		c.deadline = deadline
-	} else if t.policy.MaxElapsed > 0 {
-		c.deadline = time.Now().Add(t.policy.MaxElapsed)
-	}
-	r, err := retryablehttp.FromRequest((&http.Request{
-		Method: req.Method, URL: &c.req.URL, Host: req.URL.Host, Header: http.Header{},
-		Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
-	}).WithContext(ctx))
-	if err == nil && req.Body != nil {
-		err = r.SetBody(req.Body)
-	}
-	if err != nil { // of a reader; bytes do not fail
-		c.result.Err = err
-		return c.result
-	}
-	r.SetResponseHandler(c.handle)
-	c.loop = retryablehttp.Client{
-		// A RoundTripper a call, over one shared chain. As it has no
-		// CloseIdleConnections, go-retryablehttp, which calls that after every
-		// failure, does not empty the pool that all calls share.
-		HTTPClient:   &http.Client{Transport: c},
-		RetryMax:     math.MaxInt, // our own counters end the loop
-		CheckRetry:   c.checkRetry,
-		Backoff:      func(_, _ time.Duration, _ int, _ *http.Response) time.Duration { return c.wait },
-		ErrorHandler: retryablehttp.PassthroughErrorHandler,
-	}
-	// settle has recorded the outcome, but for one that only the loop sees:
-	// the caller's context ended during a wait.
-	_, _ = c.loop.Do(r) //nolint:bodyclose // handle has closed it
-	if c.again {
-		c.result.Err, c.result.Judged = c.ended(), false
-	}
+	c.deadline = t.policy.deadline(ctx)
+	c.repeat()
 	return c.result
 }

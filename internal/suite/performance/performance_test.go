@@ -275,7 +275,7 @@ func TestBindingsRetrieve_TakesFewAllocations(t *testing.T) { //nolint:parallelt
 			_, err := ak.BindingsRetrieve(t.Context(), binding.PK)
 			return err
 		})
-		assert.LessOrEqual(t, library, bare+45, version)
+		assert.LessOrEqual(t, library, bare+40, version)
 	}
 }
 

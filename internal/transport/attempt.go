@@ -1,0 +1,190 @@
+package transport
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptrace"
+	"sync/atomic"
+	"time"
+)
+
+// call is the state of one Do.
+type call struct {
+	t        *Transport
+	req      Request
+	ctx      context.Context //nolint:containedctx // a call lives as long as Do
+	deadline time.Time       // the caller's, or MaxElapsed's; zero is none
+
+	// over all attempts
+	tries      int       // attempts that count against MaxAttempts
+	timeouts   int       // attempts that timed out
+	startingBy time.Time // until when a starting server is polled
+
+	// of the last attempt
+	began  time.Time
+	retry  bool          // another one follows
+	wait   time.Duration // before it
+	result Result
+}
+
+// outcome is how one attempt ended: with an answer, or an error, or both where
+// the error is about the answer.
+type outcome struct {
+	answer       *Answer
+	err          error
+	decodeFailed bool // err is about answer
+	unsent       bool // no byte of the request left this client
+}
+
+// attempt sends the request once, reads the whole response, and decodes a
+// success. Its timeout covers all of that.
+func (c *call) attempt() outcome {
+	c.began = time.Now()
+	c.result.Attempts++
+	timeout := c.t.timeout
+	if !c.deadline.IsZero() {
+		timeout = min(timeout, c.deadline.Sub(c.began))
+	}
+	ctx, cancel := context.WithTimeoutCause(c.ctx, timeout, ErrAttemptTimeout)
+	defer cancel()
+	var conn *connection
+	if c.req.changes() {
+		conn = &connection{}
+		ctx = httptrace.WithClientTrace(ctx, conn.trace())
+	}
+
+	resp, err := send(c.t.chain, c.newRequest(ctx))
+	if err != nil {
+		err = c.timedOut(ctx, err)
+		return outcome{err: err, unsent: conn.unused(err)}
+	}
+	defer resp.Body.Close() //nolint:errcheck // the body has been read
+	c.t.answered.Store(true)
+
+	a, err := c.read(resp)
+	err = c.timedOut(ctx, err)
+	switch {
+	case errors.Is(err, ErrTooLarge) && a.OK:
+		a.Body = nil
+		return outcome{answer: a, err: err, decodeFailed: true}
+	case err != nil && a.OK:
+		return outcome{err: err}
+	case a.OK:
+		err = c.req.Decode(a)
+		return outcome{answer: a, err: err, decodeFailed: err != nil}
+	case a.mayPass() && errors.Is(err, ErrAttemptTimeout):
+		return outcome{answer: a, err: err}
+	default:
+		// The status decides: an error's body that is truncated or too large is
+		// no reason to lose it.
+		return outcome{answer: a}
+	}
+}
+
+// newRequest returns the request of one attempt, with headers of its own, which
+// middleware may change.
+func (c *call) newRequest(ctx context.Context) *http.Request {
+	req := (&http.Request{
+		Method: c.req.Method, URL: &c.req.URL, Host: c.req.URL.Host, Header: c.t.header(),
+		Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
+	}).WithContext(ctx)
+	if c.req.ContentType != "" {
+		req.Header.Set("Content-Type", c.req.ContentType)
+	}
+	if body := c.req.Body; len(body) > 0 {
+		req.ContentLength = int64(len(body))
+		// For net/http, which sends a request again that found its connection
+		// closed before a byte was written.
+		req.GetBody = func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(body)), nil }
+		req.Body, _ = req.GetBody()
+	}
+	return req
+}
+
+// send makes sure that there is either a response with a body, or an error.
+func send(chain http.RoundTripper, req *http.Request) (*http.Response, error) {
+	resp, err := chain.RoundTrip(req)
+	switch {
+	case err != nil:
+		if resp != nil && resp.Body != nil {
+			_ = resp.Body.Close()
+		}
+		return nil, namesScheme(err)
+	case resp == nil:
+		return nil, errors.New("a RoundTripper returned neither a response nor an error")
+	case resp.Body == nil:
+		resp.Body = http.NoBody
+	}
+	return resp, nil
+}
+
+// read reads the body as far as the status allows. The Answer is never nil.
+func (c *call) read(resp *http.Response) (*Answer, error) {
+	success := c.accepts(resp.StatusCode)
+	limit := int64(MaxErrorBody)
+	if success {
+		limit = c.t.maxBody
+	}
+	body, err := readBody(resp.Body, resp.ContentLength, limit)
+	a := &Answer{
+		StatusCode: resp.StatusCode, Header: resp.Header, Body: body,
+		Starting:   err == nil && Starting(resp.StatusCode, body),
+		Crashed:    err == nil && c.req.changes() && crashed(resp, body),
+		RetryAfter: retryAfter(resp.Header, time.Now()),
+	}
+	a.OK = success && !a.Starting
+	return a, err
+}
+
+// timedOut returns ErrAttemptTimeout in place of the error that it caused.
+func (c *call) timedOut(ctx context.Context, err error) error {
+	if err == nil || context.Cause(ctx) != ErrAttemptTimeout { //nolint:errorlint // the cause that attempt gave
+		return err
+	}
+	c.timeouts++
+	return fmt.Errorf("%w after %v", ErrAttemptTimeout, time.Since(c.began).Round(time.Millisecond))
+}
+
+// ended returns the error of the caller's context, nil while it has none. A
+// dialer with the same deadline may notice the end before the context does.
+func (c *call) ended() error {
+	err := c.ctx.Err()
+	if deadline, ok := c.ctx.Deadline(); err == nil && ok && !time.Now().Before(deadline) {
+		return context.DeadlineExceeded
+	}
+	// Without err, the context may yet end before the cause is looked at.
+	if cause := context.Cause(c.ctx); err != nil && cause != err { //nolint:errorlint // is it the very same value?
+		return &endedError{err, cause}
+	}
+	return err
+}
+
+// endedError is a context's error with the cause that its canceler gave.
+type endedError struct{ err, cause error }
+
+func (e *endedError) Error() string   { return e.err.Error() + ": " + e.cause.Error() }
+func (e *endedError) Unwrap() []error { return []error{e.err, e.cause} }
+
+// connection records whether http.Transport had a connection for a request. A
+// request that wanted one and never had it was not sent, whatever the error is.
+type connection struct{ wanted, had atomic.Bool }
+
+func (c *connection) trace() *httptrace.ClientTrace {
+	return &httptrace.ClientTrace{
+		GetConn: func(string) { c.wanted.Store(true) },
+		GotConn: func(httptrace.GotConnInfo) { c.had.Store(true) },
+	}
+}
+
+// unused reports whether nothing was sent. Without a trace, and with a
+// RoundTripper that is no http.Transport, only the error can tell.
+func (c *connection) unused(err error) bool {
+	if c == nil || !c.wanted.Load() {
+		return nothingSent(err)
+	}
+	return !c.had.Load()
+}

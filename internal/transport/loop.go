@@ -1,0 +1,58 @@
+package transport
+
+import (
+	"context"
+	"math"
+	"net/http"
+	"time"
+
+	"github.com/hashicorp/go-retryablehttp"
+)
+
+// The loop is go-retryablehttp's, and this file is all that knows of it. The
+// project was asked to use it, and its users know it. It repeats an attempt,
+// waits between two of them on a timer, and ends a wait when the context ends.
+// Everything else is decided here, because its own rules lose the body of the
+// last response, retry what cannot succeed, repeat writes, and log URLs.
+//
+// Each attempt is a RoundTrip that reads the whole response, decides what
+// follows, and returns an empty one. So the loop sees neither bodies, redirects
+// nor errors, has no reason to close idle connections, and only does as
+// call.retry and call.wait say.
+func newLoop() *retryablehttp.Client {
+	return &retryablehttp.Client{
+		HTTPClient: &http.Client{Transport: roundTripper(func(req *http.Request) (*http.Response, error) {
+			c := callOf(req.Context())
+			c.decide(c.attempt())
+			return &http.Response{StatusCode: http.StatusOK, Body: http.NoBody, Request: req}, nil
+		})},
+		RetryMax: math.MaxInt,
+		CheckRetry: func(ctx context.Context, _ *http.Response, _ error) (bool, error) {
+			return callOf(ctx).retry, nil
+		},
+		Backoff: func(_, _ time.Duration, _ int, resp *http.Response) time.Duration {
+			return callOf(resp.Request.Context()).wait
+		},
+		ErrorHandler: retryablehttp.PassthroughErrorHandler,
+	}
+}
+
+// repeat makes attempts until decide wants no further one.
+func (c *call) repeat() {
+	// The attempts' contexts do not have the call: a connection keeps the last
+	// one, and would keep the last body with it.
+	ctx := context.WithValue(c.ctx, callKey{}, c)
+	req := (&http.Request{Method: c.req.Method, URL: &c.req.URL, Header: http.Header{}}).WithContext(ctx)
+	_, _ = c.t.loop.Do(&retryablehttp.Request{Request: req}) //nolint:bodyclose // there is none; decide has the error
+	if c.retry {                                             // the context ended during the wait
+		c.fail(c.ended())
+	}
+}
+
+type callKey struct{}
+
+// callOf returns the call of a context that repeat made.
+func callOf(ctx context.Context) *call {
+	c, _ := ctx.Value(callKey{}).(*call)
+	return c
+}

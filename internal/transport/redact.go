@@ -1,0 +1,87 @@
+package transport
+
+import (
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+)
+
+// Rotating credentials make old values worthless, so that a few are enough: a
+// token, or the four cookies of a session and their predecessors.
+const secretsRemembered = 8
+
+// Shorter values are words. Redacting them would garble the text.
+const secretMinLength = 8
+
+const redacted = "[redacted]"
+
+// secrets holds the values that no error and no log may repeat. Its fields are
+// closures, because a field of any other type can be printed by reflection.
+type secrets struct {
+	remember func(secret string)
+	// redact replaces each secret in a text. A server may repeat what it was
+	// sent, and a text that is truncated may end in the beginning of it.
+	redact func(text string) string
+}
+
+func newSecrets(fixed []string) *secrets {
+	var mu sync.Mutex
+	var recent []string
+	return &secrets{
+		remember: func(secret string) {
+			mu.Lock()
+			defer mu.Unlock()
+			if slices.Contains(recent, secret) {
+				return
+			}
+			if len(recent) == secretsRemembered {
+				recent = slices.Delete(recent, 0, 1)
+			}
+			recent = append(recent, secret)
+		},
+		redact: func(text string) string {
+			mu.Lock()
+			all := slices.Concat(recent, fixed)
+			mu.Unlock()
+			return redact(text, all)
+		},
+	}
+}
+
+func redact(text string, secrets []string) string {
+	var spelled []string
+	for _, secret := range secrets {
+		if len(secret) >= secretMinLength {
+			spelled = append(spelled, spellings(secret)...)
+		}
+	}
+	// The longest first: one may be part of another.
+	slices.SortFunc(spelled, func(a, b string) int { return len(b) - len(a) })
+	for _, secret := range spelled {
+		text = strings.ReplaceAll(text, secret, redacted)
+	}
+	end := len(text)
+	for _, secret := range spelled {
+		for n := min(len(secret), len(text)); n >= secretMinLength; n-- {
+			if strings.HasSuffix(text, secret[:n]) {
+				end = min(end, len(text)-n)
+				break
+			}
+		}
+	}
+	if end < len(text) {
+		text = text[:end] + redacted
+	}
+	return text
+}
+
+// spellings returns a secret as it looks in a text, in JSON and in a URL.
+func spellings(secret string) []string {
+	quoted, ascii := strconv.Quote(secret), strconv.QuoteToASCII(secret)
+	return []string{
+		secret, quoted[1 : len(quoted)-1], ascii[1 : len(ascii)-1],
+		url.PathEscape(secret), url.QueryEscape(secret),
+	}
+}
