@@ -38,6 +38,11 @@ var (
 	// ErrAttemptTimeout is an attempt that took longer than [WithTimeout]. It
 	// is not the caller's context.DeadlineExceeded.
 	ErrAttemptTimeout = transport.ErrAttemptTimeout
+	// ErrPerhapsDone reports a write whose outcome is unknown: the server may
+	// have executed it, or an earlier attempt of it. Read the object before
+	// sending the write again. A write that repeats without harm, such as a PUT
+	// or a DELETE, has been retried first; any other has not.
+	ErrPerhapsDone = errors.New("the server may have executed the request")
 	// ErrNoResult is what [One] returns for an empty sequence.
 	ErrNoResult = errors.New("no result")
 	// ErrMultipleResults is what [One] returns for more than one item.
@@ -59,7 +64,14 @@ type APIError struct {
 	Body       []byte        `json:"-"` // at most 64 KiB, without the token
 
 	contentType string // of a body that is not JSON
+	crashed     bool   // an empty 405 that stands for a 500
+	ending
+}
+
+// ending says how a call ended beside its error.
+type ending struct {
 	note        string // which page, and why there were no more attempts
+	perhapsDone bool
 }
 
 // ValidationError is a 400: what the server did not accept, by field.
@@ -86,7 +98,7 @@ type RequestError struct {
 	Err              error
 
 	last *APIError // an earlier attempt's answer
-	note string
+	ending
 }
 
 // DecodeError is an answer that is not what was asked for. No part of it is
@@ -101,7 +113,7 @@ type DecodeError struct {
 	Attempts         int
 	Err              error
 
-	note string
+	ending
 }
 
 // ArgumentError is a value that was refused before anything was sent. It does

@@ -16,22 +16,25 @@ import (
 	"github.com/seed-299d42e7/authentik-go/internal/wire"
 )
 
-// target is what a request asked, as its errors tell it.
+// target describes a request in its errors.
 type target struct {
 	op, method, path string
 	page             int // of a walk; 0 is none
 }
 
-// note is what else there is to say of a result, in an error's trailer.
-func (t target) note(r transport.Result) string {
-	switch {
-	case t.page == 0:
-		return r.StopReason
-	case r.StopReason == "":
-		return fmt.Sprintf("page %d", t.page)
-	default:
-		return fmt.Sprintf("page %d, %s", t.page, r.StopReason)
+// ending returns how a result ended, for an error's trailer and its Is.
+func (t target) ending(r transport.Result) ending {
+	var notes []string
+	if t.page != 0 {
+		notes = append(notes, fmt.Sprintf("page %d", t.page))
 	}
+	if r.StopReason != "" {
+		notes = append(notes, r.StopReason)
+	}
+	if r.PerhapsDone {
+		notes = append(notes, "the server may have executed the request")
+	}
+	return ending{note: strings.Join(notes, ", "), perhapsDone: r.PerhapsDone}
 }
 
 // outcome turns a result into an error, if it is one, and fills in response.
@@ -45,7 +48,9 @@ func (c *Client) outcome(t target, r transport.Result, response *Response) error
 	case r.DecodeFailed:
 		err = newDecodeError(t, r.Answer, r, c.transport.Redact)
 	case r.Err != nil:
-		err = &RequestError{t.op, t.method, t.path, r.Attempts, quiet(r.Err, c.transport.Redact), answer, t.note(r)}
+		err = &RequestError{t.op, t.method, t.path, r.Attempts, redactError(r.Err, c.transport.Redact), answer, t.ending(r)}
+	case t.method == http.MethodDelete && r.PerhapsDone && errors.Is(err, ErrNotFound) && json.Valid(answer.Body):
+		err, answer = nil, nil // an earlier attempt, whose response was lost, has deleted it
 	}
 	if response != nil {
 		*response = Response{Attempts: r.Attempts}
@@ -62,15 +67,16 @@ func (c *Client) outcome(t target, r transport.Result, response *Response) error
 
 // newAPIError makes the error of an answer: an APIError, or the kind of it
 // that belongs to the status.
-func newAPIError(t target, a *transport.Answer, r transport.Result, blot func(string) string) (*APIError, error) {
-	body := blot(string(a.Body))
+func newAPIError(t target, a *transport.Answer, r transport.Result, redact func(string) string) (*APIError, error) {
+	body := redact(string(a.Body))
 	e := &APIError{
 		Op: t.op, Method: t.method, Path: t.path,
-		StatusCode: a.StatusCode, RequestID: blot(a.Header.Get(transport.RequestIDHeader)),
-		RetryAfter: a.RetryAfter, Attempts: r.Attempts, Body: []byte(body[:min(len(body), transport.MaxErrorBody)]), note: t.note(r),
+		StatusCode: a.StatusCode, RequestID: redact(a.Header.Get(transport.RequestIDHeader)),
+		RetryAfter: a.RetryAfter, Attempts: r.Attempts, Body: []byte(body[:min(len(body), transport.MaxErrorBody)]),
+		crashed: a.Crashed, ending: t.ending(r),
 	}
-	said := serverWords{blot: blot}
-	mediaType, _, _ := mime.ParseMediaType(blot(a.Header.Get("Content-Type")))
+	said := errorBody{redact: redact}
+	mediaType, _, _ := mime.ParseMediaType(redact(a.Header.Get("Content-Type")))
 	var value any
 	switch {
 	case json.Unmarshal([]byte(body), &value) == nil: // whatever it is called: routers call it text/plain
@@ -89,17 +95,17 @@ func newAPIError(t target, a *transport.Answer, r transport.Result, blot func(st
 	}
 	e.Detail = cmp.Or(e.Detail, strings.Join(said.nonField, "; ")) // a bare array or string, as of a proxy
 	if location := a.Header.Get("Location"); a.StatusCode/100 == 3 && location != "" {
-		e.Detail = "redirected to " + blot(origin(location)) + "; no redirect is followed: is the base URL right?"
+		e.Detail = "redirected to " + redact(origin(location)) + "; no redirect is followed: is the base URL right?"
 	}
 	return e, e
 }
 
-// quiet replaces an error in whose text the server repeats a secret, such as a
-// malformed header, or what UnmarshalJSON of a caller's type says of a value.
-// Nothing can then be left of it to unwrap.
-func quiet(err error, blot func(string) string) error {
-	if text := err.Error(); blot(text) != text {
-		return errors.New(blot(text))
+// redactError replaces an error whose text repeats a secret, such as one about
+// a malformed header, or one of a caller's UnmarshalJSON. Nothing is then left
+// of it to unwrap.
+func redactError(err error, redact func(string) string) error {
+	if text := err.Error(); redact(text) != text {
+		return errors.New(redact(text))
 	}
 	return err
 }
@@ -113,18 +119,18 @@ func origin(location string) string {
 	return (&url.URL{Scheme: u.Scheme, Host: u.Host, Path: u.Path}).String()
 }
 
-// serverWords is what an error's JSON body says.
-type serverWords struct {
-	blot     func(string) string
+// errorBody collects the messages of an error's JSON body.
+type errorBody struct {
+	redact   func(string) string
 	detail   string
 	fields   map[string][]string
 	nonField []string
 }
 
-func (w *serverWords) read(value any) {
+func (b *errorBody) read(value any) {
 	object, ok := value.(map[string]any)
 	if !ok {
-		w.flatten("", value, 0)
+		b.flatten("", value, 0)
 		return
 	}
 	text := func(key string) string {
@@ -132,16 +138,16 @@ func (w *serverWords) read(value any) {
 		if ok {
 			delete(object, key) // a list under that name would be a field's
 		}
-		return w.blot(s)
+		return b.redact(s)
 	}
 	detail, err := text("detail"), text("error")
-	w.detail = cmp.Or(detail, err)
+	b.detail = cmp.Or(detail, err)
 	_ = text("code") // declared in the schema; no server sends it
 	if messages, ok := object["non_field_errors"]; ok {
 		delete(object, "non_field_errors")
-		w.flatten("", messages, 0)
+		b.flatten("", messages, 0)
 	}
-	w.flatten("", object, 0)
+	b.flatten("", object, 0)
 }
 
 // maxNesting bounds what is flattened: nested serializers go two or three
@@ -149,34 +155,34 @@ func (w *serverWords) read(value any) {
 const maxNesting = 16
 
 // flatten collects messages by the path of their field.
-func (w *serverWords) flatten(path string, value any, depth int) {
+func (b *errorBody) flatten(path string, value any, depth int) {
 	if depth > maxNesting {
 		return
 	}
 	switch value := value.(type) {
 	case string:
 		if path == "" {
-			w.nonField = append(w.nonField, w.blot(value))
+			b.nonField = append(b.nonField, b.redact(value))
 			return
 		}
-		if w.fields == nil {
-			w.fields = map[string][]string{}
+		if b.fields == nil {
+			b.fields = map[string][]string{}
 		}
-		w.fields[path] = append(w.fields[path], w.blot(value))
+		b.fields[path] = append(b.fields[path], b.redact(value))
 	case []any:
 		for i, element := range value {
 			if _, ok := element.(string); ok {
-				w.flatten(path, element, depth+1)
+				b.flatten(path, element, depth+1)
 			} else {
-				w.flatten(path+"["+strconv.Itoa(i)+"]", element, depth+1)
+				b.flatten(path+"["+strconv.Itoa(i)+"]", element, depth+1)
 			}
 		}
 	case map[string]any:
 		for key, element := range value {
-			if key = w.blot(key); path != "" {
+			if key = b.redact(key); path != "" {
 				key = path + "." + key
 			}
-			w.flatten(key, element, depth+1)
+			b.flatten(key, element, depth+1)
 		}
 	}
 }
@@ -185,16 +191,16 @@ func (w *serverWords) flatten(path string, value any, depth int) {
 const maxExcerpt = 200
 
 // newDecodeError is for an answer that is not what was asked for.
-func newDecodeError(t target, a *transport.Answer, r transport.Result, blot func(string) string) *DecodeError {
+func newDecodeError(t target, a *transport.Answer, r transport.Result, redact func(string) string) *DecodeError {
 	e := &DecodeError{
 		Op: t.op, Method: t.method, Path: t.path, StatusCode: a.StatusCode, Attempts: r.Attempts,
-		RequestID:   blot(a.Header.Get(transport.RequestIDHeader)),
-		ContentType: blot(a.Header.Get("Content-Type")),
+		RequestID:   redact(a.Header.Get(transport.RequestIDHeader)),
+		ContentType: redact(a.Header.Get("Content-Type")),
 		Err:         r.Err,
-		note:        t.note(r),
+		ending:      t.ending(r),
 	}
-	e.locate(r.Err, a.Body, blot)
-	e.Err = quiet(e.Err, blot)
+	e.locate(r.Err, a.Body, redact)
+	e.Err = redactError(e.Err, redact)
 	if errors.Is(r.Err, ErrResponseTooLarge) {
 		e.Err = fmt.Errorf("%w: ask for a smaller PageSize, or raise WithMaxResponseSize", r.Err)
 	}
@@ -203,20 +209,19 @@ func newDecodeError(t target, a *transport.Answer, r transport.Result, blot func
 
 // locate fills in where in body err is, and what is there. Of a body that is
 // JSON only that is shown: the rest is somebody's data.
-func (e *DecodeError) locate(err error, body []byte, blot func(string) string) {
+func (e *DecodeError) locate(err error, body []byte, redact func(string) string) {
 	trimmed := bytes.TrimLeft(body, " \t\r\n")
 	object := bytes.HasPrefix(trimmed, []byte("{")) || bytes.HasPrefix(trimmed, []byte("["))
-	var in *wire.Error
-	if errors.As(err, &in) {
-		e.JSONPath, e.Err = transport.OneLine(blot(in.Path), maxExcerpt), in.Err
+	if in, ok := errors.AsType[*wire.Error](err); ok {
+		e.JSONPath, e.Err = transport.OneLine(redact(in.Path), maxExcerpt), in.Err
 		if object {
 			body = body[in.Start:in.End]
 		}
 	} else if object {
 		body = nil
 	}
-	// Blotted before it is cut: a token cut in two would not be found.
-	e.Excerpt = transport.OneLine(blot(string(body)), maxExcerpt)
+	// Redacted before it is truncated: half a token would not be found.
+	e.Excerpt = transport.OneLine(redact(string(body)), maxExcerpt)
 }
 
 func jsonType(contentType string) bool {

@@ -25,7 +25,7 @@ func (e *APIError) Error() string {
 // text is one line: operation, status, messages, request ID, attempts.
 func (e *APIError) text(messages ...string) string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "authentik: %s: %s", e.Op, statusText(e.StatusCode))
+	fmt.Fprintf(&b, "authentik: %s: %s", e.Op, e.status())
 	var text []string
 	for _, m := range messages {
 		if m != "" {
@@ -42,6 +42,15 @@ func (e *APIError) text(messages ...string) string {
 	}
 	b.WriteString(trailer(e.RequestID, e.Attempts, e.note))
 	return b.String()
+}
+
+// status names the status. The usual words for 405 would be wrong where it
+// stands for a crash.
+func (e *APIError) status() string {
+	if e.crashed {
+		return "server error (405 without a body: the write crashed, or its path is unknown)"
+	}
+	return statusText(e.StatusCode)
 }
 
 // Is makes errors.Is answer by status.
@@ -61,7 +70,9 @@ func (e *APIError) Is(target error) bool {
 	case ErrRateLimited:
 		return e.StatusCode == http.StatusTooManyRequests
 	case ErrServer:
-		return e.StatusCode >= http.StatusInternalServerError
+		return e.StatusCode >= http.StatusInternalServerError || e.crashed
+	case ErrPerhapsDone:
+		return e.perhapsDone
 	case ErrStarting:
 		return transport.Starting(e.StatusCode, []byte(cmp.Or(string(e.Body), e.Detail))) // a copy may lack the body
 	}
@@ -137,13 +148,16 @@ func (e *RequestError) Error() string {
 	}
 	text := fmt.Sprintf("authentik: %s: %s", e.Op, oneLine(cause))
 	if e.last != nil {
-		text += "; before that " + statusText(e.last.StatusCode)
+		text += "; before that " + e.last.status()
 		if e.last.Detail != "" {
 			text += ": " + oneLine(e.last.Detail)
 		}
 	}
 	return text + trailer("", e.Attempts, e.note)
 }
+
+// Is reports whether target is [ErrPerhapsDone] and applies.
+func (e *RequestError) Is(target error) bool { return target == ErrPerhapsDone && e.perhapsDone }
 
 // Unwrap returns the cause and, if an earlier attempt had an answer, its
 // *APIError.
@@ -203,6 +217,9 @@ func (e *DecodeError) Error() string {
 	}
 	return b.String()
 }
+
+// Is reports whether target is [ErrPerhapsDone] and applies.
+func (e *DecodeError) Is(target error) bool { return target == ErrPerhapsDone && e.perhapsDone }
 
 // Unwrap returns the reason.
 func (e *DecodeError) Unwrap() error { return e.Err }

@@ -56,8 +56,9 @@ func WithHTTPClient(client *http.Client) ClientOption {
 // with status 408, 429, 500, 502, 503, 504 and 520 to 524. Never tried again
 // are other answers, certificates that do not verify, hosts that do not exist,
 // peers that do not speak HTTP, and anything once the caller's context ends or
-// the next wait would not fit its deadline. Only GET and HEAD are tried again
-// when the request may have reached the server.
+// the next wait would not fit its deadline. Where the server may have executed
+// a request, GET, PUT and DELETE are sent again and other writes are not: see
+// [ErrPerhapsDone].
 //
 // A client has a budget of 500 tokens for all its calls: a retry costs 5 and a
 // success brings back 1. When it is spent, failures are returned at once.

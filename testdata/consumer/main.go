@@ -146,7 +146,7 @@ var (
 	_ = []error{
 		authentik.ErrBadRequest, authentik.ErrUnauthorized, authentik.ErrForbidden, authentik.ErrNotFound, authentik.ErrRateLimited,
 		authentik.ErrServer, authentik.ErrStarting, authentik.ErrPaginationStuck, authentik.ErrListChanged, authentik.ErrResponseTooLarge,
-		authentik.ErrAttemptTimeout, authentik.ErrNoResult, authentik.ErrMultipleResults,
+		authentik.ErrAttemptTimeout, authentik.ErrPerhapsDone, authentik.ErrNoResult, authentik.ErrMultipleResults,
 	}
 )
 

@@ -1,0 +1,165 @@
+package authentik
+
+import (
+	"errors"
+	"io"
+	"net/http"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+type roundTrip func(*http.Request) (*http.Response, error)
+
+func (f roundTrip) RoundTrip(req *http.Request) (*http.Response, error) { return f(req) }
+
+// write sends an operation to a server that answers each attempt in turn: with
+// a status and a body, or "reset", which loses the response.
+func write(t *testing.T, o operation, answers ...[2]any) (Response, error) {
+	t.Helper()
+	var response Response
+	n := 0
+	ak, err := NewClient("https://sso.example.com", "token-of-the-test", WithRetry(RetryPolicy{BaseDelay: -1}),
+		WithHTTPClient(&http.Client{Transport: roundTrip(func(req *http.Request) (*http.Response, error) {
+			if req.Body != nil {
+				_ = req.Body.Close()
+			}
+			answer := answers[min(n, len(answers)-1)]
+			n++
+			if answer[0] == "reset" {
+				return nil, errors.New("connection reset by peer")
+			}
+			body := answer[1].(string) //nolint:forcetypeassert // by the tests below
+			contentType := "text/html; charset=utf-8"
+			if strings.HasPrefix(body, "{") {
+				contentType = "application/json"
+			}
+			return &http.Response{
+				StatusCode: answer[0].(int),
+				Header:     http.Header{"Content-Type": {contentType}}, //nolint:forcetypeassert // likewise
+				Body:       io.NopCloser(strings.NewReader(body)),
+			}, nil
+		})}))
+	require.NoError(t, err)
+	_, err = call(t.Context(), ak, o, []RequestOption{WithResponse(&response)}, nothing)
+	return response, err
+}
+
+func TestOutcome_SaysWhetherAWriteIsPerhapsDone(t *testing.T) {
+	t.Parallel()
+	const done = ", the server may have executed the request)"
+	const crash = "server error (405 without a body: the write crashed, or its path is unknown)"
+	const tooLarge = "failed to connect to authentik backend: http: request body too large"
+	lost := [2]any{"reset", ""}
+	create := post("Create", "flows/instances/").withJSON(map[string]string{"slug": "a"})
+	replace := put("Replace", "flows/instances/%s/", arg("slug", "a")).withJSON(map[string]string{"slug": "a"})
+	for name, c := range map[string]struct {
+		operation operation
+		answers   [][2]any
+		text      string
+		perhaps   bool
+		is        error
+		attempts  int
+	}{
+		"no response": {
+			create,
+			[][2]any{lost},
+			"Create: connection reset by peer (1 attempt" + done, true, nil, 1,
+		},
+		"no response, after retries": {
+			replace,
+			[][2]any{{503, `{"detail":"busy"}`}, lost},
+			"Replace: connection reset by peer; before that 503 Service Unavailable: busy (4 attempts" + done,
+			true, ErrServer, 4,
+		},
+		"a server error": {
+			create,
+			[][2]any{{500, "<h1>Server Error</h1>"}},
+			"Create: 500 Internal Server Error: POST /api/v3/flows/instances/ answered with text/html, not JSON " +
+				"(1 attempt" + done, true, ErrServer, 1,
+		},
+		"a crash": {
+			create,
+			[][2]any{{405, ""}},
+			"Create: " + crash + " (1 attempt" + done, true, ErrServer, 1,
+		},
+		"a crash, before that": {
+			replace,
+			[][2]any{{405, ""}, lost},
+			"Replace: connection reset by peer; before that " + crash + " (4 attempts" + done, true, ErrServer, 4,
+		},
+		"a success that is none": {
+			create,
+			[][2]any{{200, "<h1>Log in</h1>"}},
+			"Create: unusable answer (200 OK, text/html; charset=utf-8): unexpected status: <h1>Log in</h1> " +
+				"(1 attempt" + done, true, nil, 1,
+		},
+		"a refusal": {
+			create,
+			[][2]any{{405, `{"detail":"Method \"POST\" not allowed."}`}},
+			`Create: 405 Method Not Allowed: Method "POST" not allowed. (1 attempt)`, false, nil, 1,
+		},
+		"a refusal, of what was lost": {
+			replace,
+			[][2]any{lost, {400, `{"slug":["taken"]}`}},
+			"Replace: 400 Bad Request: slug: taken (2 attempts" + done, true, ErrBadRequest, 2,
+		},
+		"a permission, where it fails": {
+			replace,
+			[][2]any{lost, {403, `{"detail":"no"}`}},
+			"Replace: 403 Forbidden: no (2 attempts" + done, true, ErrForbidden, 2,
+		},
+		"a body that is too large": {
+			create,
+			[][2]any{{502, `{"error":"` + tooLarge + `"}`}},
+			"Create: 502 Bad Gateway: " + tooLarge + " (1 attempt)", false, ErrServer, 1,
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			response, err := write(t, c.operation, c.answers...)
+			require.EqualError(t, err, "authentik: "+c.text)
+			assert.Equal(t, c.perhaps, errors.Is(err, ErrPerhapsDone))
+			assert.Equal(t, c.attempts, response.Attempts)
+			assert.NotErrorIs(t, err, ErrStarting)
+			if c.is != nil {
+				assert.ErrorIs(t, err, c.is)
+			}
+		})
+	}
+}
+
+// A 404 for a DELETE whose first response was lost is authentik's word that the
+// first one deleted the object. Without that first one it is an error, and so
+// is a 404 of a proxy.
+func TestOutcome_TakesA404AfterALostDeleteForSuccess(t *testing.T) {
+	t.Parallel()
+	gone := [2]any{404, `{"detail":"Not found."}`}
+	for name, c := range map[string]struct {
+		answers [][2]any
+		deleted bool
+	}{
+		"lost":              {[][2]any{{"reset", ""}, gone}, true},
+		"crashed":           {[][2]any{{500, "<h1>Server Error</h1>"}, gone}, true},
+		"throttled":         {[][2]any{{429, "{}"}, gone}, false},
+		"first":             {[][2]any{gone}, false},
+		"a proxy's 404":     {[][2]any{{"reset", ""}, {404, "<h1>404</h1>"}}, false},
+		"lost, and refused": {[][2]any{{"reset", ""}, {403, `{"detail":"no"}`}}, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			response, err := write(t, del("Destroy", "flows/instances/%s/", arg("slug", "a")), c.answers...)
+			if c.deleted {
+				require.NoError(t, err)
+				assert.Equal(t, http.StatusNotFound, response.StatusCode)
+				return
+			}
+			require.Error(t, err)
+		})
+	}
+	_, err := write(t, put("Replace", "flows/instances/%s/", arg("slug", "a")), [2]any{"reset", ""}, gone)
+	require.ErrorIs(t, err, ErrNotFound, "only a DELETE means it")
+	require.ErrorIs(t, err, ErrPerhapsDone)
+}
