@@ -67,10 +67,10 @@ func (d *decoder) must(err error) {
 	}
 	var syntax *jsontext.SyntacticError
 	if errors.Is(err, io.ErrUnexpectedEOF) || !errors.As(err, &syntax) { // io.EOF
-		panic(&Error{path(d.StackPointer()), len(d.data), len(d.data), io.ErrUnexpectedEOF})
+		panic(&Error{Path(d.StackPointer()), len(d.data), len(d.data), io.ErrUnexpectedEOF})
 	}
 	start := min(int(syntax.ByteOffset), len(d.data)-1)
-	panic(&Error{path(syntax.JSONPointer), start, start + 1, syntax.Err})
+	panic(&Error{Path(syntax.JSONPointer), start, start + 1, syntax.Err})
 }
 
 // fail panics with an error about the last size bytes read. more are the keys
@@ -83,7 +83,7 @@ func (d *decoder) fail(size int, err error, more ...string) {
 	for _, key := range more {
 		pointer = pointer.AppendToken(key)
 	}
-	panic(&Error{path(pointer), end - size, end, err})
+	panic(&Error{Path(pointer), end - size, end, err})
 }
 
 // next returns the offset of the next token.
@@ -93,8 +93,8 @@ func (d *decoder) next() int {
 
 const plain = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ_abcdefghijklmnopqrstuvwxyz"
 
-// path turns /results/3/pk into results[3].pk, as far as an error may need it.
-func path(pointer jsontext.Pointer) (path string) {
+// Path turns /results/3/pk into results[3].pk, as far as an error may need it.
+func Path(pointer jsontext.Pointer) (path string) {
 	for token := range pointer.Tokens() {
 		if _, err := strconv.ParseUint(token, 10, 64); err == nil {
 			path += "[" + token + "]"
