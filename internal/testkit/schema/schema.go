@@ -34,6 +34,24 @@ type Schema struct {
 	Items      *Schema
 	Enum       []string
 	Nullable   bool
+	MinLength  int
+	MaxLength  int
+	// Discriminator is that of a union of schemas, such as ChallengeTypes.
+	Discriminator struct{ Mapping map[string]string }
+	// AdditionalProperties is the schema of the properties without a name. It is
+	// nil if there can be none.
+	AdditionalProperties *Additional
+}
+
+// Additional is the schema of properties without a name.
+type Additional struct{ Schema }
+
+// UnmarshalJSON accepts a schema, true and false.
+func (a *Additional) UnmarshalJSON(data []byte) error {
+	if string(data) == "true" || string(data) == "false" {
+		return nil
+	}
+	return json.Unmarshal(data, &a.Schema)
 }
 
 // Releases returns the schemas of all releases, from the oldest to the newest.
@@ -50,21 +68,40 @@ func Releases(t testing.TB) []Release {
 		require.NoError(t, json.Unmarshal(data, &r), r.Name)
 		all = append(all, r)
 	}
-	month := func(r Release) int {
-		year, month, _ := strings.Cut(r.Name, ".")
-		y, _ := strconv.Atoi(year)
-		m, _ := strconv.Atoi(month)
-		return y*100 + m
-	}
-	slices.SortFunc(all, func(a, b Release) int { return month(a) - month(b) })
+	slices.SortFunc(all, func(a, b Release) int { return Compare(a.Name, b.Name) })
 	return all
 }
+
+// Compare compares two versions, such as 2024.10 and 2024.10.0-rc1, by year and
+// month.
+func Compare(a, b string) int {
+	month := func(version string) int {
+		parts := strings.SplitN(version, ".", 3)
+		y, _ := strconv.Atoi(parts[0])
+		m, _ := strconv.Atoi(parts[1])
+		return y*100 + m
+	}
+	return month(a) - month(b)
+}
+
+// Union returns the name of the schema of each component in a union of schemas,
+// such as ChallengeTypes.
+func (r Release) Union(name string) map[string]string {
+	names := map[string]string{}
+	for component, ref := range r.Model(name).Discriminator.Mapping {
+		names[component] = nameOf(ref)
+	}
+	return names
+}
+
+// nameOf returns the name of the schema that a reference is to.
+func nameOf(ref string) string { return strings.TrimPrefix(ref, "#/components/schemas/") }
 
 // Resolve follows the references of a schema.
 func (r Release) Resolve(s *Schema) *Schema {
 	for s != nil && (s.Ref != "" || len(s.AllOf) == 1) {
 		if s.Ref != "" {
-			s = r.Components.Schemas[strings.TrimPrefix(s.Ref, "#/components/schemas/")]
+			s = r.Components.Schemas[nameOf(s.Ref)]
 		} else {
 			s = s.AllOf[0]
 		}
