@@ -1,0 +1,170 @@
+// Command challenges writes the methods that all challenges and responses have.
+//
+//	go generate ./challenge
+//
+// It reads the table in components.go in the current directory and writes
+// challenge_methods.go and response_methods.go. A method that a source file of
+// the directory has is not written.
+package main
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"go/ast"
+	"go/format"
+	"go/parser"
+	"go/token"
+	"log"
+	"os"
+	"path/filepath"
+	"strings"
+)
+
+func main() {
+	if err := run("."); err != nil {
+		log.Fatal(err)
+	}
+}
+
+func run(dir string) error {
+	files, err := generate(dir)
+	for name, source := range files {
+		if err == nil {
+			err = os.WriteFile(filepath.Join(dir, name), source, 0o644) //nolint:gosec // source code
+		}
+	}
+	return err
+}
+
+const (
+	challengeFile = "challenge_methods.go"
+	responseFile  = "response_methods.go"
+)
+
+// method is a method of each type; %[1]s is the type and %[2]s the component.
+type method struct{ name, source string }
+
+var challengeMethods = []method{
+	{"Component", `// Component returns the component that the server sent, or else
+// %[2]s.
+func (c *%[1]s) Component() string { return c.component(%[2]s) }`},
+	{"MarshalJSON", `// MarshalJSON returns the challenge with its component, as a server sends it.
+func (c %[1]s) MarshalJSON() ([]byte, error) { return marshal(c.component(%[2]s), c) }`},
+	{"Format", `// Format prints which fields are set, and no text of the server.
+func (c %[1]s) Format(s fmt.State, _ rune) { format(s, c) }`},
+	{"LogValue", `// LogValue returns the text of Format.
+func (c %[1]s) LogValue() slog.Value { return logValue(c) }`},
+}
+
+var responseMethods = []method{
+	{"Component", `// Component returns %[2]s.
+func (r %[1]s) Component() string { return %[2]s }`},
+	{"MarshalJSON", `// MarshalJSON returns the response with its component, as a server accepts it.
+func (r %[1]s) MarshalJSON() ([]byte, error) { return marshal(r.Component(), r) }`},
+	{"Format", `// Format prints which fields are set, and no value that the user entered.
+func (r %[1]s) Format(s fmt.State, _ rune) { format(s, r) }`},
+	{"LogValue", `// LogValue returns the text of Format.
+func (r %[1]s) LogValue() slog.Value { return logValue(r) }`},
+}
+
+// generate returns the source of each file to write.
+func generate(dir string) (map[string][]byte, error) {
+	names, err := filepath.Glob(filepath.Join(dir, "*.go"))
+	if err != nil {
+		return nil, err
+	}
+	written := map[string]bool{} // by hand, as Type.Method
+	var challenges, responses []entry
+	for _, name := range names {
+		base := filepath.Base(name)
+		if base == challengeFile || base == responseFile || strings.HasSuffix(base, "_test.go") {
+			continue
+		}
+		file, err := parser.ParseFile(token.NewFileSet(), name, nil, parser.SkipObjectResolution)
+		if err != nil {
+			return nil, err
+		}
+		methodsOf(file, written)
+		if base == "components.go" {
+			challenges, responses = table(file)
+		}
+	}
+	if len(challenges) == 0 || len(responses) == 0 {
+		return nil, errors.New("no table in components.go")
+	}
+	files := map[string][]byte{}
+	if files[challengeFile], err = source(challenges, challengeMethods, written); err != nil {
+		return nil, err
+	}
+	files[responseFile], err = source(responses, responseMethods, written)
+	return files, err
+}
+
+// methodsOf collects the methods of a file.
+func methodsOf(file *ast.File, all map[string]bool) {
+	for _, declaration := range file.Decls {
+		method, ok := declaration.(*ast.FuncDecl)
+		if !ok || method.Recv == nil {
+			continue
+		}
+		receiver := method.Recv.List[0].Type
+		if pointer, ok := receiver.(*ast.StarExpr); ok {
+			receiver = pointer.X
+		}
+		if name, ok := receiver.(*ast.Ident); ok {
+			all[name.Name+"."+method.Name.Name] = true
+		}
+	}
+}
+
+// entry is a type with its newest component, quoted.
+type entry struct{ name, component string }
+
+// table returns the challenges and the responses of the table: lines such as
+// {"component", new(Challenge), new(Response)}. The first line of a type counts.
+func table(file *ast.File) (challenges, responses []entry) {
+	seen := map[string]bool{}
+	ast.Inspect(file, func(n ast.Node) bool {
+		line, ok := n.(*ast.CompositeLit)
+		if !ok || len(line.Elts) != 3 {
+			return true
+		}
+		component, ok := line.Elts[0].(*ast.BasicLit)
+		if !ok {
+			return true
+		}
+		for i, lists := range []*[]entry{&challenges, &responses} {
+			if name := allocated(line.Elts[i+1]); name != "" && !seen[name] {
+				seen[name] = true
+				*lists = append(*lists, entry{name, component.Value})
+			}
+		}
+		return false
+	})
+	return challenges, responses
+}
+
+// allocated returns the name in new(Name), else "".
+func allocated(e ast.Expr) string {
+	if call, ok := e.(*ast.CallExpr); ok && len(call.Args) == 1 {
+		if name, ok := call.Args[0].(*ast.Ident); ok {
+			return name.Name
+		}
+	}
+	return ""
+}
+
+func source(entries []entry, methods []method, written map[string]bool) ([]byte, error) {
+	var b bytes.Buffer
+	b.WriteString("// Code generated by internal/cmd/challenges; DO NOT EDIT.\n\n" +
+		"package challenge\n\nimport (\n\t\"fmt\"\n\t\"log/slog\"\n)\n")
+	for _, e := range entries {
+		for _, m := range methods {
+			if !written[e.name+"."+m.name] {
+				fmt.Fprintf(&b, "\n"+m.source+"\n", e.name, e.component)
+			}
+		}
+	}
+	return format.Source(b.Bytes())
+}
