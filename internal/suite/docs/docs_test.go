@@ -20,5 +20,10 @@ func TestDocumentation_IsComplete(t *testing.T) {
 	doccheck.Package(t, testkit.ModuleFile(t), "github.com/seed-299d42e7/authentik-go", func(method string) bool {
 		return slices.Contains(others, method[strings.LastIndex(method, ".")+1:])
 	})
+	data := slices.Concat(others, []string{"Component", "Info", "Errors", "Format"})
+	const challenge = "github.com/seed-299d42e7/authentik-go/challenge"
+	doccheck.Package(t, testkit.ModuleFile(t, "challenge"), challenge, func(method string) bool {
+		return slices.Contains(data, method[strings.LastIndex(method, ".")+1:])
+	})
 	doccheck.Markdown(t, testkit.ModuleFile(t))
 }
