@@ -49,7 +49,7 @@ type FlowStageBinding struct {
 //
 // https://api.goauthentik.io/reference/flows-bindings-retrieve/
 func (c *Client) BindingsRetrieve(ctx context.Context, id uuid.UUID, opts ...RequestOption) (*FlowStageBinding, error) {
-	o := get("BindingsRetrieve", "flows/bindings/%s/", arg("id", id.String()))
+	o := get("BindingsRetrieve", "flows/bindings/{fsb_uuid}/", arg("id", id.String()))
 	return call(ctx, c, o, opts, object(func(b *FlowStageBinding) error { return samePK(b.PK, id) }))
 }
 

@@ -53,8 +53,8 @@ func TestOutcome_SaysWhetherAWriteIsPerhapsDone(t *testing.T) {
 	const crash = "server error (405 without a body: the write crashed, or its path is unknown)"
 	const tooLarge = "failed to connect to authentik backend: http: request body too large"
 	lost := [2]any{"reset", ""}
-	create := post("Create", "flows/instances/").withJSON(map[string]string{"slug": "a"})
-	replace := put("Replace", "flows/instances/%s/", arg("slug", "a")).withJSON(map[string]string{"slug": "a"})
+	create := post("Create", "flows/instances/").withJSON("in", map[string]string{"slug": "a"})
+	replace := put("Replace", "flows/instances/{slug}/", arg("slug", "a")).withJSON("in", map[string]string{"slug": "a"})
 	for name, c := range map[string]struct {
 		operation operation
 		answers   [][2]any
@@ -150,7 +150,7 @@ func TestOutcome_TakesA404AfterALostDeleteForSuccess(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			response, err := write(t, del("Destroy", "flows/instances/%s/", arg("slug", "a")), c.answers...)
+			response, err := write(t, del("Destroy", "flows/instances/{slug}/", arg("slug", "a")), c.answers...)
 			if c.deleted {
 				require.NoError(t, err)
 				assert.Equal(t, http.StatusNotFound, response.StatusCode)
@@ -159,7 +159,7 @@ func TestOutcome_TakesA404AfterALostDeleteForSuccess(t *testing.T) {
 			require.Error(t, err)
 		})
 	}
-	_, err := write(t, put("Replace", "flows/instances/%s/", arg("slug", "a")), [2]any{"reset", ""}, gone)
+	_, err := write(t, put("Replace", "flows/instances/{slug}/", arg("slug", "a")), [2]any{"reset", ""}, gone)
 	require.ErrorIs(t, err, ErrNotFound, "only a DELETE means it")
 	require.ErrorIs(t, err, ErrPerhapsDone)
 }

@@ -6,7 +6,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"mime/multipart"
+	"fmt"
 	"net/http"
 	"net/url"
 	"strings"
@@ -31,7 +31,7 @@ type operation struct {
 	err         error
 }
 
-// Operations by method. Each %s of a path is replaced by the next argument,
+// Operations by method. Each {name} in a path is replaced by the next argument,
 // escaped as one segment.
 var (
 	get   = operations(http.MethodGet, true)
@@ -46,14 +46,16 @@ func operations(method string, repeatable bool) func(name, path string, args ...
 		o := operation{name: name, method: method, path: path, repeatable: repeatable}
 		for _, a := range args {
 			switch {
-			case a.reason != "":
-				o = o.refuse(a.field, a.reason)
 			case a.segment == "" || a.segment == uuid.Nil.String():
 				o = o.refuse(a.field, "must not be empty")
+			case a.reason != "":
+				o = o.refuse(a.field, a.reason)
 			case checkPath(url.PathEscape(a.segment)) != nil:
 				o = o.refuse(a.field, `must not be "." or "..", nor contain a slash or a control character`)
 			}
-			o.path = strings.Replace(o.path, "%s", url.PathEscape(a.segment), 1)
+			before, name, _ := strings.Cut(o.path, "{")
+			_, after, _ := strings.Cut(name, "}")
+			o.path = before + url.PathEscape(a.segment) + after
 		}
 		return o
 	}
@@ -72,30 +74,22 @@ func (o operation) refuse(field, reason string) operation {
 	return o
 }
 
-// withJSON sends v as the body.
-func (o operation) withJSON(v any) operation {
-	body, err := json.Marshal(v)
-	if err != nil {
-		return o.refuse("body", err.Error())
+// withBody sends a body. An error names field, which the body was made from.
+func (o operation) withBody(field, contentType string, body []byte) operation {
+	if len(body) > transport.MaxRequestBody {
+		return o.refuse(field, "must not be larger than 32 MiB, as it is sent")
 	}
-	o.contentType, o.body = "application/json", body
+	o.contentType, o.body = contentType, body
 	return o
 }
 
-// withForm sends a file and further fields as multipart/form-data.
-func (o operation) withForm(filename string, content []byte, fields ...[2]string) operation {
-	var b bytes.Buffer // no write to it fails
-	form := multipart.NewWriter(&b)
-	for _, f := range fields {
-		_ = form.WriteField(f[0], f[1])
+// withJSON sends v as the body.
+func (o operation) withJSON(field string, v any) operation {
+	body, err := json.Marshal(v)
+	if err != nil { // its text may quote the value
+		return o.refuse(field, fmt.Sprintf("must be a value that encoding/json can encode, not %T", v))
 	}
-	if content != nil {
-		part, _ := form.CreateFormFile("file", filename)
-		_, _ = part.Write(content)
-	}
-	_ = form.Close()
-	o.contentType, o.body = form.FormDataContentType(), b.Bytes()
-	return o
+	return o.withBody(field, "application/json", body)
 }
 
 // reader makes a value of a response. It runs inside the retry loop: an error
@@ -137,12 +131,12 @@ func object[T any](checks ...func(*T) error) reader[*T] { return model(http.Stat
 // created reads a JSON object with status 201.
 func created[T any](checks ...func(*T) error) reader[*T] { return model(http.StatusCreated, checks...) }
 
-// page reads a page of a list.
+// page reads a page of a list with status 200.
 func page[T any](checks ...func(*Page[T]) error) reader[*Page[T]] {
-	return model(http.StatusOK, append([]func(*Page[T]) error{(*Page[T]).check}, checks...)...)
+	return model(http.StatusOK, checks...)
 }
 
-// array reads a JSON array.
+// array reads a JSON array with status 200.
 func array[T any]() reader[[]T] {
 	read := model[[]T](http.StatusOK)
 	return func(a *transport.Answer) ([]T, error) {
@@ -154,19 +148,20 @@ func array[T any]() reader[[]T] {
 	}
 }
 
-// nothing reads a response without a body.
+// nothing reads a response without a body, with status 204.
 func nothing(a *transport.Answer) (struct{}, error) {
 	return struct{}{}, status(a, http.StatusNoContent)
 }
-
-// file reads the body as it is.
-func file(a *transport.Answer) (*transport.Answer, error) { return a, status(a, http.StatusOK) }
 
 func model[T any](want int, checks ...func(*T) error) reader[*T] {
 	return func(a *transport.Answer) (*T, error) {
 		v := new(T)
 		err := cmp.Or(status(a, want), isJSON(a))
-		if err == nil {
+		switch page, ok := any(v).(interface{ decode(body []byte) error }); {
+		case err != nil:
+		case ok:
+			err = page.decode(a.Body)
+		default:
 			err = wire.Decode(a.Body, v)
 		}
 		for _, check := range checks {
