@@ -1,5 +1,11 @@
 package authentik
 
+import (
+	"encoding/json"
+	"errors"
+	"strings"
+)
+
 //go:generate go run ./internal/cmd/enums
 
 // FlowDesignation is the purpose of a flow. A newer server may send a value
@@ -82,3 +88,29 @@ const (
 	InvalidResponseActionRestart            InvalidResponseAction = "restart"
 	InvalidResponseActionRestartWithContext InvalidResponseAction = "restart_with_context"
 )
+
+// UsedByAction is what happens to an object when another one, to which it
+// refers, is deleted. A newer server may send a value that this library does
+// not know: see Known. Servers up to 2023.10 send upper case, which becomes
+// lower case.
+type UsedByAction string
+
+// The values of UsedByAction: the object is deleted, its many-to-many entry is
+// deleted, its reference is emptied, set to its default, or leads nowhere.
+const (
+	UsedByActionCascade      UsedByAction = "cascade"
+	UsedByActionCascadeMany  UsedByAction = "cascade_many"
+	UsedByActionSetNull      UsedByAction = "set_null"
+	UsedByActionSetDefault   UsedByAction = "set_default"
+	UsedByActionLeftDangling UsedByAction = "left_dangling" // since 2025.12
+)
+
+// UnmarshalJSON decodes a value in lower or upper case.
+func (v *UsedByAction) UnmarshalJSON(data []byte) error {
+	var text *string
+	if err := json.Unmarshal(data, &text); err != nil || text == nil {
+		return errors.New("want a string")
+	}
+	*v = UsedByAction(strings.ToLower(*text))
+	return nil
+}

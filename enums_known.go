@@ -78,3 +78,16 @@ func (v InvalidResponseAction) Known() bool {
 	}
 	return false
 }
+
+// Known reports whether the value is one of the constants.
+func (v UsedByAction) Known() bool {
+	switch v {
+	case UsedByActionCascade,
+		UsedByActionCascadeMany,
+		UsedByActionSetNull,
+		UsedByActionSetDefault,
+		UsedByActionLeftDangling:
+		return true
+	}
+	return false
+}

@@ -5,8 +5,10 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"net/http"
+	"net/http/httptest"
 	"net/url"
 	"os"
 	"strings"
@@ -621,4 +623,253 @@ func ExampleFlow() {
 	// recovery <nil>
 	// hologram is known: false
 	// {"pk":"c0ffee00-0000-4000-8000-000000000000","poli <nil>
+}
+
+// exampleServer is a server that responds to each request, by its method and
+// path below /api/v3/, as a real one responded once.
+type exampleServer map[string]struct {
+	status int
+	body   string
+}
+
+func (s exampleServer) client() (client *authentik.Client, done func()) {
+	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		response, ok := s[r.Method+" "+strings.TrimPrefix(r.URL.Path, "/api/v3/")]
+		if !ok {
+			response.status, response.body = http.StatusNotFound, `{"detail":"Not found."}`
+		}
+		w.Header().Set("Content-Type", "application/json")
+		w.Header().Set("Content-Disposition", `attachment; filename="partner-login.yaml"`)
+		w.Header().Set("X-authentik-id", "0123456789abcdef0123456789abcdef")
+		w.WriteHeader(response.status)
+		_, _ = io.WriteString(w, response.body) // an error means that the client has gone
+	}))
+	client, err := authentik.NewClient(srv.URL, "wkMmVyZ0tva2Vu")
+	if err != nil {
+		panic(err)
+	}
+	return client, srv.Close
+}
+
+const exampleFlow = `{"pk":"25309746-54de-4eab-bf4a-a378228f8464",
+	"policybindingmodel_ptr_id":"ba980d10-4fba-4a42-bafa-2ad3c955eb1d","name":"Partner login","slug":"partner-login",
+	"title":"Welcome, partner","designation":"authentication","stages":[],"policies":[],"cache_count":0,
+	"export_url":"/api/v3/flows/instances/partner-login/export/","layout":"stacked"}`
+
+func ExampleClient_FlowsInstancesRetrieve() {
+	srv := authentiktest.Start()
+	defer srv.Close()
+	client := srv.Client()
+	for _, slug := range []string{"default-authentication-flow", "default-recovery-flow"} {
+		flow, err := client.FlowsInstancesRetrieve(context.Background(), slug)
+		switch {
+		case errors.Is(err, authentik.ErrNotFound):
+			fmt.Println("there is no", slug)
+		case err != nil:
+			fmt.Println(err)
+		default:
+			fmt.Println(flow.Title)
+		}
+	}
+	// Output:
+	// Welcome to authentik!
+	// there is no default-recovery-flow
+}
+
+func ExampleClient_FlowsInstancesCreate() {
+	client, done := exampleServer{"POST flows/instances/": {http.StatusCreated, exampleFlow}}.client()
+	defer done()
+	flow, err := client.FlowsInstancesCreate(context.Background(), authentik.FlowRequest{
+		Name:        "Partner login",
+		Slug:        "partner-login",
+		Title:       "Welcome, partner",
+		Designation: authentik.FlowDesignationAuthentication,
+	})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	fmt.Println(flow.Slug, flow.PK)
+
+	_, err = client.FlowsInstancesCreate(context.Background(), authentik.FlowRequest{Name: "Partner login"})
+	fmt.Println(err) // nothing was sent
+	// Output:
+	// partner-login 25309746-54de-4eab-bf4a-a378228f8464
+	// authentik: FlowsInstancesCreate: Slug: must not be blank
+}
+
+func ExampleClient_FlowsInstancesUpdate() {
+	client, done := exampleServer{
+		"GET flows/instances/partner-login/": {http.StatusOK, exampleFlow},
+		"PUT flows/instances/partner-login/": {http.StatusOK, strings.Replace(exampleFlow, "Welcome, ", "Hello, ", 1)},
+	}.client()
+	defer done()
+	flow, err := client.FlowsInstancesRetrieve(context.Background(), "partner-login")
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	request := flow.Request() // what would write the flow as it is
+	request.Title = "Hello, partner"
+	flow, err = client.FlowsInstancesUpdate(context.Background(), flow.Slug, request)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	fmt.Println(flow.Title)
+	// Output: Hello, partner
+}
+
+func ExampleClient_FlowsInstancesPartialUpdate() {
+	client, done := exampleServer{
+		"PATCH flows/instances/partner-login/": {http.StatusOK, strings.Replace(exampleFlow, "Welcome, ", "Hello, ", 1)},
+	}.client()
+	defer done()
+	flow, err := client.FlowsInstancesPartialUpdate(context.Background(), "partner-login", authentik.FlowRequest{
+		Title:             "Hello, partner",
+		CompatibilityMode: new(false), // a pointer, because false is a value
+	})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	fmt.Println(flow.Title)
+	// Output: Hello, partner
+}
+
+func ExampleClient_FlowsInstancesDestroy() {
+	client, done := exampleServer{"DELETE flows/instances/partner-login/": {http.StatusNoContent, ""}}.client()
+	defer done()
+	fmt.Println(client.FlowsInstancesDestroy(context.Background(), "partner-login"))
+	err := client.FlowsInstancesDestroy(context.Background(), "another-flow")
+	fmt.Println(errors.Is(err, authentik.ErrNotFound))
+	// Output:
+	// <nil>
+	// true
+}
+
+func ExampleClient_FlowsInstancesUsedByList() {
+	client, done := exampleServer{"GET flows/instances/partner-login/used_by/": {http.StatusOK, `[
+		{"app":"authentik_providers_oauth2","model_name":"oauth2provider","pk":"7","name":"Wiki","action":"cascade"},
+		{"app":"authentik_brands","model_name":"brand","pk":"96ac9d71-b099-45e5-8039-69bcc4f62ec1",
+		 "name":"Default brand","action":"set_null"}]`}}.client()
+	defer done()
+	uses, err := client.FlowsInstancesUsedByList(context.Background(), "partner-login")
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	for _, use := range uses {
+		if use.Action == authentik.UsedByActionCascade {
+			fmt.Printf("%s %q would be deleted with the flow\n", use.ModelName, use.Name)
+		}
+	}
+	// Output: oauth2provider "Wiki" would be deleted with the flow
+}
+
+func ExampleFlow_Request() {
+	flow := authentik.Flow{Name: "Partner login", Slug: "partner-login", Title: "Welcome", Designation: "authentication"}
+	request := flow.Request()
+	request.Slug = "partner-login-copy"
+	body, err := json.Marshal(request)
+	fmt.Println(string(body), err)
+	// Output: {"name":"Partner login","slug":"partner-login-copy","title":"Welcome","designation":"authentication","compatibility_mode":false} <nil>
+}
+
+func ExampleClient_FlowsInstancesDiagramRetrieve() {
+	client, done := exampleServer{"GET flows/instances/partner-login/diagram/": {
+		http.StatusOK, `{"diagram":"graph TD\nflow_start[[\"Flow\nWelcome, partner\"]]\nflow_start --> done[[\"End of the flow\"]]"}`,
+	}}.client()
+	defer done()
+	diagram, err := client.FlowsInstancesDiagramRetrieve(context.Background(), "partner-login")
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	fmt.Println(diagram.Diagram)
+	// Output:
+	// graph TD
+	// flow_start[["Flow
+	// Welcome, partner"]]
+	// flow_start --> done[["End of the flow"]]
+}
+
+func ExampleClient_FlowsInstancesExportRetrieve() {
+	client, done := exampleServer{"GET flows/instances/partner-login/export/": {
+		http.StatusOK, "version: 1\nentries:\n- model: authentik_flows.flow\n",
+	}}.client()
+	defer done()
+	export, err := client.FlowsInstancesExportRetrieve(context.Background(), "partner-login")
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	// The name has no directory in it: os.WriteFile(filepath.Join(dir, export.Filename), export.Content, 0o600)
+	fmt.Println(export.Filename, len(export.Content), "bytes")
+	// Output: partner-login.yaml 50 bytes
+}
+
+func ExampleClient_FlowsInstancesExecuteRetrieve() {
+	client, done := exampleServer{"GET flows/instances/partner-login/execute/": {
+		http.StatusOK, `{"link":"https://sso.example.com/if/flow/partner-login/"}`,
+	}}.client()
+	defer done()
+	link, err := client.FlowsInstancesExecuteRetrieve(context.Background(), "partner-login")
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	fmt.Println(link.Link)
+	// Output: https://sso.example.com/if/flow/partner-login/
+}
+
+func ExampleClient_FlowsInstancesCacheInfoRetrieve() {
+	srv := authentiktest.Start()
+	defer srv.Close()
+	cache, err := srv.Client().FlowsInstancesCacheInfoRetrieve(context.Background())
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	fmt.Println(cache.Count, "plan")
+	// Output: 1 plan
+}
+
+func ExampleClient_FlowsInstancesCacheClearCreate() {
+	client, done := exampleServer{"POST flows/instances/cache_clear/": {http.StatusNoContent, ""}}.client()
+	defer done()
+	fmt.Println(client.FlowsInstancesCacheClearCreate(context.Background()))
+	// Output: <nil>
+}
+
+func ExampleClient_FlowsInstancesImportCreate() {
+	client, done := exampleServer{"POST flows/instances/import/": {http.StatusOK, `{"success":true,"logs":[
+		{"timestamp":"2026-11-22T22:29:12.594840Z","log_level":"info","logger":"authentik.events.models",
+		 "event":"Created Event","attributes":{}}]}`}}.client()
+	defer done()
+	result, err := client.FlowsInstancesImportCreate(context.Background(), []byte("version: 1\nentries: []\n"))
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	fmt.Println(result.Success, result.Logs[0].Event)
+	// Output: true Created Event
+}
+
+func ExampleClient_FlowsInstancesSetBackgroundCreate() {
+	client, done := exampleServer{"POST flows/instances/partner-login/set_background/": {http.StatusOK, `{}`}}.client()
+	defer done()
+	err := client.FlowsInstancesSetBackgroundCreate(context.Background(), "partner-login", authentik.FlowBackground{
+		Filename: "partner.png", Content: []byte("\x89PNG"),
+	})
+	fmt.Println(err)
+	// Output: <nil>
+}
+
+func ExampleClient_FlowsInstancesSetBackgroundURLCreate() {
+	client, done := exampleServer{"POST flows/instances/partner-login/set_background_url/": {http.StatusOK, `{}`}}.client()
+	defer done()
+	err := client.FlowsInstancesSetBackgroundURLCreate(context.Background(), "partner-login", "https://cdn.example.com/a.png")
+	fmt.Println(err)
+	// Output: <nil>
 }

@@ -2,9 +2,12 @@ package authentik_test
 
 import (
 	"context"
+	"encoding/json"
 	"maps"
+	"net/http"
 	"net/url"
 	"reflect"
+	"slices"
 	"testing"
 
 	"github.com/google/uuid"
@@ -240,4 +243,201 @@ func TestFlowsInstancesList_RejectsNilClientAndContext(t *testing.T) {
 	require.ErrorAs(t, err, &argument)
 	assert.Equal(t, "ctx", argument.Field)
 	assert.Empty(t, server.Pages())
+}
+
+// refusedFlow is a refusal of each method that takes a FlowRequest.
+func refusedFlow(flow authentik.FlowRequest, field, reason string, ops ...string) (all []refusal) {
+	calls := map[string]func(context.Context, *authentik.Client) error{
+		"FlowsInstancesCreate": func(ctx context.Context, ak *authentik.Client) error {
+			_, err := ak.FlowsInstancesCreate(ctx, flow)
+			return err
+		},
+		"FlowsInstancesUpdate": func(ctx context.Context, ak *authentik.Client) error {
+			_, err := ak.FlowsInstancesUpdate(ctx, "s", flow)
+			return err
+		},
+		"FlowsInstancesPartialUpdate": func(ctx context.Context, ak *authentik.Client) error {
+			_, err := ak.FlowsInstancesPartialUpdate(ctx, "s", flow)
+			return err
+		},
+	}
+	for _, op := range ops {
+		all = append(all, refusal{op, field, reason, calls[op]})
+	}
+	return all
+}
+
+func TestFlowRequest_RefusesInvalid(t *testing.T) {
+	t.Parallel()
+	complete := []string{"FlowsInstancesCreate", "FlowsInstancesUpdate"}
+	every := append([]string{"FlowsInstancesPartialUpdate"}, complete...)
+	with := func(change func(*authentik.FlowRequest)) authentik.FlowRequest {
+		flow := flowRequest
+		change(&flow)
+		return flow
+	}
+	all := refusedFlow(authentik.FlowRequest{}, "FlowRequest", "must have a field that is set", every[0])
+	for _, blank := range []string{"", " ", "\t\u2003"} {
+		all = slices.Concat(all,
+			refusedFlow(with(func(f *authentik.FlowRequest) { f.Name = blank }), "Name", "must not be blank", complete...),
+			refusedFlow(with(func(f *authentik.FlowRequest) { f.Slug = blank }), "Slug", "must not be blank", complete...),
+			refusedFlow(with(func(f *authentik.FlowRequest) { f.Title = blank }), "Title", "must not be blank", complete...),
+			refusedFlow(with(func(f *authentik.FlowRequest) { f.Designation = authentik.FlowDesignation(blank) }),
+				"Designation", "must not be blank", complete...),
+		)
+	}
+	for slug, reason := range refusedSlugs {
+		flow := with(func(f *authentik.FlowRequest) { f.Slug = slug })
+		all = append(all, refusedFlow(flow, "Slug", reason, every...)...)
+	}
+	for _, text := range []string{"a\xff", "\xed\xa0\x80"} {
+		all = slices.Concat(all,
+			refusedFlow(with(func(f *authentik.FlowRequest) { f.Name = text }), "Name", "must be valid UTF-8", every...),
+			refusedFlow(with(func(f *authentik.FlowRequest) { f.Title = text }), "Title", "must be valid UTF-8", every...),
+			refusedFlow(with(func(f *authentik.FlowRequest) { f.Designation = authentik.FlowDesignation(text) }),
+				"Designation", "must be valid UTF-8", every...),
+		)
+	}
+	testRefusals(t, all)
+}
+
+const (
+	notASlug = "must consist of letters, digits, hyphens and underscores"
+	aRoute   = "must not be the name of one of the API's own paths"
+)
+
+// refusedSlugs are slugs that no flow can have, and why.
+var refusedSlugs = map[string]string{
+	"a b": notASlug, "a.b": notASlug, "ü": notASlug, "a/b": notASlug, "..": notASlug, "a\n": notASlug, "a\xff": notASlug,
+	"\uff41": notASlug, "a%2Fb": notASlug, "import": aRoute, "cache_info": aRoute, "cache_clear": aRoute,
+}
+
+func TestFlowsInstances_RefuseSlugs(t *testing.T) {
+	t.Parallel()
+	reads := map[string]func(context.Context, *authentik.Client, string) error{
+		"FlowsInstancesRetrieve": func(ctx context.Context, ak *authentik.Client, slug string) error {
+			_, err := ak.FlowsInstancesRetrieve(ctx, slug)
+			return err
+		},
+		"FlowsInstancesUsedByList": func(ctx context.Context, ak *authentik.Client, slug string) error {
+			_, err := ak.FlowsInstancesUsedByList(ctx, slug)
+			return err
+		},
+		"FlowsInstancesDiagramRetrieve": func(ctx context.Context, ak *authentik.Client, slug string) error {
+			_, err := ak.FlowsInstancesDiagramRetrieve(ctx, slug)
+			return err
+		},
+		"FlowsInstancesExportRetrieve": func(ctx context.Context, ak *authentik.Client, slug string) error {
+			_, err := ak.FlowsInstancesExportRetrieve(ctx, slug)
+			return err
+		},
+		"FlowsInstancesExecuteRetrieve": func(ctx context.Context, ak *authentik.Client, slug string) error {
+			_, err := ak.FlowsInstancesExecuteRetrieve(ctx, slug)
+			return err
+		},
+	}
+	writes := map[string]func(context.Context, *authentik.Client, string) error{
+		"FlowsInstancesUpdate": func(ctx context.Context, ak *authentik.Client, slug string) error {
+			_, err := ak.FlowsInstancesUpdate(ctx, slug, flowRequest)
+			return err
+		},
+		"FlowsInstancesPartialUpdate": func(ctx context.Context, ak *authentik.Client, slug string) error {
+			_, err := ak.FlowsInstancesPartialUpdate(ctx, slug, flowRequest)
+			return err
+		},
+		"FlowsInstancesDestroy": func(ctx context.Context, ak *authentik.Client, slug string) error {
+			return ak.FlowsInstancesDestroy(ctx, slug)
+		},
+		"FlowsInstancesSetBackgroundCreate": func(ctx context.Context, ak *authentik.Client, slug string) error {
+			return ak.FlowsInstancesSetBackgroundCreate(ctx, slug, authentik.FlowBackground{Clear: true})
+		},
+		"FlowsInstancesSetBackgroundURLCreate": func(ctx context.Context, ak *authentik.Client, slug string) error {
+			return ak.FlowsInstancesSetBackgroundURLCreate(ctx, slug, "https://cdn/a.png")
+		},
+	}
+	var all []refusal
+	add := func(op, slug, reason string, call func(context.Context, *authentik.Client, string) error) {
+		all = append(all, refusal{op, "slug", reason, func(ctx context.Context, ak *authentik.Client) error {
+			return call(ctx, ak, slug)
+		}})
+	}
+	const notASegment = `must not be "." or "..", nor contain a slash or a control character`
+	for op, call := range reads {
+		add(op, "", "must not be empty", call)
+		for _, slug := range []string{".", "..", "a/b", `a\b`, "a\n", "a\xff", "/"} {
+			add(op, slug, notASegment, call)
+		}
+		for _, slug := range []string{"import", "cache_info", "cache_clear"} {
+			add(op, slug, aRoute, call)
+		}
+	}
+	for op, call := range writes {
+		add(op, "", "must not be empty", call)
+		for slug, reason := range refusedSlugs {
+			add(op, slug, reason, call)
+		}
+	}
+	testRefusals(t, all)
+}
+
+// A pointer is sent whatever it points to, and a zero value is not sent.
+func TestFlowRequest_OmitsZero(t *testing.T) {
+	t.Parallel()
+	for want, flow := range map[string]authentik.FlowRequest{
+		`{}`:                           {},
+		`{"compatibility_mode":false}`: {CompatibilityMode: new(false)},
+		`{"background":""}`:            {Background: new("")},
+		`{"name":"n","slug":"s","title":"t","designation":"recovery","policy_engine_mode":"all",` +
+			`"compatibility_mode":true,"layout":"stacked","denied_action":"message",` +
+			`"authentication":"require_superuser","background":"b.png"}`: {
+			Name: "n", Slug: "s", Title: "t", Designation: "recovery", PolicyEngineMode: "all", CompatibilityMode: new(true),
+			Layout: "stacked", DeniedAction: "message", Authentication: "require_superuser", Background: new("b.png"),
+		},
+	} {
+		got, err := json.Marshal(flow)
+		require.NoError(t, err)
+		assert.Equal(t, want, string(got))
+	}
+}
+
+func TestFlow_Request(t *testing.T) {
+	t.Parallel()
+	flow := authentik.Flow{
+		PK: flowID, Name: "n", Slug: "s", Title: "t", Designation: "recovery", Background: "/static/b.jpg",
+		Stages: []uuid.UUID{otherID}, PolicyEngineMode: "all", CompatibilityMode: true, ExportURL: "/e",
+		Layout: "stacked", DeniedAction: "message", Authentication: "none",
+	}
+	want := authentik.FlowRequest{
+		Name: "n", Slug: "s", Title: "t", Designation: "recovery", PolicyEngineMode: "all", CompatibilityMode: new(true),
+		Layout: "stacked", DeniedAction: "message", Authentication: "none",
+	}
+	assert.Equal(t, want, flow.Request(), "up to 2025.10 a background is read only")
+	flow.BackgroundURL = "/static/b.jpg"
+	want.Background = new("/static/b.jpg")
+	assert.Equal(t, want, flow.Request())
+	flow.CompatibilityMode = false
+	flow.Background = ""
+	want.CompatibilityMode, want.Background = new(false), new("")
+	assert.Equal(t, want, flow.Request())
+}
+
+// What a rename sends would not find the flow a second time.
+func TestFlowsInstancesUpdate_IsRetriedUnlessItRenames(t *testing.T) {
+	t.Parallel()
+	for slug, requests := range map[string]int{"s": 4, "old": 1} {
+		for name, call := range map[string]func(*authentik.Client) error{
+			"PUT": func(ak *authentik.Client) error {
+				_, err := ak.FlowsInstancesUpdate(t.Context(), slug, flowRequest)
+				return err
+			},
+			"PATCH": func(ak *authentik.Client) error {
+				_, err := ak.FlowsInstancesPartialUpdate(t.Context(), slug, authentik.FlowRequest{Slug: "s"})
+				return err
+			},
+		} {
+			server := &testkit.Stub{Status: http.StatusBadGateway, ContentType: testkit.HTML}
+			require.ErrorIs(t, call(testkit.NewClient(t, server)), authentik.ErrServer)
+			assert.EqualValues(t, requests, server.Requests.Load(), "%s of %s", name, slug)
+		}
+	}
 }

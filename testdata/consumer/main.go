@@ -41,7 +41,27 @@ var (
 	_ func(iter.Seq2[authentik.Flow, error]) ([]authentik.Flow, error)       = authentik.Snapshot[authentik.Flow]
 )
 
+type option = authentik.RequestOption
+
+type flows interface {
+	FlowsInstancesRetrieve(context.Context, string, ...option) (*authentik.Flow, error)
+	FlowsInstancesCreate(context.Context, authentik.FlowRequest, ...option) (*authentik.Flow, error)
+	FlowsInstancesUpdate(context.Context, string, authentik.FlowRequest, ...option) (*authentik.Flow, error)
+	FlowsInstancesPartialUpdate(context.Context, string, authentik.FlowRequest, ...option) (*authentik.Flow, error)
+	FlowsInstancesDestroy(context.Context, string, ...option) error
+	FlowsInstancesUsedByList(context.Context, string, ...option) ([]authentik.UsedBy, error)
+	FlowsInstancesDiagramRetrieve(context.Context, string, ...option) (*authentik.FlowDiagram, error)
+	FlowsInstancesExportRetrieve(context.Context, string, ...option) (*authentik.FlowExport, error)
+	FlowsInstancesExecuteRetrieve(context.Context, string, ...option) (*authentik.Link, error)
+	FlowsInstancesCacheInfoRetrieve(context.Context, ...option) (*authentik.Cache, error)
+	FlowsInstancesCacheClearCreate(context.Context, ...option) error
+	FlowsInstancesImportCreate(context.Context, []byte, ...option) (*authentik.FlowImportResult, error)
+	FlowsInstancesSetBackgroundCreate(context.Context, string, authentik.FlowBackground, ...option) error
+	FlowsInstancesSetBackgroundURLCreate(context.Context, string, string, ...option) error
+}
+
 type api interface {
+	flows
 	FlowsInstancesList(context.Context, *authentik.FlowsInstancesListOptions, ...authentik.RequestOption) (*authentik.Page[authentik.Flow], error)
 	FlowsInstancesAll(context.Context, *authentik.FlowsInstancesListOptions, ...authentik.RequestOption) iter.Seq2[authentik.Flow, error]
 	FlowsInstancesPages(context.Context, *authentik.FlowsInstancesListOptions, ...authentik.RequestOption) iter.Seq2[*authentik.Page[authentik.Flow], error]
@@ -73,7 +93,9 @@ var (
 	_                               = []interface{ Known() bool }{
 		authentik.FlowDesignation(""), authentik.FlowLayout(""), authentik.FlowDeniedAction(""),
 		authentik.FlowAuthentication(""), authentik.PolicyEngineMode(""), authentik.InvalidResponseAction(""),
+		authentik.UsedByAction(""),
 	}
+	_ interface{ Request() authentik.FlowRequest } = authentik.Flow{}
 )
 
 // The fields, each by its name and type.
@@ -103,6 +125,19 @@ var (
 		PK: uuid.UUID{}, PolicyBindingModelPtrID: uuid.UUID{}, Name: "", Slug: "", Title: "", Designation: "", Background: "", BackgroundURL: "",
 		PolicyEngineMode: "", CompatibilityMode: false, ExportURL: "", Layout: "", DeniedAction: "",
 	}
+	_ = authentik.FlowRequest{
+		Name: "", Slug: "", Title: "", Designation: authentik.FlowDesignation(""),
+		PolicyEngineMode: authentik.PolicyEngineMode(""), CompatibilityMode: new(false), Layout: authentik.FlowLayout(""),
+		DeniedAction: authentik.FlowDeniedAction(""), Authentication: authentik.FlowAuthentication(""), Background: new(""),
+	}
+	_ = authentik.UsedBy{App: "", ModelName: "", PK: "", Name: "", Action: authentik.UsedByAction("")}
+	_ = authentik.FlowDiagram{Diagram: ""}
+	_ = authentik.FlowExport{Filename: "", ContentType: "", Content: []byte{}}
+	_ = authentik.FlowImportResult{Success: false, Logs: []authentik.FlowImportLog{}}
+	_ = authentik.FlowImportLog{Timestamp: "", LogLevel: "", Logger: "", Event: "", Attributes: map[string]any{}}
+	_ = authentik.FlowBackground{Filename: "", Content: []byte{}, Clear: false}
+	_ = authentik.Link{Link: ""}
+	_ = authentik.Cache{Count: int(0)}
 	_ = authentik.RetryPolicy{
 		MaxAttempts: int(0), BaseDelay: time.Duration(0), MaxDelay: time.Duration(0), MaxRetryAfter: time.Duration(0),
 		StartupWait: time.Duration(0), MaxElapsed: time.Duration(0),
@@ -142,6 +177,10 @@ var (
 	_ = []authentik.PolicyEngineMode{authentik.PolicyEngineModeAll, authentik.PolicyEngineModeAny}
 	_ = []authentik.InvalidResponseAction{
 		authentik.InvalidResponseActionRetry, authentik.InvalidResponseActionRestart, authentik.InvalidResponseActionRestartWithContext,
+	}
+	_ = []authentik.UsedByAction{
+		authentik.UsedByActionCascade, authentik.UsedByActionCascadeMany, authentik.UsedByActionSetNull,
+		authentik.UsedByActionSetDefault, authentik.UsedByActionLeftDangling,
 	}
 	_ = []error{
 		authentik.ErrBadRequest, authentik.ErrUnauthorized, authentik.ErrForbidden, authentik.ErrNotFound, authentik.ErrRateLimited,

@@ -34,8 +34,11 @@ type Schema struct {
 	Items      *Schema
 	Enum       []string
 	Nullable   bool
+	Pattern    string
 	MinLength  int
-	MaxLength  int
+	MaxLength  *int
+	Minimum    *int64
+	Maximum    *int64
 	// Discriminator is that of a union of schemas, such as ChallengeTypes.
 	Discriminator struct{ Mapping map[string]string }
 	// AdditionalProperties is the schema of the properties without a name. It is

@@ -53,7 +53,7 @@ func (s *Schema) accepts(value any) bool {
 	case "":
 		return true
 	case "string":
-		return isString && len(text) >= s.MinLength && (s.MaxLength == 0 || len(text) <= s.MaxLength)
+		return isString && len(text) >= s.MinLength && (s.MaxLength == nil || len(text) <= *s.MaxLength)
 	case "integer":
 		if isString {
 			_, err := strconv.Atoi(text)
