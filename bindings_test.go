@@ -1,7 +1,15 @@
 package authentik_test
 
 import (
+	"context"
+	"encoding/json"
+	"maps"
+	"math"
 	"net/http"
+	"net/url"
+	"reflect"
+	"slices"
+	"strings"
 	"testing"
 
 	"github.com/google/uuid"
@@ -27,4 +35,242 @@ func TestBindingsRetrieve_RequestsByUUID(t *testing.T) {
 	require.ErrorAs(t, err, &argument)
 	assert.Equal(t, authentik.ArgumentError{Op: "BindingsRetrieve", Field: "id", Reason: "must not be empty"}, *argument)
 	assert.Equal(t, []string{"GET /sub/path/api/v3/flows/bindings/a58a38a0-14b6-4a2a-a4fc-7c6b1e3c9c5d/"}, asked)
+}
+
+// emptyList serves an empty list and keeps the query of the last request.
+type emptyList struct{ query url.Values }
+
+func (s *emptyList) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	s.query = r.URL.Query()
+	body := testkit.FlowPageBody(0, `[]`)
+	if page := s.query.Get("page"); page != "" {
+		body = strings.Replace(body, `"current":1`, `"current":`+page, 1)
+	}
+	testkit.StaticHandler(http.StatusOK, testkit.JSON, body)(w, r)
+}
+
+// listCall is a method that lists, with its options.
+type listCall[O any] func(context.Context, *authentik.Client, *O) error
+
+var bindingLists = map[string]listCall[authentik.BindingsListOptions]{
+	"BindingsList": func(ctx context.Context, ak *authentik.Client, opts *authentik.BindingsListOptions) error {
+		_, err := ak.BindingsList(ctx, opts)
+		return err
+	},
+	"BindingsAll": func(ctx context.Context, ak *authentik.Client, opts *authentik.BindingsListOptions) error {
+		_, err := authentik.Collect(ak.BindingsAll(ctx, opts))
+		return err
+	},
+	"BindingsPages": func(ctx context.Context, ak *authentik.Client, opts *authentik.BindingsListOptions) error {
+		_, err := authentik.Collect(ak.BindingsPages(ctx, opts))
+		return err
+	},
+}
+
+// testListOptions tests that each field of options is sent under its key, alone
+// and with all others, and that no field is forgotten. tests are by field.
+func testListOptions[O any](t *testing.T, lists map[string]listCall[O], tests map[string]url.Values, fields map[string]O) {
+	t.Helper()
+	for _, field := range reflect.VisibleFields(reflect.TypeFor[O]()) {
+		require.Contains(t, tests, field.Name)
+		require.Contains(t, fields, field.Name)
+	}
+	server := &emptyList{}
+	ak := testkit.NewClient(t, server)
+	for op, list := range lists {
+		sent := func(opts *O) url.Values {
+			require.NoError(t, list(t.Context(), ak, opts))
+			if !strings.HasSuffix(op, "List") { // an iterator's own
+				for key, value := range map[string]string{"page": "1", "page_size": "100"} {
+					require.True(t, server.query.Has(key))
+					if server.query.Get(key) == value {
+						server.query.Del(key)
+					}
+				}
+			}
+			return server.query
+		}
+		assert.Empty(t, sent(nil), op)
+		assert.Empty(t, sent(new(O)), op)
+		var all O
+		allSent := url.Values{}
+		for name, want := range tests {
+			opts := fields[name]
+			assert.Equal(t, want, sent(&opts), "%s: %s", op, name)
+			reflect.ValueOf(&all).Elem().FieldByName(name).Set(reflect.ValueOf(opts).FieldByName(name))
+			maps.Copy(allSent, want)
+		}
+		assert.Equal(t, allSent, sent(&all), op)
+	}
+}
+
+func TestBindingsListOptions_SendsNonZero(t *testing.T) {
+	t.Parallel()
+	type opts = authentik.BindingsListOptions
+	testListOptions(t, bindingLists, map[string]url.Values{
+		"FSBUUID":               {"fsb_uuid": {testkit.FlowID}},
+		"PBMUUID":               {"pbm_uuid": {testkit.FlowID}},
+		"Target":                {"target": {testkit.FlowID}},
+		"Stage":                 {"stage": {testkit.OtherID}},
+		"Policies":              {"policies": {testkit.FlowID, testkit.OtherID}},
+		"Order":                 {"order": {"0"}},
+		"EvaluateOnPlan":        {"evaluate_on_plan": {"false"}},
+		"ReEvaluatePolicies":    {"re_evaluate_policies": {"true"}},
+		"PolicyEngineMode":      {"policy_engine_mode": {"all"}},
+		"InvalidResponseAction": {"invalid_response_action": {"retry"}},
+		"Search":                {"search": {"a b"}},
+		"Ordering":              {"ordering": {"-order,pk"}},
+		"Page":                  {"page": {"3"}},
+		"PageSize":              {"page_size": {"7"}},
+	}, map[string]opts{
+		"FSBUUID": {FSBUUID: flowID}, "PBMUUID": {PBMUUID: flowID}, "Target": {Target: flowID}, "Stage": {Stage: otherID},
+		"Policies": {Policies: []uuid.UUID{flowID, otherID}}, "Order": {Order: new(0)},
+		"EvaluateOnPlan": {EvaluateOnPlan: new(false)}, "ReEvaluatePolicies": {ReEvaluatePolicies: new(true)},
+		"PolicyEngineMode":      {PolicyEngineMode: authentik.PolicyEngineModeAll},
+		"InvalidResponseAction": {InvalidResponseAction: authentik.InvalidResponseActionRetry},
+		"Search":                {Search: "a b"}, "Ordering": {Ordering: "-order"}, "Page": {Page: 3}, "PageSize": {PageSize: 7},
+	})
+}
+
+func TestBindingsListOptions_OrderingIsTotal(t *testing.T) {
+	t.Parallel()
+	server := &emptyList{}
+	ak := testkit.NewClient(t, server)
+	for ordering, sent := range map[string]string{
+		"order": "order,pk", "-order": "-order,pk", "stage__name, -order": "stage__name,-order,pk",
+		"pk": "pk", "order,-pk": "order,-pk",
+	} {
+		for op, list := range bindingLists {
+			require.NoError(t, list(t.Context(), ak, &authentik.BindingsListOptions{Ordering: ordering}))
+			assert.Equal(t, sent, server.query.Get("ordering"), op)
+		}
+	}
+}
+
+// listRefusals are refusals of every method that takes the options.
+func listRefusals[O any](lists map[string]listCall[O], opts O, field, reason string) (all []refusal) {
+	for op, list := range lists {
+		all = append(all, refusal{op, field, reason, func(ctx context.Context, ak *authentik.Client) error {
+			return list(ctx, ak, &opts)
+		}})
+	}
+	return all
+}
+
+const blankFilter = "must not be blank (authentik would ignore the filter and list everything)"
+
+func TestBindingsListOptions_RejectsInvalid(t *testing.T) {
+	t.Parallel()
+	type opts = authentik.BindingsListOptions
+	refuse := func(o opts, field, reason string) []refusal { return listRefusals(bindingLists, o, field, reason) }
+	const cannot = `cannot order by "target__uuid"; use order, stage__name, pk`
+	testRefusals(t, slices.Concat(
+		refuse(opts{Policies: []uuid.UUID{flowID, uuid.Nil}}, "Policies[1]", "must not be empty"),
+		refuse(opts{Order: new(1 << 31)}, "Order", "must fit into 32 bits"),
+		refuse(opts{PolicyEngineMode: " "}, "PolicyEngineMode", blankFilter),
+		refuse(opts{InvalidResponseAction: " "}, "InvalidResponseAction", blankFilter),
+		refuse(opts{Search: ","}, "Search", blankFilter),
+		refuse(opts{Ordering: "target__uuid"}, "Ordering", cannot),
+		refuse(opts{Page: -1}, "Page", "must not be negative"),
+		refuse(opts{PageSize: -1}, "PageSize", "must not be negative"),
+	))
+}
+
+func TestFlowStageBindingRequest_RefusesInvalid(t *testing.T) {
+	t.Parallel()
+	type request = authentik.FlowStageBindingRequest
+	refuse := func(field, reason string, change func(*request)) (all []refusal) {
+		binding := bindingRequest
+		change(&binding)
+		all = append(all,
+			refusal{"BindingsCreate", field, reason, func(ctx context.Context, ak *authentik.Client) error {
+				_, err := ak.BindingsCreate(ctx, binding)
+				return err
+			}},
+			refusal{"BindingsUpdate", field, reason, func(ctx context.Context, ak *authentik.Client) error {
+				_, err := ak.BindingsUpdate(ctx, flowID, binding)
+				return err
+			}},
+		)
+		if reason != "must be set" && reason != "must not be empty" {
+			all = append(all, refusal{"BindingsPartialUpdate", field, reason, func(ctx context.Context, ak *authentik.Client) error {
+				_, err := ak.BindingsPartialUpdate(ctx, flowID, binding)
+				return err
+			}})
+		}
+		return all
+	}
+	all := slices.Concat(
+		refuse("Target", "must not be empty", func(r *request) { r.Target = uuid.Nil }),
+		refuse("Stage", "must not be empty", func(r *request) { r.Stage = uuid.Nil }),
+		refuse("Order", "must be set", func(r *request) { r.Order = nil }),
+		refuse("EvaluateOnPlan", "must not be false together with ReEvaluatePolicies", func(r *request) {
+			r.EvaluateOnPlan, r.ReEvaluatePolicies = new(false), new(false)
+		}),
+	)
+	for _, order := range []int{math.MaxInt32 + 1, math.MinInt32 - 1, math.MaxInt64, math.MinInt64} {
+		all = append(all, refuse("Order", "must fit into 32 bits", func(r *request) { r.Order = &order })...)
+	}
+	testRefusals(t, append(all, refusal{
+		"BindingsPartialUpdate", "FlowStageBindingRequest", "must have a field that is set",
+		func(ctx context.Context, ak *authentik.Client) error {
+			_, err := ak.BindingsPartialUpdate(ctx, flowID, request{})
+			return err
+		},
+	}))
+}
+
+func TestBindings_RefuseUUIDNil(t *testing.T) {
+	t.Parallel()
+	var all []refusal
+	for op, call := range map[string]func(context.Context, *authentik.Client) error{
+		"BindingsUpdate": func(ctx context.Context, ak *authentik.Client) error {
+			_, err := ak.BindingsUpdate(ctx, uuid.Nil, bindingRequest)
+			return err
+		},
+		"BindingsPartialUpdate": func(ctx context.Context, ak *authentik.Client) error {
+			_, err := ak.BindingsPartialUpdate(ctx, uuid.Nil, bindingRequest)
+			return err
+		},
+		"BindingsDestroy": func(ctx context.Context, ak *authentik.Client) error {
+			return ak.BindingsDestroy(ctx, uuid.Nil)
+		},
+		"BindingsUsedByList": func(ctx context.Context, ak *authentik.Client) error {
+			_, err := ak.BindingsUsedByList(ctx, uuid.Nil)
+			return err
+		},
+	} {
+		all = append(all, refusal{op, "id", "must not be empty", call})
+	}
+	testRefusals(t, all)
+}
+
+// A pointer is sent whatever it points to, and a zero value is not sent.
+func TestFlowStageBindingRequest_OmitsZero(t *testing.T) {
+	t.Parallel()
+	for want, binding := range map[string]authentik.FlowStageBindingRequest{
+		`{}`:          {},
+		`{"order":0}`: {Order: new(0)},
+		`{"evaluate_on_plan":false,"re_evaluate_policies":true}`: {EvaluateOnPlan: new(false), ReEvaluatePolicies: new(true)},
+		`{"target":"` + testkit.FlowID + `","stage":"` + testkit.OtherID + `","order":-2147483648,` +
+			`"policy_engine_mode":"any","invalid_response_action":"restart"}`: {
+			Target: flowID, Stage: otherID, Order: new(math.MinInt32), PolicyEngineMode: "any", InvalidResponseAction: "restart",
+		},
+	} {
+		got, err := json.Marshal(binding)
+		require.NoError(t, err)
+		assert.Equal(t, want, string(got))
+	}
+}
+
+func TestFlowStageBinding_Request(t *testing.T) {
+	t.Parallel()
+	binding := authentik.FlowStageBinding{
+		PK: flowID, Target: flowID, Stage: otherID, StageObj: authentik.Stage{PK: otherID}, EvaluateOnPlan: true, Order: 7,
+		PolicyEngineMode: "any", InvalidResponseAction: "restart",
+	}
+	assert.Equal(t, authentik.FlowStageBindingRequest{
+		Target: flowID, Stage: otherID, Order: new(7), EvaluateOnPlan: new(true), ReEvaluatePolicies: new(false),
+		PolicyEngineMode: "any", InvalidResponseAction: "restart",
+	}, binding.Request())
 }

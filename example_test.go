@@ -873,3 +873,243 @@ func ExampleClient_FlowsInstancesSetBackgroundURLCreate() {
 	fmt.Println(err)
 	// Output: <nil>
 }
+
+func ExampleClient_BindingsList() {
+	srv := authentiktest.Start()
+	defer srv.Close()
+	page, err := srv.Client().BindingsList(context.Background(), &authentik.BindingsListOptions{Search: "consent"})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	for _, binding := range page.Results {
+		fmt.Println(binding.Order, binding.StageObj.Name)
+	}
+	// Output: 0 default-provider-authorization-consent
+}
+
+func ExampleClient_BindingsPages() {
+	srv := authentiktest.Start()
+	defer srv.Close()
+	opts := &authentik.BindingsListOptions{PageSize: 8}
+	for page, err := range srv.Client().BindingsPages(context.Background(), opts) {
+		if err != nil {
+			fmt.Println(err)
+			return
+		}
+		fmt.Println(len(page.Results), "of", page.Pagination.Count)
+	}
+	// Output:
+	// 8 of 20
+	// 8 of 20
+	// 4 of 20
+}
+
+func ExampleClient_BindingsAll() {
+	srv := authentiktest.Start()
+	defer srv.Close()
+	client := srv.Client()
+	flow, err := client.FlowsInstancesRetrieve(context.Background(), "default-authentication-flow")
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	opts := &authentik.BindingsListOptions{Target: flow.PK}
+	for binding, err := range client.BindingsAll(context.Background(), opts) {
+		if err != nil {
+			fmt.Println(err)
+			return
+		}
+		fmt.Println(binding.Order, binding.StageObj.Name)
+	}
+	// Output:
+	// 10 default-authentication-identification
+	// 20 default-authentication-password
+	// 30 default-authentication-mfa-validation
+	// 100 default-authentication-login
+}
+
+const exampleBinding = `{"pk":"a6a42b4f-42dc-4fb0-921c-c0cc0046cf7e",
+	"policybindingmodel_ptr_id":"ba980d10-4fba-4a42-bafa-2ad3c955eb1d","target":"25309746-54de-4eab-bf4a-a378228f8464",
+	"stage":"f16f68f7-099b-49d6-b227-b13a702376c8","order":10,"stage_obj":{"pk":"f16f68f7-099b-49d6-b227-b13a702376c8",
+	"name":"partner-password","component":"ak-stage-password-form","verbose_name":"Password Stage",
+	"verbose_name_plural":"Password Stages"}}`
+
+var (
+	exampleFlowID    = uuid.MustParse("25309746-54de-4eab-bf4a-a378228f8464")
+	exampleStageID   = uuid.MustParse("f16f68f7-099b-49d6-b227-b13a702376c8")
+	exampleBindingID = uuid.MustParse("a6a42b4f-42dc-4fb0-921c-c0cc0046cf7e")
+)
+
+func ExampleClient_BindingsCreate() {
+	client, done := exampleServer{"POST flows/bindings/": {http.StatusCreated, exampleBinding}}.client()
+	defer done()
+	binding, err := client.BindingsCreate(context.Background(), authentik.FlowStageBindingRequest{
+		Target: exampleFlowID,
+		Stage:  exampleStageID,
+		Order:  new(10), // a pointer, because 0 is a value
+	})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	fmt.Println(binding.StageObj.Name, "is bound at", binding.Order)
+	// Output: partner-password is bound at 10
+}
+
+func ExampleClient_BindingsUpdate() {
+	path := "flows/bindings/" + exampleBindingID.String() + "/"
+	client, done := exampleServer{
+		"GET " + path: {http.StatusOK, exampleBinding},
+		"PUT " + path: {http.StatusOK, strings.Replace(exampleBinding, `"order":10`, `"order":20`, 1)},
+	}.client()
+	defer done()
+	binding, err := client.BindingsRetrieve(context.Background(), exampleBindingID)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	request := authentik.FlowStageBindingRequest{Target: binding.Target, Stage: binding.Stage, Order: new(20)}
+	binding, err = client.BindingsUpdate(context.Background(), binding.PK, request)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	fmt.Println(binding.Order)
+	// Output: 20
+}
+
+func ExampleClient_BindingsPartialUpdate() {
+	client, done := exampleServer{"PATCH flows/bindings/" + exampleBindingID.String() + "/": {
+		http.StatusOK, strings.Replace(exampleBinding, `"order":10`, `"order":0`, 1),
+	}}.client()
+	defer done()
+	binding, err := client.BindingsPartialUpdate(context.Background(), exampleBindingID, authentik.FlowStageBindingRequest{
+		Order: new(0),
+	})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	fmt.Println(binding.Order)
+	// Output: 0
+}
+
+func ExampleClient_BindingsDestroy() {
+	path := "flows/bindings/" + exampleBindingID.String() + "/"
+	client, done := exampleServer{"DELETE " + path: {http.StatusNoContent, ""}}.client()
+	defer done()
+	fmt.Println(client.BindingsDestroy(context.Background(), exampleBindingID))
+	// Output: <nil>
+}
+
+func ExampleClient_BindingsUsedByList() {
+	srv := authentiktest.Start()
+	defer srv.Close()
+	uses, err := srv.Client().BindingsUsedByList(context.Background(), srv.Bindings()[0].PK)
+	fmt.Println(len(uses), err)
+	// Output: 0 <nil>
+}
+
+func ExampleFlowStageBinding_Request() {
+	binding := authentik.FlowStageBinding{Target: exampleFlowID, Stage: exampleStageID, Order: 10, EvaluateOnPlan: true}
+	request := binding.Request()
+	request.Order = new(20)
+	fmt.Println(*request.Order, *request.EvaluateOnPlan, *request.ReEvaluatePolicies)
+	// Output: 20 true false
+}
+
+func ExampleClient_StagesAllList() {
+	srv := authentiktest.Start()
+	defer srv.Close()
+	page, err := srv.Client().StagesAllList(context.Background(), &authentik.StagesAllListOptions{
+		Name: "default-authentication-login", // unique
+	})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	fmt.Println(page.Pagination.Count, page.Results[0].VerboseName)
+	// Output: 1 User Login Stage
+}
+
+func ExampleClient_StagesAllPages() {
+	srv := authentiktest.Start()
+	defer srv.Close()
+	opts := &authentik.StagesAllListOptions{PageSize: 10}
+	for page, err := range srv.Client().StagesAllPages(context.Background(), opts) {
+		if err != nil {
+			fmt.Println(err)
+			return
+		}
+		fmt.Println(len(page.Results), "of", page.Pagination.Count)
+	}
+	// Output:
+	// 10 of 18
+	// 8 of 18
+}
+
+func ExampleClient_StagesAllAll() {
+	srv := authentiktest.Start()
+	defer srv.Close()
+	opts := &authentik.StagesAllListOptions{Search: "authenticator"}
+	for stage, err := range srv.Client().StagesAllAll(context.Background(), opts) {
+		if err != nil {
+			fmt.Println(err)
+			return
+		}
+		fmt.Println(stage.Name)
+	}
+	// Output:
+	// default-authenticator-static-setup
+	// default-authenticator-totp-setup
+	// default-authenticator-webauthn-setup
+}
+
+func ExampleClient_StagesAllRetrieve() {
+	srv := authentiktest.Start()
+	defer srv.Close()
+	stage, err := srv.Client().StagesAllRetrieve(context.Background(), srv.Stages()[0].PK)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	fmt.Println(stage.Name)
+	// Output: default-authenticator-static-setup
+}
+
+func ExampleClient_StagesAllTypesList() {
+	client, done := exampleServer{"GET stages/all/types/": {http.StatusOK, `[{"name":"Captcha Stage",
+		"description":"Verify the user is human.","component":"ak-stage-captcha-form","model_name":"captchastage",
+		"icon_url":null,"requires_enterprise":false,"deprecated":false}]`}}.client()
+	defer done()
+	types, err := client.StagesAllTypesList(context.Background())
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	fmt.Println(types[0].Name, types[0].ModelName)
+	// Output: Captcha Stage captchastage
+}
+
+func ExampleClient_StagesAllUsedByList() {
+	path := "stages/all/" + exampleStageID.String() + "/used_by/"
+	client, done := exampleServer{"GET " + path: {http.StatusOK, `[{"app":"authentik_flows","model_name":"flow",
+		"pk":"25309746-54de-4eab-bf4a-a378228f8464","name":"Flow Partner login","action":"cascade_many"}]`}}.client()
+	defer done()
+	uses, err := client.StagesAllUsedByList(context.Background(), exampleStageID)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	fmt.Println(uses[0].ModelName, uses[0].Action)
+	// Output: flow cascade_many
+}
+
+func ExampleClient_StagesAllDestroy() {
+	path := "stages/all/" + exampleStageID.String() + "/"
+	client, done := exampleServer{"DELETE " + path: {http.StatusNoContent, ""}}.client()
+	defer done()
+	fmt.Println(client.StagesAllDestroy(context.Background(), exampleStageID))
+	// Output: <nil>
+}

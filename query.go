@@ -61,6 +61,13 @@ func (q *query) id(key string, value uuid.UUID) {
 	}
 }
 
+// flag sets a parameter unless value is nil.
+func (q *query) flag(key string, value *bool) {
+	if value != nil {
+		q.values.Set(key, strconv.FormatBool(*value))
+	}
+}
+
 // paging sets the page and its size unless they are 0.
 func (q *query) paging(page, size int) {
 	for _, number := range []struct {

@@ -55,9 +55,13 @@ var (
 	flowRequest = authentik.FlowRequest{
 		Name: "n", Slug: "s", Title: "t", Designation: authentik.FlowDesignationRecovery,
 	}
+	bindingRequest = authentik.FlowStageBindingRequest{Target: otherID, Stage: otherID, Order: new(-3)}
 )
 
-const flowBody = `{"name":"n","slug":"s","title":"t","designation":"recovery"}`
+const (
+	flowBody    = `{"name":"n","slug":"s","title":"t","designation":"recovery"}`
+	bindingBody = `{"target":"` + testkit.OtherID + `","stage":"` + testkit.OtherID + `","order":-3}`
+)
 
 // nothing returns what a method without a result does.
 func nothing(err error) (any, error) { return nil, err }
@@ -158,12 +162,84 @@ var operations = map[string]operation{
 		method: "POST", path: "flows/instances/s/set_background_url/", body: `{"url":"https://cdn/a.png"}`,
 		status: 200, response: `{}`, result: `null`,
 	},
+	"BindingsList": {
+		call: func(ctx context.Context, ak *authentik.Client, opts ...requestOption) (any, error) {
+			return ak.BindingsList(ctx, nil, opts...)
+		},
+		method: "GET", path: "flows/bindings/", status: 200, response: testkit.FlowPageBody(1, `[`+marshaledBinding+`]`),
+	},
 	"BindingsRetrieve": {
 		call: func(ctx context.Context, ak *authentik.Client, opts ...requestOption) (any, error) {
 			return ak.BindingsRetrieve(ctx, flowID, opts...)
 		},
 		method: "GET", path: "flows/bindings/" + testkit.FlowID + "/",
 		status: 200, response: testkit.MinimalBinding, result: marshaledBinding,
+	},
+	"BindingsCreate": {
+		call: func(ctx context.Context, ak *authentik.Client, opts ...requestOption) (any, error) {
+			return ak.BindingsCreate(ctx, bindingRequest, opts...)
+		},
+		method: "POST", path: "flows/bindings/", body: bindingBody,
+		status: 201, response: testkit.MinimalBinding, result: marshaledBinding,
+	},
+	"BindingsUpdate": {
+		call: func(ctx context.Context, ak *authentik.Client, opts ...requestOption) (any, error) {
+			return ak.BindingsUpdate(ctx, flowID, bindingRequest, opts...)
+		},
+		method: "PUT", path: "flows/bindings/" + testkit.FlowID + "/", body: bindingBody,
+		status: 200, response: testkit.MinimalBinding, result: marshaledBinding,
+	},
+	"BindingsPartialUpdate": {
+		call: func(ctx context.Context, ak *authentik.Client, opts ...requestOption) (any, error) {
+			return ak.BindingsPartialUpdate(ctx, flowID, authentik.FlowStageBindingRequest{Order: new(0)}, opts...)
+		},
+		method: "PATCH", path: "flows/bindings/" + testkit.FlowID + "/", body: `{"order":0}`,
+		status: 200, response: testkit.MinimalBinding, result: marshaledBinding,
+	},
+	"BindingsDestroy": {
+		call: func(ctx context.Context, ak *authentik.Client, opts ...requestOption) (any, error) {
+			return nothing(ak.BindingsDestroy(ctx, flowID, opts...))
+		},
+		method: "DELETE", path: "flows/bindings/" + testkit.FlowID + "/", status: 204, result: `null`,
+	},
+	"BindingsUsedByList": {
+		call: func(ctx context.Context, ak *authentik.Client, opts ...requestOption) (any, error) {
+			return ak.BindingsUsedByList(ctx, flowID, opts...)
+		},
+		method: "GET", path: "flows/bindings/" + testkit.FlowID + "/used_by/",
+		status: 200, response: usedBy, result: usedByReturned,
+	},
+	"StagesAllList": {
+		call: func(ctx context.Context, ak *authentik.Client, opts ...requestOption) (any, error) {
+			return ak.StagesAllList(ctx, nil, opts...)
+		},
+		method: "GET", path: "stages/all/", status: 200, response: testkit.FlowPageBody(1, `[`+testkit.MinimalStage+`]`),
+	},
+	"StagesAllRetrieve": {
+		call: func(ctx context.Context, ak *authentik.Client, opts ...requestOption) (any, error) {
+			return ak.StagesAllRetrieve(ctx, otherID, opts...)
+		},
+		method: "GET", path: "stages/all/" + testkit.OtherID + "/", status: 200, response: testkit.MinimalStage,
+	},
+	"StagesAllTypesList": {
+		call: func(ctx context.Context, ak *authentik.Client, opts ...requestOption) (any, error) {
+			return ak.StagesAllTypesList(ctx, opts...)
+		},
+		method: "GET", path: "stages/all/types/",
+		status: 200, response: `[{"name":"n","description":"d","component":"c","model_name":"m"}]`,
+	},
+	"StagesAllUsedByList": {
+		call: func(ctx context.Context, ak *authentik.Client, opts ...requestOption) (any, error) {
+			return ak.StagesAllUsedByList(ctx, otherID, opts...)
+		},
+		method: "GET", path: "stages/all/" + testkit.OtherID + "/used_by/",
+		status: 200, response: usedBy, result: usedByReturned,
+	},
+	"StagesAllDestroy": {
+		call: func(ctx context.Context, ak *authentik.Client, opts ...requestOption) (any, error) {
+			return nothing(ak.StagesAllDestroy(ctx, otherID, opts...))
+		},
+		method: "DELETE", path: "stages/all/" + testkit.OtherID + "/", status: 204, result: `null`,
 	},
 }
 
@@ -174,6 +250,10 @@ var otherMethods = map[string]string{
 	"ServerVersion":                "admin_test.go",
 	"FlowsInstancesAll":            "pagination_test.go",
 	"FlowsInstancesPages":          "pagination_test.go",
+	"BindingsAll":                  "bindings_test.go",
+	"BindingsPages":                "bindings_test.go",
+	"StagesAllAll":                 "stages_test.go",
+	"StagesAllPages":               "stages_test.go",
 }
 
 func TestClient_EveryOperationIsTested(t *testing.T) {
@@ -310,7 +390,7 @@ func TestClient_OperationsRejectAnotherObject(t *testing.T) {
 	)
 	for _, name := range []string{
 		"FlowsInstancesRetrieve", "FlowsInstancesCreate", "FlowsInstancesUpdate", "FlowsInstancesPartialUpdate",
-		"BindingsRetrieve",
+		"BindingsRetrieve", "BindingsCreate", "BindingsUpdate", "BindingsPartialUpdate", "StagesAllRetrieve",
 	} {
 		o := operations[name]
 		_, err := o.call(t.Context(), testkit.NewClient(t, testkit.Reply(o.status, testkit.JSON, another.Replace(o.response))))

@@ -41,7 +41,10 @@ var (
 	_ func(iter.Seq2[authentik.Flow, error]) ([]authentik.Flow, error)       = authentik.Snapshot[authentik.Flow]
 )
 
-type option = authentik.RequestOption
+type (
+	option  = authentik.RequestOption
+	binding = authentik.FlowStageBinding
+)
 
 type flows interface {
 	FlowsInstancesRetrieve(context.Context, string, ...option) (*authentik.Flow, error)
@@ -60,8 +63,31 @@ type flows interface {
 	FlowsInstancesSetBackgroundURLCreate(context.Context, string, string, ...option) error
 }
 
+type bindings interface {
+	BindingsList(context.Context, *authentik.BindingsListOptions, ...option) (*authentik.Page[binding], error)
+	BindingsPages(context.Context, *authentik.BindingsListOptions, ...option) iter.Seq2[*authentik.Page[binding], error]
+	BindingsAll(context.Context, *authentik.BindingsListOptions, ...option) iter.Seq2[binding, error]
+	BindingsCreate(context.Context, authentik.FlowStageBindingRequest, ...option) (*binding, error)
+	BindingsUpdate(context.Context, uuid.UUID, authentik.FlowStageBindingRequest, ...option) (*binding, error)
+	BindingsPartialUpdate(context.Context, uuid.UUID, authentik.FlowStageBindingRequest, ...option) (*binding, error)
+	BindingsDestroy(context.Context, uuid.UUID, ...option) error
+	BindingsUsedByList(context.Context, uuid.UUID, ...option) ([]authentik.UsedBy, error)
+}
+
+type stages interface {
+	StagesAllList(context.Context, *authentik.StagesAllListOptions, ...option) (*authentik.Page[authentik.Stage], error)
+	StagesAllPages(context.Context, *authentik.StagesAllListOptions, ...option) iter.Seq2[*authentik.Page[authentik.Stage], error]
+	StagesAllAll(context.Context, *authentik.StagesAllListOptions, ...option) iter.Seq2[authentik.Stage, error]
+	StagesAllRetrieve(context.Context, uuid.UUID, ...option) (*authentik.Stage, error)
+	StagesAllTypesList(context.Context, ...option) ([]authentik.StageType, error)
+	StagesAllUsedByList(context.Context, uuid.UUID, ...option) ([]authentik.UsedBy, error)
+	StagesAllDestroy(context.Context, uuid.UUID, ...option) error
+}
+
 type api interface {
 	flows
+	bindings
+	stages
 	FlowsInstancesList(context.Context, *authentik.FlowsInstancesListOptions, ...authentik.RequestOption) (*authentik.Page[authentik.Flow], error)
 	FlowsInstancesAll(context.Context, *authentik.FlowsInstancesListOptions, ...authentik.RequestOption) iter.Seq2[authentik.Flow, error]
 	FlowsInstancesPages(context.Context, *authentik.FlowsInstancesListOptions, ...authentik.RequestOption) iter.Seq2[*authentik.Page[authentik.Flow], error]
@@ -96,6 +122,9 @@ var (
 		authentik.UsedByAction(""),
 	}
 	_ interface{ Request() authentik.FlowRequest } = authentik.Flow{}
+	_ interface {
+		Request() authentik.FlowStageBindingRequest
+	} = authentik.FlowStageBinding{}
 )
 
 // The fields, each by its name and type.
@@ -129,6 +158,21 @@ var (
 		Name: "", Slug: "", Title: "", Designation: authentik.FlowDesignation(""),
 		PolicyEngineMode: authentik.PolicyEngineMode(""), CompatibilityMode: new(false), Layout: authentik.FlowLayout(""),
 		DeniedAction: authentik.FlowDeniedAction(""), Authentication: authentik.FlowAuthentication(""), Background: new(""),
+	}
+	_ = authentik.FlowStageBindingRequest{
+		Target: uuid.UUID{}, Stage: uuid.UUID{}, Order: new(0), EvaluateOnPlan: new(false), ReEvaluatePolicies: new(false),
+		PolicyEngineMode:      authentik.PolicyEngineMode(""),
+		InvalidResponseAction: authentik.InvalidResponseAction(""),
+	}
+	_ = authentik.BindingsListOptions{
+		FSBUUID: uuid.UUID{}, PBMUUID: uuid.UUID{}, Target: uuid.UUID{}, Stage: uuid.UUID{}, Policies: []uuid.UUID{},
+		Order: new(0), EvaluateOnPlan: new(false), ReEvaluatePolicies: new(false),
+		PolicyEngineMode:      authentik.PolicyEngineMode(""),
+		InvalidResponseAction: authentik.InvalidResponseAction(""), Search: "", Ordering: "", Page: int(0), PageSize: int(0),
+	}
+	_ = authentik.StagesAllListOptions{Name: "", Search: "", Ordering: "", Page: int(0), PageSize: int(0)}
+	_ = authentik.StageType{
+		Name: "", Description: "", Component: "", ModelName: "", IconURL: "", RequiresEnterprise: false, Deprecated: false,
 	}
 	_ = authentik.UsedBy{App: "", ModelName: "", PK: "", Name: "", Action: authentik.UsedByAction("")}
 	_ = authentik.FlowDiagram{Diagram: ""}

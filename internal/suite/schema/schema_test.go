@@ -264,6 +264,9 @@ func TestModels_DecodeInstancesOfEverySchema(t *testing.T) {
 				requireDecodes(t, &v, r, "Flow", func(ak *authentik.Client, raw map[string]any) (*authentik.Flow, error) {
 					return ak.FlowsInstancesRetrieve(t.Context(), raw["slug"].(string))
 				})
+				requireDecodes(t, &v, r, "Stage", func(ak *authentik.Client, raw map[string]any) (*authentik.Stage, error) {
+					return ak.StagesAllRetrieve(t.Context(), uuid.MustParse(raw["pk"].(string)))
+				})
 				requireDecodes(t, &v, r, "FlowDiagram",
 					func(ak *authentik.Client, _ map[string]any) (*authentik.FlowDiagram, error) {
 						return ak.FlowsInstancesDiagramRetrieve(t.Context(), "s")
@@ -302,7 +305,7 @@ func TestUsedBy_DecodesInstancesOfEverySchema(t *testing.T) {
 			for range 2 * len(r.Resolve(r.Model("UsedBy").Properties["action"]).Enum) { // each action
 				raw = append(raw, v.Instance(r, r.Components.Schemas["UsedBy"]))
 			}
-			got, err := testkit.NewClient(t, instanceServer(t, raw)).FlowsInstancesUsedByList(t.Context(), "s")
+			got, err := testkit.NewClient(t, instanceServer(t, raw)).BindingsUsedByList(t.Context(), uuid.New())
 			require.NoError(t, err)
 			for i := range raw {
 				object := raw[i].(map[string]any)
