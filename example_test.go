@@ -1113,3 +1113,35 @@ func ExampleClient_StagesAllDestroy() {
 	fmt.Println(client.StagesAllDestroy(context.Background(), exampleStageID))
 	// Output: <nil>
 }
+
+func ExampleClient_Do() {
+	client, done := exampleServer{"POST core/groups/": {http.StatusCreated, `{"pk":"7","name":"partners"}`}}.client()
+	defer done()
+	type group struct {
+		PK   string `json:"pk,omitzero"`
+		Name string `json:"name"`
+	}
+	var created group
+	err := client.Do(context.Background(), http.MethodPost, "core/groups/", nil, group{Name: "partners"}, &created)
+	fmt.Println(created.PK, created.Name, err)
+	// Output: 7 partners <nil>
+}
+
+func ExampleListAll() {
+	client, done := exampleServer{"GET core/groups/": {http.StatusOK, `{"pagination":{"next":0,"previous":0,"count":2,
+		"current":1,"total_pages":1,"start_index":1,"end_index":2},"results":[{"name":"admins"},{"name":"partners"}]}`}}.client()
+	defer done()
+	type group struct {
+		Name string `json:"name"`
+	}
+	for group, err := range authentik.ListAll[group](context.Background(), client, "core/groups/", nil) {
+		if err != nil {
+			fmt.Println(err)
+			return
+		}
+		fmt.Println(group.Name)
+	}
+	// Output:
+	// admins
+	// partners
+}

@@ -2,6 +2,7 @@ package authentik_test
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"iter"
@@ -1205,4 +1206,186 @@ func TestFlowsInstancesAll_RandomListChanges(t *testing.T) {
 		assert.NotZero(t, outcomes[outcome], outcome)
 	}
 	t.Log(outcomes)
+}
+
+// anyList serves pages of numbers at core/groups/, and keeps the queries.
+type anyList struct {
+	count   int
+	sizes   []int // of the pages
+	alter   func(page int, p *authentik.Pagination)
+	queries []url.Values
+}
+
+func (s *anyList) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	query := r.URL.Query()
+	s.queries = append(s.queries, query)
+	number, _ := strconv.Atoi(query.Get("page"))
+	if number > len(s.sizes) || r.URL.Path != "/api/v3/core/groups/" {
+		testkit.StaticHandler(http.StatusNotFound, testkit.JSON, `{"detail":"Invalid page."}`)(w, r)
+		return
+	}
+	page := authentik.Page[int]{
+		Pagination: authentik.Pagination{Count: s.count, Current: number, TotalPages: len(s.sizes)}, Results: []int{},
+	}
+	for range s.sizes[number-1] {
+		page.Results = append(page.Results, number)
+	}
+	if number < len(s.sizes) {
+		page.Pagination.Next = number + 1
+	}
+	if s.alter != nil {
+		s.alter(number, &page.Pagination)
+	}
+	body, err := json.Marshal(page)
+	if err != nil {
+		panic(err)
+	}
+	testkit.StaticHandler(http.StatusOK, testkit.JSON, string(body))(w, r)
+}
+
+// Some lists count what a policy then hides: pages may be empty, and items are
+// fewer than the count.
+func TestListAll_AcceptsWhatPoliciesHide(t *testing.T) {
+	t.Parallel()
+	for _, sizes := range [][]int{{2, 2, 1}, {2, 0, 1}, {0, 0, 0, 2}, {1, 0}, {0}, {1}} {
+		for _, prefetch := range []int{0, 2} {
+			server := &lockedList{anyList: anyList{count: 7, sizes: sizes}}
+			seq := authentik.ListAll[int](t.Context(), testkit.NewClient(t, server), "core/groups", nil,
+				authentik.WithPrefetch(prefetch))
+			var want []int
+			for i, size := range sizes {
+				want = append(want, slices.Repeat([]int{i + 1}, size)...)
+			}
+			for range 2 { // it starts again
+				got, err := authentik.Collect(seq)
+				require.NoError(t, err, "%v", sizes)
+				assert.Equal(t, want, got)
+			}
+			assert.Len(t, server.queries, 2*len(sizes), "requests for %v", sizes)
+		}
+	}
+	got, err := authentik.Collect(authentik.ListAll[int](t.Context(),
+		testkit.NewClient(t, &anyList{sizes: []int{0}}), "core/groups", nil))
+	require.NoError(t, err)
+	assert.Empty(t, got)
+}
+
+// lockedList is an anyList that several requests may reach at once.
+type lockedList struct {
+	anyList
+	mu sync.Mutex
+}
+
+func (s *lockedList) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.anyList.ServeHTTP(w, r)
+}
+
+func TestListAll_SendsQuery(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct{ query, sent url.Values }{
+		{nil, url.Values{"page": {"1"}, "page_size": {"100"}}},
+		{
+			url.Values{"a": {"b", "c&d"}, "page_size": {"7"}},
+			url.Values{"a": {"b", "c&d"}, "page_size": {"7"}, "page": {"1"}},
+		},
+		{url.Values{"page": {"3"}}, url.Values{"page": {"3"}, "page_size": {"100"}}},
+	} {
+		server := &anyList{count: 3, sizes: []int{1, 1, 1}}
+		seq := authentik.ListAll[int](t.Context(), testkit.NewClient(t, server), "/core/groups/", c.query)
+		if c.query != nil {
+			c.query.Set("a", "changed later")
+			c.query["page_size"] = []string{"changed later"}
+		}
+		_, err := authentik.Collect(seq)
+		require.NoError(t, err)
+		assert.Equal(t, c.sent, server.queries[0])
+	}
+}
+
+func TestListAll_ReportsChangesAndLoops(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		alter    func(page int, p *authentik.Pagination)
+		err      error
+		items    []int
+		requests int
+	}{
+		"the count moves": {func(page int, p *authentik.Pagination) { p.Count += page }, authentik.ErrListChanged, []int{1, 2}, 2},
+		"a page comes again": {func(page int, p *authentik.Pagination) {
+			p.Current, p.Next = 1, 2
+		}, authentik.ErrPaginationStuck, []int{1}, 2},
+		"a page is left out": {func(page int, p *authentik.Pagination) {
+			p.Next = 3
+		}, authentik.ErrPaginationStuck, nil, 1},
+		"a page beyond the last": {func(page int, p *authentik.Pagination) {
+			p.TotalPages = 1
+		}, authentik.ErrPaginationStuck, nil, 1},
+		"more pages than items": {func(page int, p *authentik.Pagination) {
+			p.Next, p.TotalPages = page+1, 8
+		}, authentik.ErrPaginationStuck, nil, 1},
+		"a page is gone": {func(page int, p *authentik.Pagination) {
+			p.Next, p.TotalPages = page+1, 5
+		}, authentik.ErrListChanged, []int{1, 2, 3}, 4},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			server := &anyList{count: 7, sizes: []int{1, 1, 1}, alter: c.alter}
+			got, err := authentik.Collect(
+				authentik.ListAll[int](t.Context(), testkit.NewClient(t, server), "core/groups/", nil))
+			require.ErrorIs(t, err, c.err)
+			assert.ErrorContains(t, err, "authentik: ListAll: ")
+			assert.Equal(t, c.items, got)
+			assert.Len(t, server.queries, c.requests)
+		})
+	}
+	server := &anyList{count: 7, sizes: []int{1, 1, 1}, alter: func(page int, p *authentik.Pagination) { p.Count += page }}
+	got, err := authentik.Collect(authentik.ListAll[int](t.Context(), testkit.NewClient(t, server), "core/groups/", nil,
+		authentik.AllowListChanges()))
+	require.NoError(t, err)
+	assert.Equal(t, []int{1, 2, 3}, got)
+}
+
+func TestListAll_DecodesModelsStrictly(t *testing.T) {
+	t.Parallel()
+	all := func(body string) ([]authentik.Flow, error) {
+		ak := testkit.NewClient(t, &testkit.Stub{Body: body})
+		return authentik.Collect(authentik.ListAll[authentik.Flow](t.Context(), ak, "flows/instances", nil))
+	}
+	flows, err := all(testkit.FlowPageBody(1, `[`+testkit.MinimalFlow+`]`))
+	require.NoError(t, err)
+	assert.Equal(t, "s", flows[0].Slug)
+	_, err = all(testkit.FlowPageBody(1, `[{"slug":"s"}]`))
+	assert.Equal(t, "results[0].pk", testkit.RequireType[*authentik.DecodeError](t, err).JSONPath)
+	_, err = all(testkit.FlowPageBody(1, `[]`))
+	assert.Equal(t, "pagination.count", testkit.RequireType[*authentik.DecodeError](t, err).JSONPath)
+	_, err = all(`[]`)
+	testkit.RequireType[*authentik.DecodeError](t, err)
+}
+
+func TestListAll_RefusesInvalid(t *testing.T) {
+	t.Parallel()
+	var all []refusal
+	refuse := func(field, reason, path string, query url.Values, opts ...authentik.RequestOption) {
+		all = append(all, refusal{"ListAll", field, reason, func(ctx context.Context, ak *authentik.Client) error {
+			_, err := authentik.Collect(authentik.ListAll[any](ctx, ak, path, query, opts...))
+			return err
+		}})
+	}
+	for path, want := range getPaths {
+		if want[1] != "" {
+			refuse("path", want[1], path, nil)
+		}
+	}
+	for _, number := range []string{"", "0", "-1", "last", "1.5", "99999999999999999999"} {
+		refuse("query", "page must be a positive number", "a", url.Values{"page": {number}})
+		refuse("query", "page_size must be a positive number", "a", url.Values{"page_size": {number}})
+	}
+	refuse("WithPrefetch", "must not be negative", "a", nil, authentik.WithPrefetch(-1))
+	testRefusals(t, all)
+	for _, ak := range []*authentik.Client{nil, {}} {
+		_, err := authentik.Collect(authentik.ListAll[any](t.Context(), ak, "a", nil))
+		assertArgumentError(t, err, "ListAll", "Client", "must be made by NewClient")
+	}
 }

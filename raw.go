@@ -16,46 +16,107 @@ import (
 	"github.com/seed-299d42e7/authentik-go/internal/wire"
 )
 
-// Get asks any endpoint below /api/v3 that is not modelled here, with the same
-// transport and the same errors, and decodes its JSON into out with
-// encoding/json: a pointer, which is written only if there is no error. With
-// an out of nil the body is not decoded and may be of any kind: see
-// [WithResponse]. [Page] is the envelope of authentik's lists:
+// Get sends a GET request to any endpoint below /api/v3 and decodes its JSON
+// into out, a pointer, with encoding/json; a type of this package is decoded as
+// strictly as its own method does. out is written only if there is no error.
+// With an out of nil the response is not decoded and may be of any kind: see
+// [WithResponse].
+//
+//	GET /{path}
+//
+// [ListAll] iterates over a list. One page of it is a [Page]:
 //
 //	var groups authentik.Page[Group]
 //	err := client.Get(ctx, "core/groups/", url.Values{"page_size": {"100"}}, &groups)
 //
-// path is relative to /api/v3, such as "core/users/me/"; the slash at its end
-// is added if it is missing. Refused, as an [ArgumentError], are a path with
-// "..", an empty segment, a query or a fragment, an absolute URL, and an out
-// that is not a pointer. What is put into a path must be escaped with
-// url.PathEscape.
+// path is relative to /api/v3, such as "core/users/me/"; a missing slash at its
+// end is added. What is put into a path must be escaped with url.PathEscape.
 //
-// Errors: [ArgumentError], [ValidationError], [PermissionError], [APIError],
-// [RequestError], [DecodeError].
+// Errors: [ArgumentError] for a path with "..", an empty segment, a query or a
+// fragment, for an absolute URL, and for an out that is not a pointer;
+// [ValidationError]; [PermissionError]; [APIError]; [RequestError];
+// [DecodeError].
 //
 // https://api.goauthentik.io/reference/
 func (c *Client) Get(ctx context.Context, path string, query url.Values, out any, opts ...RequestOption) error {
-	o := get("Get", "")
-	o.query = query
-	var err error
-	if o.path, err = cleanPath(path); err != nil {
-		o = o.refuse("path", err.Error())
+	return do(ctx, c, get("Get", ""), path, query, out, opts, func(a *transport.Answer) error {
+		return status(a, http.StatusOK)
+	})
+}
+
+// Do sends a request of any method to any endpoint below /api/v3. It sends in
+// as JSON, unless in is nil, and decodes the JSON of a response with a status
+// of 2xx into out as [Client.Get] does. path and query are those of Get.
+//
+// DELETE, GET, HEAD, OPTIONS and PUT are retried like the reading methods of
+// this package. POST and PATCH are sent again only if the server cannot have
+// executed them. Use a json.RawMessage for an in that is JSON already.
+//
+// Errors: those of Get; [ArgumentError] also for a method that is not one of
+// these, for an in that encoding/json cannot encode, that is a []byte, or that
+// a method without a body would send, for a body larger than 32 MiB, and for an
+// out with HEAD.
+//
+// https://api.goauthentik.io/reference/
+func (c *Client) Do(
+	ctx context.Context, method, path string, query url.Values, in, out any, opts ...RequestOption,
+) error {
+	o := operations(method, true)("Do", "")
+	body := true
+	switch method {
+	case http.MethodGet, http.MethodHead, http.MethodOptions:
+		body = false
+	case http.MethodPut, http.MethodDelete:
+	case http.MethodPost, http.MethodPatch:
+		o.repeatable = false
+	default:
+		o = o.refuse("method", "must be DELETE, GET, HEAD, OPTIONS, PATCH, POST or PUT")
 	}
+	switch _, isBytes := in.([]byte); {
+	case in == nil:
+	case !body:
+		o = o.refuse("in", "must be nil: the method has no body")
+	case isBytes:
+		o = o.refuse("in", "must not be a []byte, which encoding/json writes as base64: use a json.RawMessage")
+	default:
+		o = o.withJSON("in", in)
+	}
+	if out != nil && method == http.MethodHead {
+		o = o.refuse("out", "must be nil: the response has no body")
+	}
+	return do(ctx, c, o, path, query, out, opts, func(*transport.Answer) error { return nil })
+}
+
+// do sends an operation to a caller's path, and decodes a response that is good.
+func do(
+	ctx context.Context, c *Client, o operation, path string, query url.Values, out any, opts []RequestOption,
+	good func(*transport.Answer) error,
+) error {
+	o = o.to(path, query)
 	target := reflect.ValueOf(out)
 	if out != nil && (target.Kind() != reflect.Pointer || target.IsNil()) {
 		o = o.refuse("out", "must be a pointer to a value")
 	}
-	_, err = call(ctx, c, o, opts, func(a *transport.Answer) (none struct{}, err error) {
+	_, err := call(ctx, c, o, opts, func(a *transport.Answer) (none struct{}, err error) {
 		if out == nil {
 			return none, nil
 		}
-		if err = cmp.Or(status(a, http.StatusOK), isJSON(a)); err == nil {
+		if err = cmp.Or(good(a), isJSON(a)); err == nil {
 			err = decodeInto(a.Body, target)
 		}
 		return none, err
 	})
 	return err
+}
+
+// to sets a caller's path and query.
+func (o operation) to(path string, query url.Values) operation {
+	clean, err := cleanPath(path)
+	if err != nil {
+		o = o.refuse("path", err.Error())
+	}
+	o.path, o.query = clean, query
+	return o
 }
 
 func cleanPath(path string) (string, error) {

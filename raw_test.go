@@ -1,7 +1,10 @@
 package authentik_test
 
 import (
+	"context"
 	"encoding/json"
+	"errors"
+	"math"
 	"net/http"
 	"net/url"
 	"testing"
@@ -131,4 +134,110 @@ func TestClientGet_WritesOutOnSuccessOnly(t *testing.T) {
 		testkit.NewClient(t, testkit.Reply(404, testkit.HTML, "<p>")).Get(t.Context(), "a", nil, nil),
 		authentik.ErrNotFound,
 	)
+}
+
+func TestClientDo_SendsMethodBodyAndQuery(t *testing.T) {
+	t.Parallel()
+	for method, hasBody := range map[string]bool{
+		"DELETE": true, "GET": false, "HEAD": false, "OPTIONS": false, "PATCH": true, "POST": true, "PUT": true,
+	} {
+		for _, in := range []any{nil, json.RawMessage(`{"a":1}`), map[string]int{"a": 1}, flowRequest, "text"} {
+			var sent string
+			ak := testkit.NewClient(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				assert.Equal(t, method+" /api/v3/core/groups/?a=b%26c", r.Method+" "+r.URL.String())
+				sent = sentBody(t, r)
+				testkit.StaticHandler(http.StatusOK, testkit.JSON, `{}`)(w, r)
+			}))
+			err := ak.Do(t.Context(), method, "core/groups", url.Values{"a": {"b&c"}}, in, nil)
+			if in != nil && !hasBody {
+				assertArgumentError(t, err, "Do", "in", "must be nil: the method has no body")
+				continue
+			}
+			require.NoError(t, err)
+			if in == nil {
+				assert.Empty(t, sent)
+				continue
+			}
+			want, err := json.Marshal(in)
+			require.NoError(t, err)
+			assert.Equal(t, string(want), sent, method)
+		}
+	}
+}
+
+func TestClientDo_DecodesEverySuccess(t *testing.T) {
+	t.Parallel()
+	for _, status := range []int{200, 201, 202} {
+		for _, method := range []string{"DELETE", "GET", "OPTIONS", "PATCH", "POST", "PUT"} {
+			var flow authentik.Flow
+			ak := testkit.NewClient(t, testkit.Reply(status, testkit.JSON, testkit.MinimalFlow))
+			require.NoError(t, ak.Do(t.Context(), method, "a", nil, nil, &flow))
+			assert.Equal(t, "s", flow.Slug)
+		}
+	}
+	// A type of this package is decoded strictly, another one by encoding/json.
+	ak := testkit.NewClient(t, &testkit.Stub{Body: `{"slug":"s"}`})
+	flow := authentik.Flow{Slug: "before"}
+	err := ak.Do(t.Context(), "PUT", "a", nil, nil, &flow)
+	assert.Equal(t, "pk", testkit.RequireType[*authentik.DecodeError](t, err).JSONPath)
+	assert.Equal(t, "before", flow.Slug)
+	var other struct{ Slug string }
+	require.NoError(t, ak.Do(t.Context(), "PUT", "a", nil, nil, &other))
+	assert.Equal(t, "s", other.Slug)
+
+	// Without an out any body will do, and with one there must be a body.
+	noContent := testkit.NewClient(t, testkit.Reply(204, "", ""))
+	require.NoError(t, noContent.Do(t.Context(), "DELETE", "a", nil, nil, nil))
+	err = noContent.Do(t.Context(), "DELETE", "a", nil, nil, &other)
+	assert.Equal(t, 204, testkit.RequireType[*authentik.DecodeError](t, err).StatusCode)
+	require.NoError(t, testkit.NewClient(t, &testkit.Stub{}).Do(t.Context(), "HEAD", "a", nil, nil, nil))
+	require.NoError(t, testkit.NewClient(t, testkit.Reply(200, testkit.HTML, "<p>")).Do(t.Context(), "POST", "a", nil, 1, nil))
+}
+
+func TestClientDo_RetriesWhatMayBeSentTwice(t *testing.T) {
+	t.Parallel()
+	for method, requests := range map[string]int{
+		"DELETE": 4, "GET": 4, "HEAD": 4, "OPTIONS": 4, "PUT": 4, "PATCH": 1, "POST": 1,
+	} {
+		server := &testkit.Stub{Status: http.StatusBadGateway, ContentType: testkit.HTML}
+		err := testkit.NewClient(t, server).Do(t.Context(), method, "a", nil, nil, nil)
+		require.ErrorIs(t, err, authentik.ErrServer)
+		assert.EqualValues(t, requests, server.Requests.Load(), method)
+	}
+}
+
+// unmarshalable fails to marshal, with an error that has a secret in it.
+type unmarshalable struct{}
+
+func (unmarshalable) MarshalJSON() ([]byte, error) { return nil, errors.New(testkit.ServerSecret) }
+
+func TestClientDo_RefusesInvalid(t *testing.T) {
+	t.Parallel()
+	var all []refusal
+	refuse := func(field, reason, method, path string, in, out any) {
+		all = append(all, refusal{"Do", field, reason, func(ctx context.Context, ak *authentik.Client) error {
+			return ak.Do(ctx, method, path, nil, in, out)
+		}})
+	}
+	for _, method := range []string{"", "get", "Post", "TRACE", "CONNECT", "PROPFIND", "GET ", "POST\r\nA: b"} {
+		refuse("method", "must be DELETE, GET, HEAD, OPTIONS, PATCH, POST or PUT", method, "a", nil, nil)
+	}
+	for path, want := range getPaths {
+		if want[1] != "" {
+			refuse("path", want[1], "POST", path, nil, nil)
+		}
+	}
+	for _, method := range []string{"GET", "HEAD", "OPTIONS"} {
+		refuse("in", "must be nil: the method has no body", method, "a", map[string]string{}, nil)
+	}
+	refuse("in", "must not be a []byte, which encoding/json writes as base64: use a json.RawMessage",
+		"POST", "a", []byte(testkit.ServerSecret), nil)
+	refuse("in", "must be a value that encoding/json can encode, not authentik_test.unmarshalable",
+		"POST", "a", unmarshalable{}, nil)
+	refuse("in", "must be a value that encoding/json can encode, not float64", "PATCH", "a", math.NaN(), nil)
+	refuse("in", "must be a value that encoding/json can encode, not func()", "PUT", "a", func() {}, nil)
+	refuse("out", "must be nil: the response has no body", "HEAD", "a", nil, new(any))
+	refuse("out", "must be a pointer to a value", "POST", "a", nil, "")
+	refuse("out", "must be a pointer to a value", "POST", "a", nil, (*string)(nil))
+	testRefusals(t, all)
 }

@@ -241,6 +241,14 @@ var operations = map[string]operation{
 		},
 		method: "DELETE", path: "stages/all/" + testkit.OtherID + "/", status: 204, result: `null`,
 	},
+	"Do": {
+		call: func(ctx context.Context, ak *authentik.Client, opts ...requestOption) (any, error) {
+			out := map[string]any{}
+			err := ak.Do(ctx, "POST", "core/groups", nil, map[string]string{"name": "n"}, &out, opts...)
+			return out, err
+		},
+		method: "POST", path: "core/groups/", body: `{"name":"n"}`, status: 201, response: `{"name":"n"}`,
+	},
 }
 
 // Methods that are tested elsewhere.
@@ -486,5 +494,15 @@ func TestClient_OperationsRefuseLargeBodies(t *testing.T) {
 			_, err := ak.FlowsInstancesCreate(ctx, request)
 			return err
 		}},
+		{"Do", "in", reason, func(ctx context.Context, ak *authentik.Client) error {
+			return ak.Do(ctx, "POST", "core/groups/", nil, string(large[:limit-1]), nil) // with its quotes
+		}},
 	})
+	ak := testkit.NewClientOver(t, func(r *http.Request) (*http.Response, error) {
+		body, err := io.ReadAll(r.Body)
+		require.NoError(t, err)
+		assert.Len(t, body, limit)
+		return testkit.HTTPResponse(testkit.Reply(201, "", "")), nil
+	})
+	require.NoError(t, ak.Do(t.Context(), "POST", "core/groups/", nil, string(large[:limit-2]), nil))
 }

@@ -41,6 +41,10 @@ var (
 	_ func(iter.Seq2[authentik.Flow, error]) ([]authentik.Flow, error)       = authentik.Snapshot[authentik.Flow]
 )
 
+func _(ctx context.Context, c *authentik.Client) iter.Seq2[map[string]any, error] {
+	return authentik.ListAll[map[string]any](ctx, c, "core/groups/", url.Values{}, authentik.WithPrefetch(2))
+}
+
 type (
 	option  = authentik.RequestOption
 	binding = authentik.FlowStageBinding
@@ -88,6 +92,7 @@ type api interface {
 	flows
 	bindings
 	stages
+	Do(ctx context.Context, method, path string, query url.Values, in, out any, opts ...option) error
 	FlowsInstancesList(context.Context, *authentik.FlowsInstancesListOptions, ...authentik.RequestOption) (*authentik.Page[authentik.Flow], error)
 	FlowsInstancesAll(context.Context, *authentik.FlowsInstancesListOptions, ...authentik.RequestOption) iter.Seq2[authentik.Flow, error]
 	FlowsInstancesPages(context.Context, *authentik.FlowsInstancesListOptions, ...authentik.RequestOption) iter.Seq2[*authentik.Page[authentik.Flow], error]
