@@ -1,6 +1,6 @@
 // Package authentik is a client of the flows API of [authentik], the
-// open-source identity provider: it lists flows, walks them, and reads the
-// bindings that tie stages to them, on every release from 2021.12 to 2026.8.
+// open-source identity provider. It reads and writes flows, the bindings that
+// tie stages to them, and the stages, on every release from 2021.12 to 2026.8.
 //
 //	go get github.com/seed-299d42e7/authentik-go
 //
@@ -18,9 +18,39 @@
 //		fmt.Println(flow.Slug, flow.Designation)
 //	}
 //
-// Methods are named after authentik's operationIds: flows_instances_list is
-// [Client.FlowsInstancesList], flows_bindings_retrieve is
-// [Client.BindingsRetrieve]. [Client.Get] reaches every other endpoint.
+// # Operations
+//
+// A method is named after the operationId of authentik's API. The operations
+// on flows keep the name of their tag, flows_instances_…, and those on bindings
+// lose it. A list has three methods: List returns one page, and Pages and All
+// return iterators over the pages and the items.
+//
+//	flows_instances_list             FlowsInstancesList, …Pages, …All
+//	flows_instances_create           FlowsInstancesCreate
+//	flows_instances_retrieve         FlowsInstancesRetrieve
+//	flows_instances_update           FlowsInstancesUpdate (PUT)
+//	flows_instances_partial_update   FlowsInstancesPartialUpdate (PATCH)
+//	flows_instances_destroy          FlowsInstancesDestroy
+//	flows_instances_…                FlowsInstancesUsedByList, …DiagramRetrieve,
+//	                                 …ExportRetrieve, …ImportCreate,
+//	                                 …ExecuteRetrieve, …CacheInfoRetrieve,
+//	                                 …CacheClearCreate, …SetBackgroundCreate,
+//	                                 …SetBackgroundURLCreate
+//	flows_bindings_…                 BindingsList, …Pages, …All, …Create,
+//	                                 …Retrieve, …Update, …PartialUpdate,
+//	                                 …Destroy, …UsedByList
+//	stages_all_…                     StagesAllList, …Pages, …All, …Retrieve,
+//	                                 …TypesList, …UsedByList, …Destroy
+//	admin_version_retrieve           ServerVersion
+//
+// [Client.Get], [Client.Do] and [ListAll] reach every other endpoint.
+//
+// # Writing
+//
+// A field of a [FlowRequest] or a [FlowStageBindingRequest] with its zero value
+// is not sent. A field for which zero is a value is a pointer: new(false),
+// new(0). Request of a [Flow] and of a [FlowStageBinding] returns the request
+// that would write what was read.
 //
 // # Errors
 //
