@@ -69,7 +69,9 @@ var bindingLists = map[string]listCall[authentik.BindingsListOptions]{
 
 // testListOptions tests that each field of options is sent under its key, alone
 // and with all others, and that no field is forgotten. tests are by field.
-func testListOptions[O any](t *testing.T, lists map[string]listCall[O], tests map[string]url.Values, fields map[string]O) {
+func testListOptions[O any](
+	t *testing.T, lists map[string]listCall[O], tests map[string]url.Values, fields map[string]O,
+) {
 	t.Helper()
 	for _, field := range reflect.VisibleFields(reflect.TypeFor[O]()) {
 		require.Contains(t, tests, field.Name)
@@ -128,7 +130,8 @@ func TestBindingsListOptions_SendsNonZero(t *testing.T) {
 		"EvaluateOnPlan": {EvaluateOnPlan: new(false)}, "ReEvaluatePolicies": {ReEvaluatePolicies: new(true)},
 		"PolicyEngineMode":      {PolicyEngineMode: authentik.PolicyEngineModeAll},
 		"InvalidResponseAction": {InvalidResponseAction: authentik.InvalidResponseActionRetry},
-		"Search":                {Search: "a b"}, "Ordering": {Ordering: "-order"}, "Page": {Page: 3}, "PageSize": {PageSize: 7},
+		"Search":                {Search: "a b"}, "Ordering": {Ordering: "-order"},
+		"Page": {Page: 3}, "PageSize": {PageSize: 7},
 	})
 }
 
@@ -193,10 +196,11 @@ func TestFlowStageBindingRequest_RefusesInvalid(t *testing.T) {
 			}},
 		)
 		if reason != "must be set" && reason != "must not be empty" {
-			all = append(all, refusal{"BindingsPartialUpdate", field, reason, func(ctx context.Context, ak *authentik.Client) error {
+			call := func(ctx context.Context, ak *authentik.Client) error {
 				_, err := ak.BindingsPartialUpdate(ctx, flowID, binding)
 				return err
-			}})
+			}
+			all = append(all, refusal{"BindingsPartialUpdate", field, reason, call})
 		}
 		return all
 	}

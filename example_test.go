@@ -771,14 +771,14 @@ func ExampleFlow_Request() {
 	flow := authentik.Flow{Name: "Partner login", Slug: "partner-login", Title: "Welcome", Designation: "authentication"}
 	request := flow.Request()
 	request.Slug = "partner-login-copy"
-	body, err := json.Marshal(request)
-	fmt.Println(string(body), err)
-	// Output: {"name":"Partner login","slug":"partner-login-copy","title":"Welcome","designation":"authentication","compatibility_mode":false} <nil>
+	fmt.Println(request.Name, request.Slug, *request.CompatibilityMode)
+	// Output: Partner login partner-login-copy false
 }
 
 func ExampleClient_FlowsInstancesDiagramRetrieve() {
 	client, done := exampleServer{"GET flows/instances/partner-login/diagram/": {
-		http.StatusOK, `{"diagram":"graph TD\nflow_start[[\"Flow\nWelcome, partner\"]]\nflow_start --> done[[\"End of the flow\"]]"}`,
+		http.StatusOK,
+		`{"diagram":"graph TD\nflow_start[[\"Flow\nWelcome, partner\"]]\nflow_start --> done[[\"End of the flow\"]]"}`,
 	}}.client()
 	defer done()
 	diagram, err := client.FlowsInstancesDiagramRetrieve(context.Background(), "partner-login")
@@ -869,7 +869,8 @@ func ExampleClient_FlowsInstancesSetBackgroundCreate() {
 func ExampleClient_FlowsInstancesSetBackgroundURLCreate() {
 	client, done := exampleServer{"POST flows/instances/partner-login/set_background_url/": {http.StatusOK, `{}`}}.client()
 	defer done()
-	err := client.FlowsInstancesSetBackgroundURLCreate(context.Background(), "partner-login", "https://cdn.example.com/a.png")
+	const image = "https://cdn.example.com/partner.png"
+	err := client.FlowsInstancesSetBackgroundURLCreate(context.Background(), "partner-login", image)
 	fmt.Println(err)
 	// Output: <nil>
 }
@@ -1129,7 +1130,8 @@ func ExampleClient_Do() {
 
 func ExampleListAll() {
 	client, done := exampleServer{"GET core/groups/": {http.StatusOK, `{"pagination":{"next":0,"previous":0,"count":2,
-		"current":1,"total_pages":1,"start_index":1,"end_index":2},"results":[{"name":"admins"},{"name":"partners"}]}`}}.client()
+		"current":1,"total_pages":1,"start_index":1,"end_index":2},
+		"results":[{"name":"admins"},{"name":"partners"}]}`}}.client()
 	defer done()
 	type group struct {
 		Name string `json:"name"`

@@ -94,16 +94,19 @@ func TestFlowsInstancesImportCreate_TriesThePathsOfEachRelease(t *testing.T) {
 		},
 		"since 2026.5": {
 			map[string]recording.Response{current: notAllowed, old: notAllowed, blueprints: ok},
-			[]string{current, old, blueprints}, 0,
+			[]string{current, old, blueprints},
+			0,
 		},
 		"none": {
 			map[string]recording.Response{current: notAllowed, old: notAllowed, blueprints: notAllowed},
-			[]string{current, old, blueprints}, 405,
+			[]string{current, old, blueprints},
+			405,
 		},
 		"a crash": {map[string]recording.Response{current: crash}, []string{current}, 405},
 		"a crash of 2026.5": {
 			map[string]recording.Response{current: notAllowed, old: notAllowed, blueprints: crash},
-			[]string{current, old, blueprints}, 405,
+			[]string{current, old, blueprints},
+			405,
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -203,7 +206,8 @@ func TestFlowsInstancesActions_RefuseInvalid(t *testing.T) {
 		all = append(all, background("Filename", noBase, authentik.FlowBackground{Filename: name, Content: []byte("x")}))
 	}
 	for _, link := range []string{
-		"", " ", "a.png", "javascript:alert(1)", "//cdn/a.png", "https://", "ftp://cdn/a.png", "https:a.png", "http://[", "?a",
+		"", " ", "a.png", "javascript:alert(1)", "//cdn/a.png", "https://", "ftp://cdn/a.png",
+		"https:a.png", "http://[", "?a",
 	} {
 		const reason = "must begin with https:// or http://, or with a slash"
 		all = append(all, refusal{

@@ -1313,13 +1313,13 @@ func TestListAll_ReportsChangesAndLoops(t *testing.T) {
 		requests int
 	}{
 		"the count moves": {func(page int, p *authentik.Pagination) { p.Count += page }, authentik.ErrListChanged, []int{1, 2}, 2},
-		"a page comes again": {func(page int, p *authentik.Pagination) {
+		"a page comes again": {func(_ int, p *authentik.Pagination) {
 			p.Current, p.Next = 1, 2
 		}, authentik.ErrPaginationStuck, []int{1}, 2},
-		"a page is left out": {func(page int, p *authentik.Pagination) {
+		"a page is left out": {func(_ int, p *authentik.Pagination) {
 			p.Next = 3
 		}, authentik.ErrPaginationStuck, nil, 1},
-		"a page beyond the last": {func(page int, p *authentik.Pagination) {
+		"a page beyond the last": {func(_ int, p *authentik.Pagination) {
 			p.TotalPages = 1
 		}, authentik.ErrPaginationStuck, nil, 1},
 		"more pages than items": {func(page int, p *authentik.Pagination) {

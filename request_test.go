@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"io"
 	"mime"
 	"mime/multipart"
@@ -294,7 +295,7 @@ func sentBody(t testing.TB, r *http.Request) string {
 	var all []string
 	for form := multipart.NewReader(r.Body, params["boundary"]); ; {
 		part, err := form.NextPart()
-		if err == io.EOF {
+		if errors.Is(err, io.EOF) {
 			return strings.Join(all, "&")
 		}
 		if !assert.NoError(t, err) {
@@ -413,7 +414,7 @@ func TestClient_OperationsRefuseWhatIsNotAClient(t *testing.T) {
 			_, err := o.call(t.Context(), ak)
 			assertArgumentError(t, err, name, "Client", "must be made by NewClient")
 		}
-		_, err := o.call(nil, testkit.NewClient(t, testkit.TwoFlows)) //nolint:staticcheck // that is tested
+		_, err := o.call(nil, testkit.NewClient(t, testkit.TwoFlows))
 		assertArgumentError(t, err, name, "ctx", "must not be nil")
 	}
 }
