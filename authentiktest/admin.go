@@ -23,17 +23,3 @@ func (st *store) usersMe(q request) reply {
 	}
 	return q.json(http.StatusOK, object{{"user", q.user.me}})
 }
-
-func (st *store) cacheInfo(q request) reply {
-	if a, refused := q.refused(false); refused {
-		return a
-	}
-	if !q.user.superuser && !q.user.may("authentik_flows.view_flow_cache") {
-		return q.detail(http.StatusForbidden, noPermission)
-	}
-	count := 0
-	for _, flow := range st.flows {
-		count += flow.CacheCount
-	}
-	return q.json(http.StatusOK, object{{"count", count}})
-}

@@ -2,6 +2,7 @@ package authentiktest
 
 import (
 	"bytes"
+	"crypto/sha256"
 	"fmt"
 	"io"
 	"maps"
@@ -22,6 +23,8 @@ type reply struct {
 	allow       string
 	location    string
 	retryAfter  string
+	disposition string
+	cookie      string
 	german      bool
 	page        int  // of a list
 	router      bool // from the router in front of Django
@@ -59,6 +62,8 @@ func (s *Server) header(a reply) http.Header {
 	r := s.store.rules
 	set("Allow", a.allow)
 	set("Location", a.location)
+	set("Content-Disposition", a.disposition)
+	set("Set-Cookie", a.cookie)
 	set("Referrer-Policy", "same-origin")
 	set("X-Content-Type-Options", "nosniff")
 	set("X-Frame-Options", "DENY")
@@ -174,7 +179,12 @@ func (s *Server) RoundTrip(r *http.Request) (*http.Response, error) {
 	}, nil
 }
 
-// newID makes identifiers that are the same in every run.
+// newID makes identifiers that are the same in every run. Their derivation is
+// one that FIPS 140 permits.
 func newID(kind string, n int) uuid.UUID {
-	return uuid.NewSHA1(uuid.NameSpaceURL, fmt.Appendf(nil, "authentiktest:%s:%d", kind, n))
+	sum := sha256.Sum256(fmt.Appendf(nil, "authentiktest:%s:%d", kind, n))
+	id := uuid.UUID(sum[:16])
+	id[6] = id[6]&0x0f | 0x40 // version 4
+	id[8] = id[8]&0x3f | 0x80 // the variant of RFC 9562
+	return id
 }

@@ -13,11 +13,16 @@
 // [NewServer] listens on loopback. [RoundTripper] needs no socket and works in
 // a bubble of [testing/synctest]. [Start] needs no test.
 //
-// The server implements the lists of flows, bindings and stages, each of their
-// objects, the number of cached plans, the version, and the current user. It
-// responds to other operations, and to every write, with status 501. A test
+// The server implements the operations of flows, bindings and stages: lists,
+// objects, writes, uses, diagrams, exports, imports, the cache and backgrounds.
+// It implements the version and the current user, too. Writes are validated and
+// refused as the release does. The server does not yet run flows: it responds
+// with status 501 to the executor, the inspector and other operations. A test
 // changes the server with the methods of [Server].
 //
 // The server does not imitate the speed of authentik, cookies and sessions,
-// compression, and languages other than English.
+// compression, and languages other than English. An import reads the YAML that
+// exports consist of, and JSON; it responds to other YAML as to broken YAML. A
+// policy has the result that its last line shows, if that is return True or
+// return False, and else passes.
 package authentiktest

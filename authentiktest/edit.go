@@ -71,7 +71,7 @@ func (st *store) addFlow(f *authentik.Flow) error {
 		return fmt.Errorf("AddFlow: %w", err)
 	}
 	fallback(&f.Title, f.Name)
-	st.flows = append(st.flows, cloneFlow(f))
+	st.insertFlow(cloneFlow(f))
 	return nil
 }
 
@@ -105,8 +105,8 @@ func (st *store) checkFlow(f, old *authentik.Flow) error {
 	if !slug.MatchString(f.Slug) {
 		return fmt.Errorf("the slug %q must consist of letters, digits, - and _", f.Slug)
 	}
-	for _, other := range st.flows {
-		if other != old && (other.Slug == f.Slug || other.PK == f.PK) {
+	for _, other := range []*authentik.Flow{st.flow(f.Slug), st.flowByPK(f.PK)} {
+		if other != nil && other != old {
 			return fmt.Errorf("a flow with the slug %q or its identifier exists already", f.Slug)
 		}
 	}
@@ -120,16 +120,16 @@ var slug = regexp.MustCompile(`^[-a-zA-Z0-9_]+$`)
 func (s *Server) UpdateFlow(slug string, edit func(*authentik.Flow)) {
 	s.t.Helper()
 	s.edit(func(st *store) error {
-		i := slices.IndexFunc(st.flows, func(f *authentik.Flow) bool { return f.Slug == slug })
-		if i < 0 {
+		old := st.flow(slug)
+		if old == nil {
 			return fmt.Errorf("UpdateFlow: no flow has the slug %q", slug)
 		}
-		flow := cloneFlow(st.flows[i])
+		flow := cloneFlow(old)
 		edit(flow)
-		if err := st.checkFlow(flow, st.flows[i]); err != nil {
+		if err := st.checkFlow(flow, old); err != nil {
 			return fmt.Errorf("UpdateFlow: %w", err)
 		}
-		st.flows[i] = cloneFlow(flow)
+		st.replaceFlow(old, cloneFlow(flow))
 		return nil
 	})
 }
@@ -140,15 +140,6 @@ func (st *store) identify(kind string, ids ...*uuid.UUID) {
 			*id = st.id(kind)
 		}
 	}
-}
-
-func (st *store) flow(slug string) *authentik.Flow {
-	for _, f := range st.flows {
-		if f.Slug == slug {
-			return f
-		}
-	}
-	return nil
 }
 
 // AddStage adds a stage and returns the stored stage. Fields that are zero get
@@ -205,9 +196,7 @@ func (s *Server) AddBinding(binding authentik.FlowStageBinding) authentik.FlowSt
 				return fmt.Errorf("AddBinding: the binding %s has the same target, stage and order, or identifier", other.PK)
 			}
 		}
-		stored := binding
-		st.bindings = append(st.bindings, &stored)
-		flow.Stages = append(flow.Stages, binding.Stage)
+		st.insertBinding(new(binding))
 		return nil
 	})
 	return binding
@@ -222,8 +211,7 @@ func (s *Server) DeleteFlow(slug string) {
 		if flow == nil {
 			return fmt.Errorf("DeleteFlow: no flow has the slug %q", slug)
 		}
-		st.flows = slices.DeleteFunc(st.flows, func(f *authentik.Flow) bool { return f == flow })
-		st.bindings = slices.DeleteFunc(st.bindings, func(b *authentik.FlowStageBinding) bool { return b.Target == flow.PK })
+		st.removeFlow(flow)
 		return nil
 	})
 }
@@ -236,12 +224,7 @@ func (s *Server) DeleteBinding(pk uuid.UUID) {
 		if i < 0 {
 			return fmt.Errorf("DeleteBinding: no binding has the identifier %s", pk)
 		}
-		b := st.bindings[i]
-		st.bindings = slices.Delete(st.bindings, i, i+1)
-		flow := st.flowByPK(b.Target)
-		if i := slices.Index(flow.Stages, b.Stage); i >= 0 {
-			flow.Stages = slices.Delete(flow.Stages, i, i+1)
-		}
+		st.removeBinding(st.bindings[i])
 		return nil
 	})
 }
@@ -255,11 +238,7 @@ func (s *Server) DeleteStage(pk uuid.UUID) {
 		if stage == nil {
 			return fmt.Errorf("DeleteStage: no stage has the identifier %s", pk)
 		}
-		st.stages = slices.DeleteFunc(st.stages, func(other *authentik.Stage) bool { return other == stage })
-		st.bindings = slices.DeleteFunc(st.bindings, func(b *authentik.FlowStageBinding) bool { return b.Stage == pk })
-		for _, flow := range st.flows {
-			flow.Stages = slices.DeleteFunc(flow.Stages, func(id uuid.UUID) bool { return id == pk })
-		}
+		st.removeStage(stage)
 		return nil
 	})
 }
@@ -295,20 +274,26 @@ func (s *Server) Bindings() (bindings []authentik.FlowStageBinding) {
 }
 
 // AddUser adds a user with the given permissions and returns the token of the
-// user. The permissions are view_flow, view_flowstagebinding, view_stage and
-// view_flow_cache, each with the prefix "authentik_flows.". A permission for a
-// single object has the object's identifier after a colon:
+// user. The permissions are those of authentik that the operations want:
+// view_flow, add_flow, change_flow, delete_flow, the same of flowstagebinding
+// and stage, export_flow, inspect_flow, view_flow_cache and clear_flow_cache,
+// each with the prefix "authentik_flows."; view_policy, add_policy,
+// change_policy, and the same of policybinding, with the prefix
+// "authentik_policies."; and view_prompt, add_prompt and change_prompt with the
+// prefix "authentik_stages_prompt.". A permission for a single object has the
+// object's identifier after a colon:
 //
 //	srv.AddUser("authentik_flows.view_flow:" + flow.PK.String())
 //
-// Up to 2023.8 authentik knows only those. A user without permissions may read
-// the version and the current user. An unknown permission is misuse.
+// Up to 2023.8 authentik knows only those, and nobody but a superuser writes. A
+// user without permissions may read the version and the current user. An
+// unknown permission is misuse.
 func (s *Server) AddUser(permissions ...string) (token string) {
 	s.t.Helper()
 	s.edit(func(st *store) error {
 		for _, permission := range permissions {
 			name, id, single := strings.Cut(permission, ":")
-			if !slices.Contains(knownPermissions, name) || single && uuid.Validate(id) != nil {
+			if !knownPermission.MatchString(name) || single && uuid.Validate(id) != nil {
 				return fmt.Errorf("AddUser: the fake does not know the permission %q", permission)
 			}
 		}
@@ -318,10 +303,11 @@ func (s *Server) AddUser(permissions ...string) (token string) {
 	return token
 }
 
-var knownPermissions = []string{
-	"authentik_flows.view_flow", "authentik_flows.view_flowstagebinding", "authentik_flows.view_stage",
-	"authentik_flows.view_flow_cache",
-}
+var knownPermission = regexp.MustCompile(
+	`^authentik_flows\.((view|add|change|delete)_(flow|flowstagebinding|stage)|(export|inspect)_flow)$` +
+		`|^authentik_flows\.(view|clear)_flow_cache$` +
+		`|^authentik_policies\.(view|add|change)_(policy|policybinding)$` +
+		`|^authentik_stages_prompt\.(view|add|change)_prompt$`)
 
 // RotateToken invalidates a token and returns a new token of the same user, as
 // authentik does when a token expires. An invalid token is misuse.

@@ -176,12 +176,12 @@ func byBool[T any](name string, of func(*T) bool) filter[T] {
 	}}
 }
 
-var number = regexp.MustCompile(`^[+-]?(\d+\.?\d*|\.\d+)$`)
+var decimal = regexp.MustCompile(`^[+-]?(\d+\.?\d*|\.\d+)$`)
 
 func byNumber[T any](name string, of func(*T) int) filter[T] {
 	return filter[T]{name, func(text string) (func(*T) bool, string) {
 		wanted, ok := new(big.Rat).SetString(text)
-		if !ok || !number.MatchString(text) {
+		if !ok || !decimal.MatchString(text) {
 			return nil, "Enter a number."
 		}
 		return func(row *T) bool { return wanted.Cmp(new(big.Rat).SetInt64(int64(of(row)))) == 0 }, ""

@@ -22,27 +22,13 @@ func (t table[T]) retrieve(q request) reply {
 	return q.json(http.StatusOK, t.render(row))
 }
 
-// usedBy answers for a model that nothing refers to.
-func (t table[T]) usedBy(q request) reply {
-	if a, refused := q.refused(true); refused {
-		return a
-	}
-	if _, p := t.one(q); p != nil {
-		return q.problem(p)
-	}
-	return q.json(http.StatusOK, []object{})
-}
-
 // one returns the object that the path names. The query narrows it, too.
 func (t table[T]) one(q request) (*T, *problem) {
 	rows, p := t.filtered(q)
 	if p != nil {
 		return nil, p
 	}
-	missing := "Not found."
-	if t.namesMissing {
-		missing = fmt.Sprintf("No %s matches the given query.", t.model)
-	}
+	missing := t.missing()
 	is := t.named(q.segment(2))
 	if is == nil {
 		missing = "Not found." // authentik does not even look for it
@@ -50,6 +36,14 @@ func (t table[T]) one(q request) (*T, *problem) {
 		return rows[i], nil
 	}
 	return nil, &problem{http.StatusNotFound, object{{"detail", missing}}}
+}
+
+// missing returns what a 404 says.
+func (t table[T]) missing() string {
+	if t.namesMissing {
+		return fmt.Sprintf("No %s matches the given query.", t.model)
+	}
+	return "Not found."
 }
 
 func (t table[T]) list(q request) reply {

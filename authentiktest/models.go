@@ -41,6 +41,10 @@ func appendJSON(dst []byte, value any) []byte {
 			panic(err) // a string has a JSON form
 		}
 		return append(dst, bytes.TrimSuffix(buf.Bytes(), []byte("\n"))...)
+	case number:
+		return append(dst, value.text...)
+	case []any:
+		return appendList(dst, value)
 	case object:
 		dst = append(dst, '{')
 		for i, m := range value {
@@ -101,16 +105,6 @@ func render[T any](fields []field[T], of *T) object {
 	return o
 }
 
-// staticBackground is the background of flows that have none of their own.
-const staticBackground = "/static/dist/assets/images/flow_background.jpg"
-
-func backgroundURL(f *authentik.Flow) any {
-	if f.BackgroundURL != "" {
-		return f.BackgroundURL
-	}
-	return staticBackground
-}
-
 // flowFields are the fields of a flow in authentik's order.
 var flowFields = []field[authentik.Flow]{
 	{"pk", "", "", true, func(f *authentik.Flow) any { return f.PK }},
@@ -127,12 +121,7 @@ var flowFields = []field[authentik.Flow]{
 	}},
 	{"background", "2025.12", "", true, func(f *authentik.Flow) any { return f.Background }},
 	{"background_url", "2025.12", "", false, backgroundURL},
-	{"background_themed_urls", "2025.12.2", "", false, func(f *authentik.Flow) any {
-		if f.BackgroundThemedURLs == nil {
-			return nil
-		}
-		return object{{"light", f.BackgroundThemedURLs.Light}, {"dark", f.BackgroundThemedURLs.Dark}}
-	}},
+	{"background_themed_urls", "2025.12.2", "", false, themedURLs},
 	{"stages", "", "", false, func(f *authentik.Flow) any { return f.Stages }},
 	{"policies", "", "", false, func(f *authentik.Flow) any { return f.Policies }},
 	{"cache_count", "", "", false, func(f *authentik.Flow) any { return f.CacheCount }},
@@ -189,8 +178,10 @@ func (st *store) stageFields() []field[authentik.Stage] {
 		{"flow_set", "", "", false, func(s *stage) any {
 			flows := []object{}
 			for _, f := range st.flows {
-				if slices.Contains(f.Stages, s.PK) {
-					flows = append(flows, render(flow, f))
+				for _, bound := range f.Stages { // a stage may be bound repeatedly
+					if bound == s.PK {
+						flows = append(flows, render(flow, f))
+					}
 				}
 			}
 			return flows

@@ -15,6 +15,8 @@ type request struct {
 	body      []byte
 	operation string // "" for a path that is no operation
 	allow     string // the methods of the path
+	model     string // whose permissions the path wants
+	single    bool   // whether the path is about one object
 	query     url.Values
 	user      *user  // nil without credentials
 	denied    string // why the credentials are not accepted
@@ -44,6 +46,14 @@ func (q request) get(name string) string {
 		return values[len(values)-1]
 	}
 	return ""
+}
+
+// host returns the host that a request is for.
+func (q request) host() string {
+	if q.Host == "" {
+		return q.URL.Host // of a request that a client made
+	}
+	return q.Host
 }
 
 // segment returns the nth segment of the path below /api/v3/.

@@ -44,15 +44,11 @@ func (s *Server) Requests() []Request {
 }
 
 func (s *Server) record(q request, status int) {
-	host := q.Host
-	if host == "" {
-		host = q.URL.Host // of a request that a client made
-	}
 	if len(s.requests) == keptRequests {
 		s.requests = slices.Delete(s.requests, 0, keptRequests/10)
 	}
 	s.requests = append(s.requests, Request{
-		q.operation, q.Method, host, q.URL.EscapedPath(), q.URL.Query(),
+		q.operation, q.Method, q.host(), q.URL.EscapedPath(), q.URL.Query(),
 		redactHeader(q.Header), s.redactBody(q.body), status,
 	})
 }

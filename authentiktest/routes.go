@@ -3,6 +3,7 @@ package authentiktest
 import (
 	"net/http"
 	"net/url"
+	"regexp"
 	"slices"
 	"strings"
 )
@@ -31,36 +32,45 @@ func (st *store) routes() []route {
 	flows, bindings, stages := st.flowTable(), st.bindingTable(), st.stageTable()
 	all := []route{
 		{"flows_instances_list", get, "flows/instances/", "", "", flows.list},
-		{"flows_instances_create", post, "flows/instances/", "", "", nil},
+		{"flows_instances_create", post, "flows/instances/", "", "", flows.create},
 		{"flows_instances_cache_info_retrieve", get, "flows/instances/cache_info/", "", "", st.cacheInfo},
-		{"flows_instances_cache_clear_create", post, "flows/instances/cache_clear/", "", "", nil},
-		{"flows_instances_import_flow_create", post, "flows/instances/import_flow/", "", "2022.10", nil},
-		{"flows_instances_import_create", post, "flows/instances/import/", "2022.10", "2026.5", nil},
+		{"flows_instances_cache_clear_create", post, "flows/instances/cache_clear/", "", "", st.cacheClear},
+		{"flows_instances_import_flow_create", post, "flows/instances/import_flow/", "", "2022.10", st.importFlow},
+		{"flows_instances_import_create", post, "flows/instances/import/", "2022.10", "2026.5", st.importFlow},
 		{"flows_instances_retrieve", get, "flows/instances/*/", "", "", flows.retrieve},
-		{"flows_instances_update", put, "flows/instances/*/", "", "", nil},
-		{"flows_instances_partial_update", patch, "flows/instances/*/", "", "", nil},
-		{"flows_instances_destroy", del, "flows/instances/*/", "", "", nil},
-		{"flows_instances_used_by_list", get, "flows/instances/*/used_by/", "", "", nil},
-		{"flows_instances_diagram_retrieve", get, "flows/instances/*/diagram/", "", "", nil},
-		{"flows_instances_export_retrieve", get, "flows/instances/*/export/", "", "", nil},
-		{"flows_instances_execute_retrieve", get, "flows/instances/*/execute/", "", "", nil},
-		{"flows_instances_set_background_create", post, "flows/instances/*/set_background/", "", "2025.12", nil},
-		{"flows_instances_set_background_url_create", post, "flows/instances/*/set_background_url/", "", "2025.12", nil},
+		{"flows_instances_update", put, "flows/instances/*/", "", "", flows.update},
+		{"flows_instances_partial_update", patch, "flows/instances/*/", "", "", flows.update},
+		{"flows_instances_destroy", del, "flows/instances/*/", "", "", flows.destroy},
+		{"flows_instances_used_by_list", get, "flows/instances/*/used_by/", "", "", flows.usedBy(st.flowUses)},
+		{"flows_instances_diagram_retrieve", get, "flows/instances/*/diagram/", "", "", st.diagram},
+		{"flows_instances_export_retrieve", get, "flows/instances/*/export/", "", "", st.export},
+		{"flows_instances_execute_retrieve", get, "flows/instances/*/execute/", "", "", st.execute},
+		{"flows_instances_set_background_create", post, "flows/instances/*/set_background/", "", "2025.12", st.setBackground},
+		{
+			"flows_instances_set_background_url_create", post, "flows/instances/*/set_background_url/", "", "2025.12",
+			st.setBackgroundURL,
+		},
 		{"flows_bindings_list", get, "flows/bindings/", "", "", bindings.list},
-		{"flows_bindings_create", post, "flows/bindings/", "", "", nil},
+		{"flows_bindings_create", post, "flows/bindings/", "", "", bindings.create},
 		{"flows_bindings_retrieve", get, "flows/bindings/*/", "", "", bindings.retrieve},
-		{"flows_bindings_update", put, "flows/bindings/*/", "", "", nil},
-		{"flows_bindings_partial_update", patch, "flows/bindings/*/", "", "", nil},
-		{"flows_bindings_destroy", del, "flows/bindings/*/", "", "", nil},
-		{"flows_bindings_used_by_list", get, "flows/bindings/*/used_by/", "", "", bindings.usedBy},
+		{"flows_bindings_update", put, "flows/bindings/*/", "", "", bindings.update},
+		{"flows_bindings_partial_update", patch, "flows/bindings/*/", "", "", bindings.update},
+		{"flows_bindings_destroy", del, "flows/bindings/*/", "", "", bindings.destroy},
+		{"flows_bindings_used_by_list", get, "flows/bindings/*/used_by/", "", "", bindings.usedBy(st.bindingUses)},
 		{"flows_executor_get", get, "flows/executor/*/", "", "", nil},
 		{"flows_executor_solve", post, "flows/executor/*/", "", "", nil},
 		{"flows_inspector_get", get, "flows/inspector/*/", "", "", nil},
 		{"stages_all_list", get, "stages/all/", "", "", stages.list},
-		{"stages_all_types_list", get, "stages/all/types/", "", "", nil},
+		{"stages_all_types_list", get, "stages/all/types/", "", "", st.stageTypes},
+		{"stages_all_user_settings_list", get, "stages/all/user_settings/", "", "", nil},
 		{"stages_all_retrieve", get, "stages/all/*/", "", "", stages.retrieve},
-		{"stages_all_destroy", del, "stages/all/*/", "", "", nil},
-		{"stages_all_used_by_list", get, "stages/all/*/used_by/", "", "", nil},
+		{"stages_all_destroy", del, "stages/all/*/", "", "", stages.destroy},
+		{"stages_all_used_by_list", get, "stages/all/*/used_by/", "", "", stages.usedBy(st.stageUses)},
+		{"managed_blueprints_import_create", post, "managed/blueprints/import/", "2026.5", "", st.importFlow},
+		{"managed_blueprints_retrieve", get, "managed/blueprints/*/", "2022.8", "", nil},
+		{"managed_blueprints_update", put, "managed/blueprints/*/", "2022.8", "", nil},
+		{"managed_blueprints_partial_update", patch, "managed/blueprints/*/", "2022.8", "", nil},
+		{"managed_blueprints_destroy", del, "managed/blueprints/*/", "2022.8", "", nil},
 		{"admin_version_retrieve", get, "admin/version/", "", "", st.adminVersion},
 		{"core_users_me_retrieve", get, "core/users/me/", "", "", st.usersMe},
 	}
@@ -101,6 +111,18 @@ func endpoints(routes []route) (all []endpoint) {
 		all[i].allow = strings.Join(append(methods, http.MethodOptions), ", ")
 	}
 	return all
+}
+
+// model returns the model whose permissions the path wants.
+func (e endpoint) model() string {
+	switch e.segments[1] {
+	case "instances":
+		return "flow"
+	case "bindings":
+		return "flowstagebinding"
+	default:
+		return "stage"
+	}
 }
 
 // matches compares a path segment by segment. No object's name has a dot in
@@ -144,7 +166,7 @@ func (s *Server) route(q request) (request, func(request) reply) {
 		return q, noSuchPath
 	}
 	if e := s.endpoint(path); e != nil {
-		q.allow = e.allow
+		q.allow, q.model, q.single = e.allow, e.model(), slices.Contains(e.segments, "*")
 		method := q.Method
 		if method == http.MethodHead {
 			method = get
@@ -159,13 +181,13 @@ func (s *Server) route(q request) (request, func(request) reply) {
 		q.operation = route.operation
 		return q, route.answer
 	}
-	if s.store.redirectsSlash && q.reads() && s.endpoint(path+"/") != nil {
+	if s.store.redirectsSlash && s.endpoint(path+"/") != nil {
 		return q, func(q request) reply {
 			to := url.URL{Path: q.URL.Path + "/", RawQuery: q.URL.RawQuery}
 			return reply{status: http.StatusMovedPermanently, contentType: notJSON, location: to.String()}
 		}
 	}
-	if !strings.HasPrefix(path, "flows/") && strings.HasSuffix(path, "/") {
+	if !known.MatchString(path) && strings.HasSuffix(path, "/") {
 		return q, unknown // it may exist, or not
 	}
 	return q, noSuchPath
@@ -181,9 +203,12 @@ func (s *Server) endpoint(path string) *endpoint {
 	return nil
 }
 
+// known matches the paths of which the fake knows all.
+var known = regexp.MustCompile(`^(flows|managed/blueprints)/`)
+
 // notAllowed is the answer to a method that a path does not have.
 func notAllowed(q request) reply {
-	if a, refused := q.refused(false); refused {
+	if a, refused := q.refusedTo(); refused {
 		return a
 	}
 	return q.detail(http.StatusMethodNotAllowed, `Method "`+q.Method+`" not allowed.`)
@@ -194,7 +219,7 @@ func noSuchPath(q request) reply {
 	if q.reads() {
 		return html(http.StatusNotFound)
 	}
-	return reply{status: http.StatusMethodNotAllowed, contentType: notJSON, allow: readOnly}
+	return crash()
 }
 
 // unknown is the answer to what authentik can do and the fake cannot.

@@ -25,6 +25,10 @@ type seed struct {
 	Stages   []json.RawMessage `json:"stages"`
 	Flows    []json.RawMessage `json:"flows"`
 	Bindings []json.RawMessage `json:"bindings"`
+	// Entries are objects of other models and the settings of stages, as far
+	// as a recorded export or diagram shows them.
+	Entries []json.RawMessage `json:"entries"`
+	Types   json.RawMessage   `json:"types"` // what stages/all/types returns
 }
 
 var seeds = sync.OnceValue(func() (all []seed) {
@@ -34,21 +38,24 @@ var seeds = sync.OnceValue(func() (all []seed) {
 	return all
 })
 
-// load fills an empty store with the objects of the newest recorded server
-// that is not newer than this one.
-func (st *store) load() {
+// seedOf returns the newest recorded server that is not newer than the release.
+func seedOf(r rules) seed {
 	from := seeds()[0]
 	for _, seed := range seeds() {
-		if st.since(seed.Version) {
+		if r.since(seed.Version) {
 			from = seed
 		}
 	}
+	return from
+}
+
+// load fills an empty store.
+func (st *store) load(from seed) {
 	type (
 		stage   authentik.Stage
 		flow    authentik.Flow
 		binding authentik.FlowStageBinding
 	)
-	st.admin = from.User
 	for _, raw := range from.Stages {
 		v := seeded[stage](raw)
 		st.stages = append(st.stages, (*authentik.Stage)(v))
@@ -56,12 +63,15 @@ func (st *store) load() {
 	for _, raw := range from.Flows {
 		v := (*authentik.Flow)(seeded[flow](raw))
 		flowDefaults(v)
-		st.flows = append(st.flows, v)
+		st.insertFlow(v)
 	}
 	for _, raw := range from.Bindings {
 		v := (*authentik.FlowStageBinding)(seeded[binding](raw))
 		bindingDefaults(v)
 		st.bindings = append(st.bindings, v)
+	}
+	for _, raw := range from.Entries {
+		st.loadEntry(raw)
 	}
 }
 

@@ -37,14 +37,21 @@ var (
 	}
 )
 
+// exchange returns the exchange with that name, which may be empty.
+func exchange(all []recording.Exchange, id string) (e recording.Exchange) {
+	if i := slices.IndexFunc(all, func(e recording.Exchange) bool { return e.ID == id }); i >= 0 {
+		e = all[i]
+	}
+	return e
+}
+
 func TestSeed(t *testing.T) {
 	t.Parallel()
 	var file bytes.Buffer
 	all := recordings(t)
 	for i, version := range slices.Sorted(maps.Keys(all)) {
 		body := func(id string) (value map[string]json.RawMessage) {
-			i := slices.IndexFunc(all[version], func(e recording.Exchange) bool { return e.ID == id })
-			require.NoError(t, json.Unmarshal(all[version][i].Response.Body(), &value))
+			require.NoError(t, json.Unmarshal(exchange(all[version], id).Response.Body(), &value))
 			return value
 		}
 		fmt.Fprintf(&file, "%s{\"version\":%q,\n\"user\":%s", []string{"[", ",\n"}[min(i, 1)], version, body("users_me")["user"])
@@ -67,6 +74,8 @@ func TestSeed(t *testing.T) {
 			}
 			fmt.Fprintf(&file, ",\n%q:[\n%s\n]", list.key, strings.Join(lines, ",\n"))
 		}
+		types := bytes.TrimSpace(exchange(all[version], "stages_all_types").Response.Body())
+		fmt.Fprintf(&file, ",\n\"types\":%s,\n\"entries\":[\n%s\n]", types, strings.Join(seedEntries(t, version, all[version]), ",\n"))
 		file.WriteString("}")
 	}
 	file.WriteString("]\n")

@@ -166,9 +166,9 @@ func TestWhatTheFakeDoesNotKnow(t *testing.T) {
 		method, path string
 		status       int
 	}{
-		{http.MethodPost, "/api/v3/flows/instances/", http.StatusNotImplemented},
-		{http.MethodDelete, "/api/v3/flows/instances/initial-setup/", http.StatusNotImplemented},
-		{http.MethodGet, "/api/v3/flows/instances/initial-setup/diagram/", http.StatusNotImplemented},
+		{http.MethodPost, "/api/v3/core/groups/", http.StatusNotImplemented},
+		{http.MethodGet, "/api/v3/stages/all/user_settings/", http.StatusNotImplemented},
+		{http.MethodOptions, "/api/v3/flows/instances/", http.StatusNotImplemented},
 		{http.MethodGet, "/api/v3/core/groups/", http.StatusNotImplemented},
 		{http.MethodGet, "/api/v3/flows/nope/", http.StatusNotFound},
 		{http.MethodPost, "/api/v3/flows/nope/", http.StatusMethodNotAllowed},

@@ -18,9 +18,16 @@ type store struct {
 	stages   []*authentik.Stage
 	flows    []*authentik.Flow
 	bindings []*authentik.FlowStageBinding
-	users    map[string]*user // by token
-	admin    json.RawMessage  // the superuser in core/users/me
-	ids      map[string]int   // how many of each kind were made
+	things   []*thing // policies and prompts
+	links    []*policyBinding
+	settings map[uuid.UUID]object // of a stage: the fields that only its model has
+	users    map[string]*user     // by token
+	admin    json.RawMessage      // the superuser in core/users/me
+	types    json.RawMessage      // what stages/all/types returns
+	ids      map[string]int       // how many of each kind were made
+
+	flowsBySlug map[string]*authentik.Flow
+	flowsByPK   map[uuid.UUID]*authentik.Flow
 }
 
 type user struct {
@@ -32,10 +39,14 @@ type user struct {
 func (u *user) may(permission string) bool { return slices.Contains(u.permissions, permission) }
 
 func newStore(r rules, empty bool) *store {
-	st := &store{rules: r, users: map[string]*user{}, ids: map[string]int{}}
-	st.load()
-	if empty {
-		st.stages, st.flows, st.bindings = nil, nil, nil
+	st := &store{
+		rules: r, users: map[string]*user{}, ids: map[string]int{}, settings: map[uuid.UUID]object{},
+		flowsBySlug: map[string]*authentik.Flow{}, flowsByPK: map[uuid.UUID]*authentik.Flow{},
+	}
+	from := seedOf(r)
+	st.admin, st.types = from.User, from.Types
+	if !empty {
+		st.load(from)
 	}
 	return st
 }
@@ -90,24 +101,6 @@ func (st *store) plain() json.RawMessage {
 		}
 	}
 	return appendJSON(nil, me)
-}
-
-func (st *store) stage(pk uuid.UUID) *authentik.Stage {
-	for _, s := range st.stages {
-		if s.PK == pk {
-			return s
-		}
-	}
-	return nil
-}
-
-func (st *store) flowByPK(pk uuid.UUID) *authentik.Flow {
-	for _, f := range st.flows {
-		if f.PK == pk {
-			return f
-		}
-	}
-	return nil
 }
 
 // fallback sets a value that is empty.

@@ -23,6 +23,7 @@ type table[T any] struct {
 	// than one value is a join, as in SQL.
 	orderings map[string]func(*T) []string
 	defaults  []string
+	writes[T]
 }
 
 func (st *store) flowTable() table[authentik.Flow] {
@@ -46,7 +47,12 @@ func (st *store) flowTable() table[authentik.Flow] {
 		search:    []func(*flow) string{name, slug, designation, title},
 		orderings: sortable(fields),
 		defaults:  []string{"slug", "name"},
+		writes: writes[flow]{
+			facts: st.flowFacts, check: func(*flow, values) string { return "" }, blank: st.newFlow,
+			insert: st.insertFlow, moved: st.movedFlow, remove: st.removeFlow,
+		},
 	}
+	t.shown = func(f *flow, _ values) object { return t.render(f) }
 	t.orderings["stages"] = func(f *flow) []string { return bytewiseAll(f.Stages) }
 	t.orderings["policies"] = func(f *flow) []string { return bytewiseAll(f.Policies) }
 	if st.since("2022.7") {
@@ -82,6 +88,17 @@ func (st *store) bindingTable() table[authentik.FlowStageBinding] {
 		},
 		orderings: sortable(fields),
 		defaults:  st.bindingDefault,
+		writes: writes[binding]{
+			facts: st.bindingFacts, check: st.checkBinding, blank: st.newBinding,
+			insert: st.insertBinding, moved: st.movedBinding, remove: st.removeBinding,
+		},
+	}
+	t.shown = func(b *binding, sent values) object {
+		shown := t.render(b)
+		if sent["stage"] != nil {
+			shown.with("stage_obj", st.bareStage(b.Stage))
+		}
+		return shown
 	}
 	stageName := func(b *binding) string { return st.stage(b.Stage).Name }
 	if st.bindingSearch {
@@ -112,7 +129,17 @@ func (st *store) stageTable() table[authentik.Stage] {
 		filters:   []filter[stage]{byText("name", name)},
 		search:    []func(*stage) string{name},
 		orderings: sortable(fields),
+		writes:    writes[stage]{remove: st.removeStage},
 	}
+}
+
+// bareStage returns a stage as the response to a write shows the one that was
+// sent: without what only its model has.
+func (st *store) bareStage(pk uuid.UUID) object {
+	bare := *st.stage(pk)
+	bare.Component, bare.MetaModelName = "", "authentik_flows.stage"
+	bare.VerboseName, bare.VerboseNamePlural = "stage", "stages"
+	return render(fieldsIn(st.rules, st.stageFields()), &bare)
 }
 
 func (t table[T]) render(of *T) object { return render(t.fields, of) }

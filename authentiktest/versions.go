@@ -97,6 +97,10 @@ type rules struct {
 	basicAuth      int  // what a scheme other than Bearer means
 	redirectsSlash bool // a path without its last slash is redirected
 
+	// evaluatesOnRun: by default, the policies of a binding are evaluated when
+	// a stage is reached. Before, they were when the flow was planned.
+	evaluatesOnRun bool
+
 	bindingSearch    bool // bindings can be searched
 	bindingDefault   []string
 	bindingOrderings []string
@@ -143,6 +147,7 @@ func rulesOf(name string) (r rules, err error) {
 		r.basicAuth = schemeTried
 	}
 	r.redirectsSlash = !r.since("2023.10")
+	r.evaluatesOnRun = r.since("2023.3")
 	r.bindingSearch = r.since("2022.6")
 	switch {
 	case r.since("2025.10"):
