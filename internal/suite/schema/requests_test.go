@@ -196,13 +196,13 @@ func TestRequests_ConformToEverySchema(t *testing.T) {
 					body, err := sent(calls(value.Interface())[name])
 					require.NoError(t, err, "%s.%s of %s", name, key, r.Name)
 					require.Contains(t, body, key)
-					require.NoError(t, r.Conforms(model, body), "%s.%s of %s", name, key, r.Name)
+					require.Empty(t, r.ValidateStrictly(model, body), "%s.%s of %s", name, key, r.Name)
 					checked++
 				}
 			}
 			body, err := sent(calls(full.Interface())[name])
 			require.NoError(t, err)
-			require.NoError(t, r.Conforms(model, body), "%s of %s", name, r.Name)
+			require.Empty(t, r.ValidateStrictly(model, body), "%s of %s", name, r.Name)
 			require.Len(t, body, len(model.Properties), "%s of %s: every property", name, r.Name)
 		}
 	}
@@ -215,9 +215,9 @@ func TestRequests_RefuseWhatEverySchemaRejects(t *testing.T) {
 	t.Parallel()
 	sent := newCapture(t)
 	for _, r := range schema.Releases(t) {
-		flow := r.Model("FlowRequest")
+		pattern := &schema.Schema{Type: "string", Pattern: r.Model("FlowRequest").Properties["slug"].Pattern}
 		for _, slug := range []string{"a b", "a.b", "ü", "a/b", "a\n", ""} {
-			require.Error(t, r.Conforms(&schema.Schema{Type: "string", Pattern: flow.Properties["slug"].Pattern}, slug))
+			require.NotEmpty(t, r.ValidateStrictly(pattern, slug))
 			request := authentik.FlowRequest{Name: "n", Slug: slug, Title: "t", Designation: "recovery"}
 			_, err := sent(calls(request)["FlowRequest"])
 			require.Error(t, err, "%q", slug)
@@ -245,7 +245,7 @@ func TestRequests_RefuseWhatEverySchemaRejects(t *testing.T) {
 		for _, n := range []int{math.MaxInt32 + 1, math.MinInt32 - 1} {
 			text, err := json.Marshal(n)
 			require.NoError(t, err)
-			require.Error(t, r.Conforms(order, json.Number(text)))
+			require.NotEmpty(t, r.ValidateStrictly(order, json.Number(text)))
 			_, err = sent(calls(authentik.FlowStageBindingRequest{Order: &n})["PatchedFlowStageBindingRequest"])
 			require.Error(t, err)
 		}

@@ -1,70 +1,133 @@
 package schema
 
 import (
+	"encoding/json"
 	"fmt"
+	"maps"
+	"math"
+	"regexp"
 	"slices"
 	"strconv"
+	"unicode/utf8"
+
+	"github.com/google/uuid"
 )
 
-// Validate returns why a server rejects value, which is what json.Unmarshal
-// returns for a request. A server ignores keys that the schema does not have.
+// Validate returns why a server rejects value, which encoding/json has decoded,
+// with UseNumber or without. A server ignores properties that s does not have,
+// and accepts a string of digits for an integer.
 func (r Release) Validate(s *Schema, value any) (problems []string) {
-	nullable := s.Nullable
-	s = r.Resolve(s)
-	if value == nil {
-		if nullable || s.Nullable || s.Type == "" {
-			return nil
-		}
-		return []string{": null"}
-	}
-	if len(s.Enum) > 0 && !slices.Contains(s.Enum, fmt.Sprint(value)) {
-		problems = append(problems, fmt.Sprintf(": %v is none of %v", value, s.Enum))
-	}
-	if object, ok := value.(map[string]any); ok && s.Type == "object" {
-		return append(problems, r.validateObject(s, object)...)
-	}
-	if !s.accepts(value) {
-		problems = append(problems, fmt.Sprintf(": %v is no %s", value, s.Type))
-	}
-	return problems
+	return validator{release: r}.validate(s, value)
 }
 
-func (r Release) validateObject(s *Schema, object map[string]any) (problems []string) {
+// ValidateStrictly returns why Validate rejects value, and also reports what a
+// server tolerates.
+func (r Release) ValidateStrictly(s *Schema, value any) (problems []string) {
+	return validator{release: r, strict: true}.validate(s, value)
+}
+
+type validator struct {
+	release Release
+	strict  bool
+}
+
+func (v validator) validate(s *Schema, value any) []string {
+	nullable := s.Nullable
+	s = v.release.Resolve(s)
+	object, isObject := value.(map[string]any)
+	problem := ""
+	switch {
+	case v.strict && s.Type == "":
+		problem = "the schema has no type"
+	case value == nil:
+		if !nullable && !s.Nullable && s.Type != "" {
+			problem = "null, want " + s.Type
+		}
+	case len(s.Enum) > 0 && !slices.Contains(s.Enum, fmt.Sprint(value)):
+		problem = fmt.Sprintf("%v is not one of %q", value, s.Enum)
+	case isObject && s.Type == "object":
+		return v.validateObject(s, object)
+	default:
+		problem = v.validateScalar(s, value)
+	}
+	if problem == "" {
+		return nil
+	}
+	return []string{": " + problem}
+}
+
+func (v validator) validateObject(s *Schema, object map[string]any) (problems []string) {
 	for _, key := range s.Required {
 		if _, ok := object[key]; !ok {
 			problems = append(problems, "."+key+": missing")
 		}
 	}
-	for key, member := range object {
-		if property := s.Properties[key]; property != nil {
-			for _, problem := range r.Validate(property, member) {
+	for _, key := range slices.Sorted(maps.Keys(object)) {
+		property := s.Properties[key]
+		switch {
+		case property != nil:
+			for _, problem := range v.validate(property, object[key]) {
 				problems = append(problems, "."+key+problem)
 			}
+		case v.strict:
+			problems = append(problems, "."+key+": unknown property")
 		}
 	}
 	return problems
 }
 
-// accepts reports whether a value that is no object has the type of a schema. A
-// server accepts digits in a string for an integer.
-func (s *Schema) accepts(value any) bool {
+// validateScalar returns what is wrong with a value that is neither null nor an
+// object. No request has arrays.
+func (v validator) validateScalar(s *Schema, value any) string {
 	text, isString := value.(string)
-	switch s.Type {
-	case "":
-		return true
-	case "string":
-		return isString && len(text) >= s.MinLength && (s.MaxLength == nil || len(text) <= *s.MaxLength)
-	case "integer":
-		if isString {
-			_, err := strconv.Atoi(text)
-			return err == nil
-		}
-		number, ok := value.(float64)
-		return ok && number == float64(int64(number))
-	case "boolean":
-		_, ok := value.(bool)
-		return ok
-	default: // no request has others
-		return false
+	_, isBool := value.(bool)
+	switch {
+	case s.Type == "", s.Type == "boolean" && isBool:
+		return ""
+	case s.Type == "string" && isString:
+		return s.validateString(text)
+	case s.Type == "integer" && !(v.strict && isString):
+		return s.validateInteger(value)
+	default:
+		return fmt.Sprintf("%v is a %T, want %s", value, value, s.Type)
 	}
+}
+
+func (s *Schema) validateString(text string) string {
+	length := utf8.RuneCountInString(text)
+	switch {
+	case s.Format == "uuid" && uuid.Validate(text) != nil:
+		return fmt.Sprintf("%q is not a UUID", text)
+	case length < s.MinLength, s.MaxLength != nil && length > *s.MaxLength:
+		return fmt.Sprintf("%q has %d characters", text, length)
+	case s.Pattern != "" && !regexp.MustCompile(s.Pattern).MatchString(text):
+		return fmt.Sprintf("%q does not match %s", text, s.Pattern)
+	}
+	return ""
+}
+
+func (s *Schema) validateInteger(value any) string {
+	var n int64
+	var err error
+	switch value := value.(type) {
+	case string:
+		n, err = strconv.ParseInt(value, 10, 64)
+	case json.Number:
+		n, err = value.Int64()
+	case float64:
+		// 1<<63 is the first float64 that is too large.
+		if value != math.Trunc(value) || value < math.MinInt64 || value >= 1<<63 {
+			return fmt.Sprintf("%v is not an integer", value)
+		}
+		n = int64(value)
+	default:
+		return fmt.Sprintf("%v is a %T, want an integer", value, value)
+	}
+	switch {
+	case err != nil:
+		return fmt.Sprintf("%v is not an integer", value)
+	case s.Minimum != nil && n < *s.Minimum, s.Maximum != nil && n > *s.Maximum:
+		return fmt.Sprintf("%d is out of range", n)
+	}
+	return ""
 }
