@@ -29,8 +29,8 @@ type thing struct {
 	ID     uuid.UUID       `json:"id" optional:""`
 	IDs    []uuid.UUID     `json:"ids" optional:""`
 	Flag   bool            `json:"flag" optional:""`
-	Number int             `json:"number" optional:""`
-	Count  int64           `json:"count" since:"2024.2"`
+	Number int64           `json:"number" optional:""`
+	Count  int             `json:"count" since:"2024.2"`
 	Part   part            `json:"part" optional:""`
 	Maybe  *part           `json:"maybe" optional:""`
 	Parts  []part          `json:"parts" optional:""`
@@ -255,7 +255,7 @@ func TestAnErrorsTextIsPathAndReason(t *testing.T) {
 func TestIntegersAreReadExactlyInAnyForm(t *testing.T) {
 	t.Parallel()
 	zeros := strings.Repeat("0", 5000)
-	for text, want := range map[string]int{
+	for text, want := range map[string]int64{
 		"2": 2, "2.0": 2, "2e0": 2, "20e-1": 2, "0.2e1": 2, "0.002E+3": 2, "2.000e-0": 2, "200.00e-2": 2,
 		"0": 0, "-0": 0, "-0.0e-0": 0,
 		"-7": -7, "-7.0": -7, "-70e-1": -7, "1e3": 1000, "12e003": 12000,
