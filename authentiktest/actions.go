@@ -2,10 +2,7 @@ package authentiktest
 
 import (
 	"net/http"
-	"slices"
 	"strings"
-
-	"github.com/seed-299d42e7/authentik-go"
 )
 
 // refusedWithout returns the answer to a user who has not all of the
@@ -55,66 +52,6 @@ func (st *store) stageTypes(q request) reply {
 		return a
 	}
 	return q.json(http.StatusOK, st.types)
-}
-
-// execute plans a flow for the user of the token, in a new session.
-func (st *store) execute(q request) reply {
-	if q.denied != "" || !acceptsJSON(q.Header.Values("Accept")) {
-		a, _ := q.refused(true)
-		return a
-	}
-	a := st.plan(q)
-	if a.status != http.StatusInternalServerError {
-		a.cookie = "authentik_session=" + st.newToken() + "; HttpOnly; Path=/; SameSite=Lax"
-	}
-	return a
-}
-
-func (st *store) plan(q request) reply {
-	if a, refused := q.refused(true); refused {
-		return a
-	}
-	flow, p := st.flowTable().one(q)
-	switch {
-	case p != nil:
-		return q.problem(p)
-	case !st.applies(q, flow):
-		a := html(badRequest)
-		a.allow = q.allow
-		return a
-	case len(flow.Stages) == 0:
-		return html(http.StatusInternalServerError)
-	}
-	if !st.since("2024.10") {
-		flow.CacheCount++
-	}
-	link := "http://"
-	if q.URL.Scheme == "https" || q.TLS != nil || q.Header.Get("X-Forwarded-Proto") == "https" {
-		link = "https://"
-	}
-	return q.json(http.StatusOK, object{{"link", link + q.host() + "/if/flow/" + flow.Slug + "/"}})
-}
-
-// applies reports whether a flow applies to the user of a request.
-func (st *store) applies(q request, flow *authentik.Flow) bool {
-	switch flow.Authentication {
-	case authentik.FlowAuthenticationNone, authentik.FlowAuthenticationRequireAuthenticated:
-	case authentik.FlowAuthenticationRequireSuperuser:
-		if !q.user.superuser {
-			return false
-		}
-	default: // a session without a user, an outpost, a redirect or a link
-		return false
-	}
-	var passed []bool
-	for _, link := range st.policyBindingsOf(flow.PK) {
-		negated, _ := link.settings.get("negate")
-		passed = append(passed, st.thing(link.policy).passes() != (negated == true))
-	}
-	if flow.PolicyEngineMode == authentik.PolicyEngineModeAll {
-		return !slices.Contains(passed, false)
-	}
-	return len(passed) == 0 || slices.Contains(passed, true)
 }
 
 // passes reports the result of a policy, as far as its last line shows it: the

@@ -21,5 +21,9 @@ func (st *store) usersMe(q request) reply {
 	if a, refused := q.refused(false); refused {
 		return a
 	}
-	return q.json(http.StatusOK, object{{"user", q.user.me}})
+	a := q.json(http.StatusOK, object{{"user", st.me(q.user)}})
+	if q.session != nil {
+		a.cookies = []string{q.cookieFor(q.session, q.user)}
+	}
+	return a
 }

@@ -2,6 +2,7 @@ package authentiktest
 
 import (
 	"bytes"
+	"cmp"
 	"crypto/sha256"
 	"fmt"
 	"io"
@@ -9,7 +10,6 @@ import (
 	"net/http"
 	"net/url"
 	"strconv"
-	"strings"
 
 	"github.com/google/uuid"
 )
@@ -24,10 +24,13 @@ type reply struct {
 	location    string
 	retryAfter  string
 	disposition string
-	cookie      string
 	german      bool
 	page        int  // of a list
 	router      bool // from the router in front of Django
+
+	requestID string   // "": a new one
+	cookies   []string // each a Set-Cookie
+	framed    bool     // a page of the server's own may show it in a frame
 }
 
 const notJSON = "text/html; charset=utf-8"
@@ -63,11 +66,16 @@ func (s *Server) header(a reply) http.Header {
 	set("Allow", a.allow)
 	set("Location", a.location)
 	set("Content-Disposition", a.disposition)
-	set("Set-Cookie", a.cookie)
 	set("Referrer-Policy", "same-origin")
 	set("X-Content-Type-Options", "nosniff")
 	set("X-Frame-Options", "DENY")
-	set("X-Authentik-Id", strings.ReplaceAll(s.store.id("request").String(), "-", ""))
+	if a.framed || r.framed {
+		set("X-Frame-Options", "SAMEORIGIN")
+	}
+	set("X-Authentik-Id", cmp.Or(a.requestID, s.store.hex("request")))
+	if a.cookies != nil {
+		h["Set-Cookie"] = a.cookies
+	}
 	vary := "Cookie"
 	if r.language {
 		vary = "Accept-Language, Cookie"

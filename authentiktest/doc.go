@@ -16,13 +16,18 @@
 // The server implements the operations of flows, bindings and stages: lists,
 // objects, writes, uses, diagrams, exports, imports, the cache and backgrounds.
 // It implements the version and the current user, too. Writes are validated and
-// refused as the release does. The server does not yet run flows: it responds
-// with status 501 to the executor, the inspector and other operations. A test
-// changes the server with the methods of [Server].
+// refused as the release does. Other operations are status 501. A test changes
+// the server with the methods of [Server].
 //
-// The server does not imitate the speed of authentik, cookies and sessions,
-// compression, and languages other than English. An import reads the YAML that
-// exports consist of, and JSON; it responds to other YAML as to broken YAML. A
-// policy has the result that its last line shows, if that is return True or
-// return False, and else passes.
+// The server runs flows for clients with cookies, those of a fresh install and
+// those of the test. [Server.AddAccount] adds a user with a password, and
+// [Server.AddDevice] a second factor. [Server.AddStages] adds stages to a flow,
+// and [Server.AddPolicy] restricts a flow or a stage. A kind of stage that the
+// server does not have, such as WebAuthn, is status 501.
+//
+// The server does not imitate the speed of authentik, compression, and
+// languages other than English. An import reads the YAML that exports consist
+// of, and JSON; it responds to other YAML as to broken YAML. A policy has the
+// result that its last line shows, if that is return True or return False, and
+// else passes.
 package authentiktest

@@ -291,16 +291,25 @@ func (s *Server) Bindings() (bindings []authentik.FlowStageBinding) {
 func (s *Server) AddUser(permissions ...string) (token string) {
 	s.t.Helper()
 	s.edit(func(st *store) error {
-		for _, permission := range permissions {
-			name, id, single := strings.Cut(permission, ":")
-			if !knownPermission.MatchString(name) || single && uuid.Validate(id) != nil {
-				return fmt.Errorf("AddUser: the fake does not know the permission %q", permission)
-			}
+		if err := checkPermissions("AddUser", permissions); err != nil {
+			return err
 		}
-		token = st.addUser(false, slices.Clone(permissions))
+		u := st.newUser()
+		u.permissions = slices.Clone(permissions)
+		token = st.addUser(u)
 		return nil
 	})
 	return token
+}
+
+func checkPermissions(call string, permissions []string) error {
+	for _, permission := range permissions {
+		name, id, single := strings.Cut(permission, ":")
+		if !knownPermission.MatchString(name) || single && uuid.Validate(id) != nil {
+			return fmt.Errorf("%s: the fake does not know the permission %q", call, permission)
+		}
+	}
+	return nil
 }
 
 var knownPermission = regexp.MustCompile(

@@ -3,6 +3,7 @@ package authentiktest
 import (
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"unicode"
 )
@@ -18,24 +19,45 @@ type request struct {
 	model     string // whose permissions the path wants
 	single    bool   // whether the path is about one object
 	query     url.Values
-	user      *user  // nil without credentials
-	denied    string // why the credentials are not accepted
+	user      *user    // nil without credentials
+	session   *session // nil without a valid one
+	denied    string   // why the credentials are not accepted
 	german    bool
 }
 
 func (st *store) request(r *http.Request, body []byte) request {
 	q := request{Request: r, rules: st.rules, body: body, query: r.URL.Query()}
+	q.session = st.session(r)
 	q.german = st.germanTexts && strings.HasPrefix(r.Header.Get("Accept-Language"), "de")
 	scheme, token, ok := strings.Cut(strings.TrimSpace(r.Header.Get("Authorization")), " ")
 	bearer := strings.EqualFold(scheme, "Bearer")
 	switch {
 	case !ok, !bearer && st.basicAuth == schemeIgnored:
+		q = q.fromSession()
 	case !bearer && st.basicAuth == schemeRefused:
 		q.denied = "Unsupported authentication type"
 	default:
-		if q.user = st.users[token]; q.user == nil || !bearer {
-			q.denied = "Token invalid/expired"
+		q.user = st.users[token]
+		if q.user == nil || !bearer || !q.user.active && st.since("2023.1") {
+			q.user, q.denied = nil, "Token invalid/expired"
 		}
+	}
+	return q
+}
+
+// fromSession takes the user of the session, unless another site may have
+// made the browser send the request.
+func (q request) fromSession() request {
+	if q.session == nil || q.session.user == nil {
+		return q
+	}
+	q.user = q.session.user
+	safe := []string{http.MethodGet, http.MethodHead, http.MethodOptions, http.MethodTrace}
+	if slices.Contains(safe, q.Method) {
+		return q
+	}
+	if reason := q.forged(); reason != "" {
+		q.user, q.denied = nil, "CSRF Failed: "+reason
 	}
 	return q
 }
@@ -57,7 +79,9 @@ func (q request) host() string {
 }
 
 // segment returns the nth segment of the path below /api/v3/.
-func (q request) segment(n int) string { return strings.Split(q.URL.Path, "/")[3+n] }
+func (q request) segment(n int) string { //nolint:unparam // 2 is an object's so far
+	return strings.Split(q.URL.Path, "/")[3+n]
+}
 
 // reads reports whether the request is one that net/http answers like GET.
 func (q request) reads() bool { return q.Method == http.MethodGet || q.Method == http.MethodHead }

@@ -25,6 +25,8 @@ const (
 	put   = http.MethodPut
 	patch = http.MethodPatch
 	del   = http.MethodDelete
+	// anyMethod is every method that the path has no other route for.
+	anyMethod = "*"
 )
 
 // routes returns the operations of the release, the first that matches first.
@@ -57,9 +59,10 @@ func (st *store) routes() []route {
 		{"flows_bindings_partial_update", patch, "flows/bindings/*/", "", "", bindings.update},
 		{"flows_bindings_destroy", del, "flows/bindings/*/", "", "", bindings.destroy},
 		{"flows_bindings_used_by_list", get, "flows/bindings/*/used_by/", "", "", bindings.usedBy(st.bindingUses)},
-		{"flows_executor_get", get, "flows/executor/*/", "", "", nil},
-		{"flows_executor_solve", post, "flows/executor/*/", "", "", nil},
-		{"flows_inspector_get", get, "flows/inspector/*/", "", "", nil},
+		{"flows_executor_get", get, "flows/executor/*/", "", "", st.executor},
+		{"flows_executor_solve", post, "flows/executor/*/", "", "", st.executor},
+		{"", anyMethod, "flows/executor/*/", "", "", st.executor},
+		{"flows_inspector_get", get, "flows/inspector/*/", "", "", st.inspector},
 		{"stages_all_list", get, "stages/all/", "", "", stages.list},
 		{"stages_all_types_list", get, "stages/all/types/", "", "", st.stageTypes},
 		{"stages_all_user_settings_list", get, "stages/all/user_settings/", "", "", nil},
@@ -143,7 +146,7 @@ func (e endpoint) matches(path []string) bool {
 func (s *Server) knows(operation string) bool {
 	for _, e := range s.endpoints {
 		for _, r := range e.routes {
-			if r.operation == operation {
+			if r.operation == operation && operation != "" {
 				return r.answer != nil
 			}
 		}
@@ -162,13 +165,17 @@ func (s *Server) route(q request) (request, func(request) reply) {
 		}
 	case path == "" && q.reads():
 		return q, func(request) reply { return html(http.StatusOK) } // the API's browser
+	case !api && s.store.page(q) != nil:
+		return q, s.store.page(q)
 	case !api:
 		return q, noSuchPath
 	}
 	if e := s.endpoint(path); e != nil {
 		q.allow, q.model, q.single = e.allow, e.model(), slices.Contains(e.segments, "*")
 		method := q.Method
-		if method == http.MethodHead {
+		if _, own := e.routes[anyMethod]; own && e.routes[method].answer == nil {
+			method = anyMethod
+		} else if method == http.MethodHead {
 			method = get
 		}
 		route, ok := e.routes[method]

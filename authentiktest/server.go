@@ -140,7 +140,7 @@ func newServer(t testing.TB, opts []Option) *Server {
 	}
 	s.store = newStore(r, c.empty)
 	s.endpoints = endpoints(s.store.routes())
-	s.Token = s.store.addUser(true, nil)
+	s.Token = s.store.addAdmin()
 	return s
 }
 

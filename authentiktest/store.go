@@ -2,7 +2,6 @@ package authentiktest
 
 import (
 	"encoding/json"
-	"fmt"
 	"slices"
 	"strings"
 
@@ -22,18 +21,28 @@ type store struct {
 	links    []*policyBinding
 	settings map[uuid.UUID]object // of a stage: the fields that only its model has
 	users    map[string]*user     // by token
-	admin    json.RawMessage      // the superuser in core/users/me
-	types    json.RawMessage      // what stages/all/types returns
-	ids      map[string]int       // how many of each kind were made
+	people   []*user
+	admin    json.RawMessage // the superuser in core/users/me
+	types    json.RawMessage // what stages/all/types returns
+	ids      map[string]int  // how many of each kind were made
+	running  running         // what flows need (engine.go)
 
 	flowsBySlug map[string]*authentik.Flow
 	flowsByPK   map[uuid.UUID]*authentik.Flow
 }
 
 type user struct {
-	superuser   bool
-	permissions []string
-	me          json.RawMessage // the user in core/users/me
+	pk                    int
+	username, name, email string
+	uid                   string
+	password              string // "": none is right
+	passwords             int    // how often it was changed
+	active, superuser     bool
+	permissions           []string
+	attributes            map[string]any
+	devices               []*device
+	// groups, roles and systemPermissions are what core/users/me returns.
+	groups, roles, systemPermissions json.RawMessage
 }
 
 func (u *user) may(permission string) bool { return slices.Contains(u.permissions, permission) }
@@ -43,10 +52,12 @@ func newStore(r rules, empty bool) *store {
 		rules: r, users: map[string]*user{}, ids: map[string]int{}, settings: map[uuid.UUID]object{},
 		flowsBySlug: map[string]*authentik.Flow{}, flowsByPK: map[uuid.UUID]*authentik.Flow{},
 	}
+	st.running = newRunning()
 	from := seedOf(r)
 	st.admin, st.types = from.User, from.Types
 	if !empty {
 		st.load(from)
+		st.configure()
 	}
 	return st
 }
@@ -57,50 +68,8 @@ func (st *store) id(kind string) uuid.UUID {
 	return newID(kind, st.ids[kind])
 }
 
-func (st *store) addUser(superuser bool, permissions []string) (token string) {
-	u := &user{superuser: superuser, permissions: permissions, me: st.admin}
-	if !superuser {
-		u.me = st.plain()
-	}
-	token = st.newToken()
-	st.users[token] = u
-	return token
-}
-
 func (st *store) newToken() string {
 	return "authentiktest-" + strings.ReplaceAll(st.id("token").String(), "-", "")
-}
-
-// plain returns what core/users/me returns of a user who is no superuser: the
-// keys of the superuser with other values.
-func (st *store) plain() json.RawMessage {
-	var admin map[string]json.RawMessage
-	if err := json.Unmarshal(st.admin, &admin); err != nil {
-		panic(err) // our own file
-	}
-	n := st.ids["token"] + 1
-	name := fmt.Sprintf("user-%d", n)
-	me := object{}
-	for _, m := range (object{
-		{"pk", 100 + n},
-		{"username", name},
-		{"name", name},
-		{"is_active", true},
-		{"is_superuser", false},
-		{"groups", []object{}},
-		{"roles", []object{}},
-		{"email", name + "@example.com"},
-		{"avatar", admin["avatar"]},
-		{"uid", newID("uid", n).String()},
-		{"settings", object{}},
-		{"type", "internal"},
-		{"system_permissions", []string{}},
-	}) {
-		if admin[m.key] != nil {
-			me = append(me, m)
-		}
-	}
-	return appendJSON(nil, me)
 }
 
 // fallback sets a value that is empty.

@@ -108,6 +108,7 @@ type rules struct {
 	charset   bool // the content type of JSON names its charset
 	poweredBy bool // the router sends X-Powered-By; before, Server
 	language  bool // responses have Content-Language
+	framed    bool // all responses may be shown in a frame
 }
 
 func rulesOf(name string) (r rules, err error) {
@@ -162,6 +163,7 @@ func rulesOf(name string) (r rules, err error) {
 	r.charset = r.since("2024.10") && !r.since("2026.8")
 	r.poweredBy = r.since("2022.1.5")
 	r.language = r.since("2025.10")
+	r.framed = r.since("2024.10") && !r.since("2025.10")
 	return r, nil
 }
 

@@ -1,0 +1,114 @@
+package authentiktest
+
+import (
+	"strings"
+	"time"
+
+	"github.com/seed-299d42e7/authentik-go"
+)
+
+// defaultSettings returns the settings of a stage that no test has configured:
+// those of a fresh install by the stage's name, or else the defaults of its
+// kind. It returns nil for a kind that the fake does not have.
+func defaultSettings(stage *authentik.Stage) StageSettings {
+	for _, stock := range stockSettings() {
+		name, behavior := stock.stage()
+		if name == stage.Name && behavior.metaModel() == stage.MetaModelName {
+			return stock
+		}
+	}
+	for _, bare := range []StageSettings{
+		AuthenticatorStaticStage{},
+		AuthenticatorTOTPStage{},
+		AuthenticatorValidateStage{},
+		CaptchaStage{},
+		ConsentStage{},
+		DenyStage{},
+		DummyStage{},
+		EmailStage{},
+		IdentificationStage{},
+		InvitationStage{},
+		PasswordStage{},
+		PromptStage{},
+		RedirectStage{},
+		UserLoginStage{},
+		UserLogoutStage{},
+		UserWriteStage{},
+	} {
+		if _, behavior := bare.stage(); behavior.metaModel() == stage.MetaModelName {
+			return bare
+		}
+	}
+	return nil
+}
+
+// stockSettings are the settings of the stages of a fresh install, where they
+// are not the defaults.
+func stockSettings() []StageSettings {
+	field := func(key, label, kind string, order int, initial func(*user) string) PromptField {
+		return PromptField{
+			Key: key, Label: label, Type: kind, Required: true, Placeholder: label, Order: order, initial: initial,
+		}
+	}
+	passwords := []PromptField{
+		field("password", "Password", "password", 300, nil),
+		field("password_repeat", "Password (repeat)", "password", 301, nil),
+	}
+	return []StageSettings{
+		IdentificationStage{Name: "default-authentication-identification", UserFields: []string{"email", "username"}},
+		UserLoginStage{Name: "default-authentication-login", RememberDevice: 30 * 24 * time.Hour},
+		PromptStage{Name: "default-password-change-prompt", Fields: passwords},
+		PromptStage{Name: "default-user-settings", Validate: mayChange, Fields: []PromptField{
+			field("username", "Username", "username", 200, func(u *user) string { return u.username }),
+			field("name", "Name", "text", 201, func(u *user) string { return u.name }),
+			field("email", "Email", "email", 202, func(u *user) string { return u.email }),
+			field("attributes.settings.locale", "Locale", "ak-locale", 203, locale),
+		}},
+		PromptStage{Name: "default-source-enrollment-prompt", Fields: []PromptField{
+			field("username", "Username", "text", 100, nil),
+		}},
+		PromptStage{Name: "stage-default-oobe-password", Fields: append(
+			[]PromptField{field("email", "Email", "email", 101, nil)}, passwords...,
+		)},
+	}
+}
+
+// locale returns the language that a user has chosen, or "".
+func locale(u *user) string {
+	settings, _ := u.attributes["settings"].(map[string]any)
+	chosen, _ := settings["locale"].(string)
+	return chosen
+}
+
+// mayChange refuses to change what users may not change by default: their
+// username and e-mail address.
+func mayChange(values map[string]any, request PolicyRequest) error {
+	switch {
+	case values["email"] != request.email:
+		return shown("Not allowed to change email address.")
+	case values["username"] != request.Username:
+		return shown("Not allowed to change username.")
+	}
+	return nil
+}
+
+// configure gives the stages and flows of a fresh install their settings and
+// policies.
+func (st *store) configure() {
+	for _, stage := range st.stages {
+		if settings := defaultSettings(stage); settings != nil {
+			st.running.settings[stage.PK] = settings
+		}
+	}
+	for _, b := range st.bindings {
+		stage, flow := st.stage(b.Stage), st.flowByPK(b.Target)
+		if stage.Name == "default-authentication-password" && strings.HasPrefix(flow.Slug, "default-") {
+			st.running.policies[b.PK] = []Policy{func(r PolicyRequest) error {
+				if r.authenticated {
+					return shown("") // by the identification stage
+				}
+				return nil
+			}}
+		}
+	}
+}
