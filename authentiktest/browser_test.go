@@ -60,6 +60,12 @@ func (s seen) error(field string) string {
 
 // send sends a request, with what authentik wants of a browser over https.
 func (b *browser) send(method, path string, body any) seen {
+	return b.sendWith(method, path, body, http.Header{
+		"Referer": {b.srv.URL + "/"}, "X-Authentik-Csrf": {b.cookie("authentik_csrf")},
+	})
+}
+
+func (b *browser) sendWith(method, path string, body any, header http.Header) seen {
 	var text io.Reader = http.NoBody
 	if body != nil {
 		encoded, err := json.Marshal(body)
@@ -72,9 +78,8 @@ func (b *browser) send(method, path string, body any) seen {
 	if err != nil {
 		panic(err)
 	}
+	req.Header = header
 	req.Header.Set("Content-Type", "application/json")
-	req.Header.Set("Referer", b.srv.URL+"/")
-	req.Header.Set("X-authentik-CSRF", b.cookie("authentik_csrf"))
 	resp, err := b.Do(req)
 	if err != nil {
 		panic(err)

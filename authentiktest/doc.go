@@ -23,7 +23,8 @@
 // those of the test. [Server.AddAccount] adds a user with a password, and
 // [Server.AddDevice] a second factor. [Server.AddStages] adds stages to a flow,
 // and [Server.AddPolicy] restricts a flow or a stage. A kind of stage that the
-// server does not have, such as WebAuthn, is status 501.
+// server does not have, such as WebAuthn, is status 501. [Server.Script] and
+// [ChallengeStage] show its challenge.
 //
 // The server does not imitate the speed of authentik, compression, and
 // languages other than English. An import reads the YAML that exports consist

@@ -378,6 +378,7 @@ func (v *visit) pending() *user {
 func unknownStage(stage *authentik.Stage) reply {
 	return reply{
 		status: http.StatusNotImplemented, contentType: "text/plain; charset=utf-8", router: true,
-		body: []byte("authentiktest: the fake has no stage of the type " + stage.MetaModelName),
+		body: []byte("authentiktest: the fake has no stage of the type " + stage.MetaModelName +
+			"; Script shows its challenge"),
 	}
 }

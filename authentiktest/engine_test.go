@@ -17,6 +17,7 @@ import (
 
 	"github.com/seed-299d42e7/authentik-go"
 	"github.com/seed-299d42e7/authentik-go/authentiktest"
+	"github.com/seed-299d42e7/authentik-go/challenge"
 )
 
 func everyRelease(t *testing.T, test func(t *testing.T, srv *authentiktest.Server, version string)) {
@@ -364,6 +365,7 @@ func TestAccount_IsMisusedLoudly(t *testing.T) {
 			s.AddStages("initial-setup", authentiktest.DenyStage{Name: "default-authentication-login"})
 		}, `AddStages: a stage with the name "default-authentication-login" exists already`},
 		{func(s *authentiktest.Server) { s.AddStages("initial-setup", authentiktest.RedirectStage{}) }, "AddStages: authentik 2023.10.7 has no redirect stage"},
+		{func(s *authentiktest.Server) { s.Script("initial-setup", nil) }, "Script: a challenge must not be nil"},
 		{func(s *authentiktest.Server) { s.ConfigureStage("nope", authentiktest.DenyStage{}) }, `ConfigureStage: no stage has the name "nope", or there are no settings`},
 		{func(s *authentiktest.Server) {
 			s.ConfigureStage("default-authentication-login", authentiktest.DenyStage{})
@@ -377,6 +379,78 @@ func TestAccount_IsMisusedLoudly(t *testing.T) {
 		misuse.do(authentiktest.RoundTripper(tb, authentiktest.Version("2023.10")))
 		assert.Equal(t, []string{"authentiktest: %s", misuse.want}, tb.errors)
 	}
+}
+
+func TestExecutor_WantsAProofAgainstForgery(t *testing.T) {
+	t.Parallel()
+	srv := authentiktest.RoundTripper(t)
+	srv.AddFlow(authentik.Flow{Slug: "dummy"})
+	srv.AddStages("dummy", authentiktest.DummyStage{})
+	b := newBrowser(srv)
+	b.logIn("akadmin", authentiktest.AdminPassword)
+	csrf, own := b.cookie("authentik_csrf"), srv.URL+"/"
+	for _, forged := range []http.Header{
+		{"Referer": {own}},
+		{"X-Authentik-Csrf": {csrf}},
+		{"Referer": {own}, "X-Authentik-Csrf": {strings.Repeat("a", len(csrf))}},
+		{"Referer": {own}, "X-Authentik-Csrf": {csrf[1:]}},
+		{"Referer": {own}, "X-Authentik-Csrf": {"ü" + csrf[2:]}},
+		{"Referer": {"http://authentik.example.com/"}, "X-Authentik-Csrf": {csrf}},
+		{"Referer": {"https://other.example/"}, "X-Authentik-Csrf": {csrf}},
+		{"Referer": {"authentik"}, "X-Authentik-Csrf": {csrf}},
+		{"Referer": {own}, "Origin": {"https://other.example"}, "X-Authentik-Csrf": {csrf}},
+	} {
+		s := b.sendWith(http.MethodPost, executor("dummy"), m{}, forged)
+		assert.Equal(t, "ak-stage-flow-error", s.Component, "%v", forged)
+		assert.NotContains(t, s.Body, "traceback")
+	}
+	s := b.sendWith(http.MethodPost, executor("dummy"), m{}, http.Header{"Origin": {srv.URL}, "X-Authentik-Csrf": {csrf}})
+	assert.Equal(t, "/", s.To)
+}
+
+func TestExecutor_ShowsErrorsToSuperusers(t *testing.T) {
+	t.Parallel()
+	srv := authentiktest.RoundTripper(t)
+	srv.AddAccount(authentiktest.Account{Username: "alice", Password: "p"})
+	srv.AddFlow(authentik.Flow{Slug: "broken"})
+	srv.AddStages("broken", authentiktest.DummyStage{ThrowError: true})
+	for name, password := range map[string]string{"akadmin": authentiktest.AdminPassword, "alice": "p", "nobody": "p"} {
+		b := newBrowser(srv)
+		b.logIn(name, password)
+		s := b.show("broken")
+		assert.Equal(t, "ak-stage-flow-error", s.Component)
+		assert.Equal(t, name == "akadmin", strings.Contains(s.Body, "Test error"), s.Body)
+	}
+}
+
+func TestScript_ShowsChallenges(t *testing.T) {
+	t.Parallel()
+	srv := authentiktest.RoundTripper(t)
+	srv.Script("default-authentication-flow",
+		&challenge.Password{PendingUser: "alice"},
+		&challenge.Password{PendingUser: "alice", Common: challenge.Common{
+			ResponseErrors: map[string][]challenge.ErrorDetail{"password": {{String: "no", Code: "invalid"}}},
+		}},
+		&challenge.Redirect{To: "/there"},
+	)
+	const slug = "default-authentication-flow"
+	b := newBrowser(srv)
+	s := b.show(slug)
+	assert.Equal(t, "alice", s.PendingUser)
+	assert.Equal(t, "Welcome to authentik!", s.FlowInfo["title"])
+	s = b.send(http.MethodPost, executor(slug), m{"password": "p"})
+	assert.Equal(t, "no", s.error("password"), "it is the response")
+	s = b.solve(slug, m{"password": "q"})
+	assert.Equal(t, "/there", s.To)
+	assert.Equal(t, "ak-stage-password", b.show(slug).Component, "it begins anew")
+
+	srv.Script("new", &challenge.Dummy{})
+	assert.Equal(t, "ak-stage-dummy", b.show("new").Component)
+	assert.Equal(t, "/", b.solve("new", m{}).To)
+	srv.Script("new", &challenge.Unknown{Raw: []byte(`{"component": "ak-new", "text": "\u00fc"}`)})
+	s = b.show("new")
+	assert.Equal(t, "ak-new", s.Component)
+	assert.Contains(t, s.Body, `"text": "\u00fc"`)
 }
 
 func TestExecutor_RedactsResponses(t *testing.T) {
