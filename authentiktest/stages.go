@@ -163,6 +163,9 @@ func (s *Server) ConfigureStage(name string, settings StageSettings) {
 func (st *store) kind(stage *authentik.Stage) (stageKind, bool) {
 	settings := st.running.settings[stage.PK]
 	if settings == nil {
+		settings = st.storedSettings(stage)
+	}
+	if settings == nil {
 		settings = defaultSettings(stage)
 	}
 	if settings == nil {

@@ -1,6 +1,7 @@
 package authentiktest
 
 import (
+	"cmp"
 	"slices"
 	"strings"
 	"time"
@@ -227,8 +228,9 @@ type UserLoginStage struct {
 	// RememberMe asks whether the user wants to stay logged in, and for how
 	// much longer. The default is not to ask.
 	RememberMe time.Duration
-	// RememberDevice is how long authentik knows the browser again. It does so
-	// since 2025.10. The default is not at all.
+	// RememberDevice is how long authentik knows the browser again, unless it
+	// has asked whether to remember the user. It does so since 2025.10. The
+	// default is 30 days, and a negative value is not at all.
 	RememberDevice time.Duration
 }
 
@@ -263,8 +265,8 @@ func (s UserLoginStage) logIn(v *visit, lasts time.Duration) reply {
 		v.session.expires = v.now.Add(lasts)
 	}
 	v.st.score(u.username, 1)
-	if v.st.since("2025.10") && s.RememberDevice > 0 {
-		v.remember(deviceCookie, u, s.RememberDevice)
+	if known := cmp.Or(s.RememberDevice, 30*24*time.Hour); v.st.since("2025.10") && known > 0 && s.RememberMe == 0 {
+		v.remember(deviceCookie, u, known)
 	}
 	return v.ok()
 }

@@ -2,7 +2,6 @@ package authentiktest
 
 import (
 	"strings"
-	"time"
 
 	"github.com/seed-299d42e7/authentik-go"
 )
@@ -56,7 +55,6 @@ func stockSettings() []StageSettings {
 	}
 	return []StageSettings{
 		IdentificationStage{Name: "default-authentication-identification", UserFields: []string{"email", "username"}},
-		UserLoginStage{Name: "default-authentication-login", RememberDevice: 30 * 24 * time.Hour},
 		PromptStage{Name: "default-password-change-prompt", Fields: passwords},
 		PromptStage{Name: "default-user-settings", Validate: mayChange, Fields: []PromptField{
 			field("username", "Username", "username", 200, func(u *user) string { return u.username }),
@@ -92,14 +90,9 @@ func mayChange(values map[string]any, request PolicyRequest) error {
 	return nil
 }
 
-// configure gives the stages and flows of a fresh install their settings and
-// policies.
+// configure adds the policy of a fresh install that depends on what the flow
+// has found out.
 func (st *store) configure() {
-	for _, stage := range st.stages {
-		if settings := defaultSettings(stage); settings != nil {
-			st.running.settings[stage.PK] = settings
-		}
-	}
 	for _, b := range st.bindings {
 		stage, flow := st.stage(b.Stage), st.flowByPK(b.Target)
 		if stage.Name == "default-authentication-password" && strings.HasPrefix(flow.Slug, "default-") {
