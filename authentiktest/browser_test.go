@@ -89,7 +89,11 @@ func (b *browser) sendWith(method, path string, body any, header http.Header) se
 		panic(err)
 	}
 	s := seen{Status: resp.StatusCode, Location: resp.Header.Get("Location"), Body: string(got)}
-	if err := json.Unmarshal(got, &s); err != nil && strings.HasPrefix(resp.Header.Get("Content-Type"), "application/json") {
+	if err := json.Unmarshal(
+		got,
+		&s,
+	); err != nil &&
+		strings.HasPrefix(resp.Header.Get("Content-Type"), "application/json") {
 		panic(fmt.Sprintf("%v: %s", err, got))
 	}
 	return s

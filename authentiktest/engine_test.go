@@ -1,7 +1,7 @@
 package authentiktest_test
 
 import (
-	"errors"
+	"encoding/json"
 	"fmt"
 	"net/http"
 	"slices"
@@ -17,7 +17,6 @@ import (
 
 	"github.com/seed-299d42e7/authentik-go"
 	"github.com/seed-299d42e7/authentik-go/authentiktest"
-	"github.com/seed-299d42e7/authentik-go/challenge"
 )
 
 func everyRelease(t *testing.T, test func(t *testing.T, srv *authentiktest.Server, version string)) {
@@ -40,12 +39,20 @@ func TestExecutor_RunsStockFlows(t *testing.T) {
 	t.Parallel()
 	everyRelease(t, func(t *testing.T, srv *authentiktest.Server, _ string) {
 		b := newBrowser(srv)
-		require.Equal(t, "xak-flow-redirect", b.logIn(authentiktest.AdminUsername, authentiktest.AdminPassword).Component)
+		require.Equal(
+			t,
+			"xak-flow-redirect",
+			b.logIn(authentiktest.AdminUsername, authentiktest.AdminPassword).Component,
+		)
 		require.Equal(t, "akadmin", b.me())
 
 		const change = "default-password-change"
 		require.Equal(t, "ak-stage-prompt", b.show(change).Component)
-		assert.Equal(t, "Passwords don't match.", b.solve(change, m{"password": "a", "password_repeat": "b"}).error("non_field_errors"))
+		assert.Equal(
+			t,
+			"Passwords don't match.",
+			b.solve(change, m{"password": "a", "password_repeat": "b"}).error("non_field_errors"),
+		)
 		assert.Equal(t, "/", b.solve(change, m{"password": "new", "password_repeat": "new"}).To)
 		assert.Equal(t, "akadmin", b.me(), "the session goes on")
 
@@ -118,48 +125,6 @@ func TestExecutor_CountsWrongPasswords(t *testing.T) {
 	})
 }
 
-func TestIdentificationStage_WithPassword(t *testing.T) {
-	t.Parallel()
-	srv := authentiktest.RoundTripper(t)
-	srv.AddAccount(authentiktest.Account{Username: "alice", Password: "right"})
-	srv.AddFlow(authentik.Flow{Slug: "login"})
-	srv.AddStages("login", authentiktest.IdentificationStage{WithPassword: true}, authentiktest.UserLoginStage{})
-	for _, response := range []m{
-		{"uid_field": "alice"},
-		{"uid_field": "alice", "password": nil},
-		{"uid_field": "alice", "password": ""},
-		{"uid_field": "alice", "password": "wrong"},
-		{"uid_field": "nobody", "password": "right"},
-	} {
-		s := newBrowser(srv).solve("login", response)
-		assert.Equal(t, "Failed to authenticate.", s.error("non_field_errors"), "%v", response)
-		assert.Equal(t, "ak-stage-identification", s.Component)
-	}
-	b := newBrowser(srv)
-	assert.Equal(t, "/", b.solve("login", m{"uid_field": "ALICE@example.com", "password": "right"}).To)
-	assert.Equal(t, "alice", b.me())
-}
-
-func TestIdentificationStage_RevealUnknown(t *testing.T) {
-	t.Parallel()
-	srv := authentiktest.RoundTripper(t)
-	srv.AddAccount(authentiktest.Account{Username: "old", Password: "p", Inactive: true})
-	srv.AddFlow(authentik.Flow{Slug: "login"})
-	srv.AddStages("login", authentiktest.IdentificationStage{RevealUnknown: true}, authentiktest.PasswordStage{}, authentiktest.UserLoginStage{})
-	b := newBrowser(srv)
-	assert.Equal(t, "Failed to authenticate.", b.solve("login", m{"uid_field": "nobody"}).error("non_field_errors"))
-	assert.Equal(t, "ak-stage-password", b.solve("login", m{"uid_field": "old"}).Component)
-	assert.Equal(t, "Invalid password", b.solve("login", m{"password": "p"}).error("password"))
-}
-
-func TestIdentificationStage_HideMatchedUser(t *testing.T) {
-	t.Parallel()
-	srv := authentiktest.RoundTripper(t)
-	srv.AddAccount(authentiktest.Account{Username: "alice", Email: "a@example.com"})
-	srv.ConfigureStage("default-authentication-identification", authentiktest.IdentificationStage{HideMatchedUser: true})
-	assert.Equal(t, "a@example.com", newBrowser(srv).solve("default-authentication-flow", m{"uid_field": "a@example.com"}).PendingUser)
-}
-
 func TestExecutor_AppliesARepeatedResponseToTheNextStage(t *testing.T) {
 	t.Parallel()
 	srv := authentiktest.RoundTripper(t)
@@ -215,7 +180,12 @@ func TestExecutor_SlowsDownAfterAWrongCode(t *testing.T) {
 		time.Sleep(time.Second)
 		assert.Equal(t, refused, b.solve(slug, m{"code": wrong}).error("code"))
 		time.Sleep(time.Second)
-		assert.Equal(t, refused, b.solve(slug, m{"code": device.Code(time.Now())}).error("code"), "it waits two seconds")
+		assert.Equal(
+			t,
+			refused,
+			b.solve(slug, m{"code": device.Code(time.Now())}).error("code"),
+			"it waits two seconds",
+		)
 		time.Sleep(time.Second)
 		used := device.Code(time.Now())
 		assert.Equal(t, "/", b.solve(slug, m{"code": used}).To)
@@ -234,150 +204,47 @@ func number(t *testing.T, code string) (n int) {
 	return n
 }
 
-func TestAuthenticatorValidateStage_ConfiguresADevice(t *testing.T) {
-	t.Parallel()
-	srv := authentiktest.RoundTripper(t)
-	srv.ConfigureStage("default-authentication-mfa-validation", authentiktest.AuthenticatorValidateStage{
-		NotConfigured: "configure", ConfigurationStages: []string{"default-authenticator-static-setup"}, Remember: time.Hour,
-	})
-	b := newBrowser(srv)
-	s := b.logIn("akadmin", authentiktest.AdminPassword)
-	require.Equal(t, "ak-stage-authenticator-static", s.Component, "the only choice comes next")
-	codes, _ := s.Codes.([]any)
-	assert.Equal(t, "/", b.solve("default-authentication-flow", m{}).To)
-
-	b = newBrowser(srv)
-	b.logIn("akadmin", authentiktest.AdminPassword)
-	assert.Equal(t, "/", b.solve("default-authentication-flow", m{"code": codes[0]}).To)
-	b.show("default-invalidation-flow")
-	assert.Equal(t, "/", b.logIn("akadmin", authentiktest.AdminPassword).To, "the browser is remembered")
-	srv.ConfigureStage("default-authentication-mfa-validation", authentiktest.AuthenticatorValidateStage{NotConfigured: "deny"})
-	srv.DeleteDevices("akadmin")
-	assert.Equal(t, "No (allowed) MFA authenticator configured.", newBrowser(srv).logIn("akadmin", authentiktest.AdminPassword).ErrorMessage)
-}
-
-func TestUserWriteStage_Enrolls(t *testing.T) {
-	t.Parallel()
-	srv := authentiktest.RoundTripper(t)
-	srv.AddFlow(authentik.Flow{Slug: "enroll", Designation: authentik.FlowDesignationEnrollment})
-	srv.AddStages("enroll",
-		authentiktest.PromptStage{
-			Fields: []authentiktest.PromptField{
-				{Key: "username", Type: "username", Required: true},
-				{Key: "password", Type: "password", Required: true},
-				{Key: "attributes.team.name"},
-				{Key: "plan", Type: "dropdown", Choices: []string{"free", "paid"}},
-			},
-			Validate: func(values map[string]any, request authentiktest.PolicyRequest) error {
-				if len(values["password"].(string)) < 4 && !request.LoggedIn {
-					return errors.New("too short")
-				}
-				return nil
-			},
-		},
-		authentiktest.UserWriteStage{}, authentiktest.UserLoginStage{})
-	b := newBrowser(srv)
-	assert.Equal(t, "too short", b.solve("enroll", m{"username": "new", "password": "p"}).error("non_field_errors"))
-	assert.Equal(t, "/", b.solve("enroll", m{"username": "new", "password": "pass", "attributes.team.name": "red"}).To)
-	assert.Equal(t, "new", b.me())
-	other := newBrowser(srv)
-	assert.Equal(t, "Username is already taken.", other.solve("enroll", m{"username": "new", "password": "pass"}).error("username"))
-	assert.Equal(t, "/", other.logIn("new", "pass").To)
-}
-
-func TestUserWriteStage_Denies(t *testing.T) {
-	t.Parallel()
-	srv := authentiktest.RoundTripper(t)
-	for i, stages := range [][]authentiktest.StageSettings{
-		{authentiktest.UserWriteStage{}},
-		{authentiktest.PromptStage{Fields: []authentiktest.PromptField{{Key: "name"}}}, authentiktest.UserWriteStage{NeverCreate: true}},
-		{authentiktest.PromptStage{Fields: []authentiktest.PromptField{{Key: "username"}}}, authentiktest.UserWriteStage{}},
-	} {
-		slug := fmt.Sprintf("write-%d", i)
-		srv.AddFlow(authentik.Flow{Slug: slug})
-		srv.AddStages(slug, stages...)
-		b := newBrowser(srv)
-		s := b.show(slug)
-		if s.Component == "ak-stage-prompt" {
-			s = b.solve(slug, m{"username": "akadmin"})
-		}
-		want := []string{"No Pending data.", "No user found and can't create new user.", "Failed to update user. Please try again later."}
-		assert.Equal(t, want[i], s.ErrorMessage)
-	}
-}
-
-func TestUserLoginStage_EndsTheSession(t *testing.T) {
-	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
-		srv := authentiktest.RoundTripper(t)
-		srv.ConfigureStage("default-authentication-login", authentiktest.UserLoginStage{Duration: time.Hour})
-		b := newBrowser(srv)
-		b.logIn("akadmin", authentiktest.AdminPassword)
-		time.Sleep(59 * time.Minute)
-		assert.Equal(t, "akadmin", b.me())
-		time.Sleep(time.Minute)
-		assert.Empty(t, b.me())
-	})
-}
-
-func TestAddPolicy_Decides(t *testing.T) {
-	t.Parallel()
-	srv := authentiktest.RoundTripper(t)
-	fails := func(authentiktest.PolicyRequest) error { return errors.New("closed") }
-	passes := func(authentiktest.PolicyRequest) error { return nil }
-	for _, mode := range []authentik.PolicyEngineMode{authentik.PolicyEngineModeAny, authentik.PolicyEngineModeAll} {
-		flow := srv.AddFlow(authentik.Flow{Slug: string(mode), PolicyEngineMode: mode})
-		srv.AddStages(flow.Slug, authentiktest.DummyStage{})
-		srv.AddPolicy(flow.PK, fails)
-		srv.AddPolicy(flow.PK, passes)
-	}
-	assert.Equal(t, "ak-stage-dummy", newBrowser(srv).show("any").Component)
-	assert.Equal(t, "closed", newBrowser(srv).show("all").ErrorMessage)
-
-	var got authentiktest.PolicyRequest
-	binding := srv.AddStages("any", authentiktest.DummyStage{Name: "second"})[0]
-	srv.AddPolicy(binding.PK, func(r authentiktest.PolicyRequest) error {
-		got = r
-		return errors.New("skip")
-	})
-	b := newBrowser(srv)
-	b.logIn("akadmin", authentiktest.AdminPassword)
-	b.show("any")
-	assert.Equal(t, "/", b.solve("any", m{}).To, "the second stage is skipped")
-	assert.Equal(t, "akadmin", got.Username)
-	assert.True(t, got.LoggedIn && got.Superuser)
-}
-
 func TestAccount_IsMisusedLoudly(t *testing.T) {
 	t.Parallel()
-	for _, misuse := range []struct {
-		do   func(*authentiktest.Server)
-		want string
-	}{
-		{func(s *authentiktest.Server) { s.AddAccount(authentiktest.Account{Username: "akadmin"}) }, `AddAccount: a user with the username "akadmin" exists already`},
-		{func(s *authentiktest.Server) { s.AddAccount(authentiktest.Account{Permissions: []string{"x"}}) }, `AddAccount: the fake does not know the permission "x"`},
-		{func(s *authentiktest.Server) { s.AddDevice("bob", authentiktest.Device{}) }, `AddDevice: no user has the username "bob"`},
-		{func(s *authentiktest.Server) { s.AddDevice("akadmin", authentiktest.Device{Secret: "1"}) }, "AddDevice: the secret is not base 32"},
-		{func(s *authentiktest.Server) { s.DeleteDevices("bob") }, `DeleteDevices: no user has the username "bob"`},
-		{func(s *authentiktest.Server) { s.AddStages("nope") }, `AddStages: no flow has the slug "nope"`},
-		{func(s *authentiktest.Server) { s.AddStages("initial-setup", nil) }, "AddStages: a stage must not be nil"},
-		{func(s *authentiktest.Server) {
-			s.AddStages("initial-setup", authentiktest.DenyStage{Name: "default-authentication-login"})
-		}, `AddStages: a stage with the name "default-authentication-login" exists already`},
-		{func(s *authentiktest.Server) { s.AddStages("initial-setup", authentiktest.RedirectStage{}) }, "AddStages: authentik 2023.10.7 has no redirect stage"},
-		{func(s *authentiktest.Server) { s.Script("initial-setup", nil) }, "Script: a challenge must not be nil"},
-		{func(s *authentiktest.Server) { s.ConfigureStage("nope", authentiktest.DenyStage{}) }, `ConfigureStage: no stage has the name "nope", or there are no settings`},
-		{func(s *authentiktest.Server) {
-			s.ConfigureStage("default-authentication-login", authentiktest.DenyStage{})
-		}, `ConfigureStage: the stage "default-authentication-login" is one of the model authentik_stages_user_login.userloginstage`},
-		{func(s *authentiktest.Server) {
-			s.AddPolicy(uuid.Max, func(authentiktest.PolicyRequest) error { return nil })
-		}, "AddPolicy: no flow or binding has the identifier " + uuid.Max.String()},
-		{func(s *authentiktest.Server) { s.AddPolicy(uuid.Max, nil) }, "AddPolicy: the policy must not be nil"},
+	type server = authentiktest.Server
+	passes := func(authentiktest.PolicyRequest) error { return nil }
+	account := func(a authentiktest.Account) func(*server) { return func(s *server) { s.AddAccount(a) } }
+	device := func(username string, d authentiktest.Device) func(*server) {
+		return func(s *server) { s.AddDevice(username, d) }
+	}
+	stage := func(slug string, stage authentiktest.StageSettings) func(*server) {
+		return func(s *server) { s.AddStages(slug, stage) }
+	}
+	configure := func(name string) func(*server) {
+		return func(s *server) { s.ConfigureStage(name, authentiktest.DenyStage{}) }
+	}
+	const login = "default-authentication-login"
+	for want, misuse := range map[string]func(*server){
+		`AddAccount: a user with the username "akadmin" exists already`: account(authentiktest.Account{Username: "akadmin"}),
+		`AddAccount: the fake does not know the permission "x"`:         account(authentiktest.Account{Permissions: []string{"x"}}),
+		`AddDevice: no user has the username "bob"`:                     device("bob", authentiktest.Device{}),
+		"AddDevice: the secret is not base 32":                          device("akadmin", authentiktest.Device{Secret: "1"}),
+		`DeleteDevices: no user has the username "bob"`:                 func(s *server) { s.DeleteDevices("bob") },
+		`AddStages: no flow has the slug "nope"`:                        stage("nope", authentiktest.DenyStage{}),
+		"AddStages: a stage must not be nil":                            stage("initial-setup", nil),
+		"AddStages: authentik 2023.10.7 has no redirect stage":          stage("initial-setup", authentiktest.RedirectStage{}),
+		"Script: a challenge must not be nil":                           func(s *server) { s.Script("initial-setup", nil) },
+		"AddPolicy: the policy must not be nil":                         func(s *server) { s.AddPolicy(uuid.Max, nil) },
+
+		`AddStages: a stage with the name "` + login + `" exists already`: stage(
+			"initial-setup", authentiktest.DenyStage{Name: login},
+		),
+		`ConfigureStage: no stage has the name "nope", or there are no settings`: configure("nope"),
+		`ConfigureStage: the stage "` + login + `" is one of the model authentik_stages_user_login.userloginstage`: configure(
+			login,
+		),
+		"AddPolicy: no flow or binding has the identifier " + uuid.Max.String(): func(s *server) {
+			s.AddPolicy(uuid.Max, passes)
+		},
 	} {
 		tb := &told{TB: t}
-		misuse.do(authentiktest.RoundTripper(tb, authentiktest.Version("2023.10")))
-		assert.Equal(t, []string{"authentiktest: %s", misuse.want}, tb.errors)
+		misuse(authentiktest.RoundTripper(tb, authentiktest.Version("2023.10")))
+		assert.Equal(t, []string{"authentiktest: %s", want}, tb.errors)
 	}
 }
 
@@ -404,7 +271,12 @@ func TestExecutor_WantsAProofAgainstForgery(t *testing.T) {
 		assert.Equal(t, "ak-stage-flow-error", s.Component, "%v", forged)
 		assert.NotContains(t, s.Body, "traceback")
 	}
-	s := b.sendWith(http.MethodPost, executor("dummy"), m{}, http.Header{"Origin": {srv.URL}, "X-Authentik-Csrf": {csrf}})
+	s := b.sendWith(
+		http.MethodPost,
+		executor("dummy"),
+		m{},
+		http.Header{"Origin": {srv.URL}, "X-Authentik-Csrf": {csrf}},
+	)
 	assert.Equal(t, "/", s.To)
 }
 
@@ -423,34 +295,51 @@ func TestExecutor_ShowsErrorsToSuperusers(t *testing.T) {
 	}
 }
 
-func TestScript_ShowsChallenges(t *testing.T) {
+func TestExecutor_RunsImportedStages(t *testing.T) {
 	t.Parallel()
 	srv := authentiktest.RoundTripper(t)
-	srv.Script("default-authentication-flow",
-		&challenge.Password{PendingUser: "alice"},
-		&challenge.Password{PendingUser: "alice", Common: challenge.Common{
-			ResponseErrors: map[string][]challenge.ErrorDetail{"password": {{String: "no", Code: "invalid"}}},
-		}},
-		&challenge.Redirect{To: "/there"},
+	entry := func(model string, pk int, attrs m) m {
+		return m{
+			"model":       model,
+			"identifiers": m{"pk": fmt.Sprintf("00000000-0000-4000-8000-%012d", pk)},
+			"attrs":       attrs,
+		}
+	}
+	bind := func(stage, order int) m {
+		return m{"model": "authentik_flows.flowstagebinding", "attrs": m{}, "identifiers": m{
+			"target": "00000000-0000-4000-8000-000000000001", "order": order,
+			"stage": fmt.Sprintf("00000000-0000-4000-8000-%012d", stage),
+		}}
+	}
+	document, err := json.Marshal(m{"version": 1, "entries": []m{
+		entry("authentik_flows.flow", 1, m{"slug": "imported", "name": "n", "title": "t", "designation": "enrollment"}),
+		entry("authentik_stages_prompt.prompt", 2, m{
+			"name": "p", "field_key": "color", "label": "Color", "type": "text", "required": true, "order": 7,
+		}),
+		entry(
+			"authentik_stages_prompt.promptstage",
+			3,
+			m{"name": "imported-prompt", "fields": []string{"00000000-0000-4000-8000-000000000002"}},
+		),
+		entry("authentik_stages_deny.denystage", 4, m{"name": "imported-deny", "deny_message": "not today"}),
+		bind(3, 0),
+		bind(4, 10),
+	}})
+	require.NoError(t, err)
+	result, err := srv.Client(
+		authentik.WithRetry(authentik.RetryPolicy{MaxAttempts: 1}),
+	).FlowsInstancesImportCreate(
+		t.Context(),
+		document,
 	)
-	const slug = "default-authentication-flow"
+	require.NoError(t, err)
+	require.True(t, result.Success, "%v", result)
 	b := newBrowser(srv)
-	s := b.show(slug)
-	assert.Equal(t, "alice", s.PendingUser)
-	assert.Equal(t, "Welcome to authentik!", s.FlowInfo["title"])
-	s = b.send(http.MethodPost, executor(slug), m{"password": "p"})
-	assert.Equal(t, "no", s.error("password"), "it is the response")
-	s = b.solve(slug, m{"password": "q"})
-	assert.Equal(t, "/there", s.To)
-	assert.Equal(t, "ak-stage-password", b.show(slug).Component, "it begins anew")
-
-	srv.Script("new", &challenge.Dummy{})
-	assert.Equal(t, "ak-stage-dummy", b.show("new").Component)
-	assert.Equal(t, "/", b.solve("new", m{}).To)
-	srv.Script("new", &challenge.Unknown{Raw: []byte(`{"component": "ak-new", "text": "\u00fc"}`)})
-	s = b.show("new")
-	assert.Equal(t, "ak-new", s.Component)
-	assert.Contains(t, s.Body, `"text": "\u00fc"`)
+	s := b.show("imported")
+	require.Len(t, s.Fields, 1, "%v", s)
+	assert.Equal(t, "Color", s.Fields[0]["label"])
+	assert.Equal(t, "This field is required.", b.solve("imported", m{}).error("color"))
+	assert.Equal(t, "not today", b.solve("imported", m{"color": "red"}).ErrorMessage)
 }
 
 func TestExecutor_RedactsResponses(t *testing.T) {

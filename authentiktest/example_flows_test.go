@@ -102,7 +102,10 @@ func ExampleServer_AddStages() {
 
 func ExampleServer_ConfigureStage() {
 	srv := authentiktest.RoundTripper(nil)
-	srv.ConfigureStage("default-authentication-mfa-validation", authentiktest.AuthenticatorValidateStage{NotConfigured: "deny"})
+	srv.ConfigureStage(
+		"default-authentication-mfa-validation",
+		authentiktest.AuthenticatorValidateStage{NotConfigured: "deny"},
+	)
 	fmt.Println(newBrowser(srv).logIn("akadmin", authentiktest.AdminPassword).ErrorMessage)
 	// Output: No (allowed) MFA authenticator configured.
 }

@@ -92,7 +92,7 @@ func (in *install) flow(flow authentik.Flow, stages ...any) authentik.Flow {
 		if settings, ok := stage.(authentiktest.StageSettings); ok {
 			b := in.AddStages(flow.Slug, settings)[0]
 			all := in.Stages()
-			in.stages[all[slices.IndexFunc(all, func(s authentik.Stage) bool { return s.PK == b.Stage })].Name] = b.Stage
+			in.stages[all[len(all)-1].Name] = b.Stage
 			continue
 		}
 		in.bind(flow, stage.(string), 10*i, "")
@@ -101,7 +101,12 @@ func (in *install) flow(flow authentik.Flow, stages ...any) authentik.Flow {
 }
 
 // bind binds a stage that has been added before.
-func (in *install) bind(flow authentik.Flow, stage string, order int, action authentik.InvalidResponseAction) authentik.FlowStageBinding {
+func (in *install) bind(
+	flow authentik.Flow,
+	stage string,
+	order int,
+	action authentik.InvalidResponseAction,
+) authentik.FlowStageBinding {
 	require.NotEqual(in.t, uuid.Nil, in.stages[stage], stage)
 	return in.AddBinding(authentik.FlowStageBinding{
 		Target: flow.PK, Stage: in.stages[stage], Order: order, ReEvaluatePolicies: true, InvalidResponseAction: action,
@@ -114,19 +119,32 @@ func (in *install) addLoginFlows() {
 		in.flow(authentik.Flow{Slug: "w-background-empty", Designation: authentik.FlowDesignationRecovery})
 	}
 	in.flow(authentik.Flow{Slug: "x-csrf"})
-	in.flow(authentik.Flow{Slug: "x-dummy-flow"}, authentiktest.DummyStage{Name: "x-dummy"}, authentiktest.DummyStage{Name: "x-dummy2"})
+	in.flow(
+		authentik.Flow{Slug: "x-dummy-flow"},
+		authentiktest.DummyStage{Name: "x-dummy"},
+		authentiktest.DummyStage{Name: "x-dummy2"},
+	)
 	in.UpdateFlow("x-dummy-flow", func(*authentik.Flow) {})
 	in.flow(authentik.Flow{
 		Slug: "x-unauth", Designation: authentik.FlowDesignationEnrollment,
 		Authentication: authentik.FlowAuthenticationRequireUnauthenticated,
 	}, "x-dummy")
 	in.flow(authentik.Flow{Slug: "x-super", Authentication: authentik.FlowAuthenticationRequireSuperuser}, "x-dummy")
-	in.flow(authentik.Flow{Slug: "x-require-outpost", Authentication: authentik.FlowAuthenticationRequireOutpost}, "x-dummy")
+	in.flow(
+		authentik.Flow{Slug: "x-require-outpost", Authentication: authentik.FlowAuthenticationRequireOutpost},
+		"x-dummy",
+	)
 	if in.version > "2025" {
-		in.flow(authentik.Flow{Slug: "x-require-redirect", Authentication: authentik.FlowAuthenticationRequireRedirect}, "x-dummy")
+		in.flow(
+			authentik.Flow{Slug: "x-require-redirect", Authentication: authentik.FlowAuthenticationRequireRedirect},
+			"x-dummy",
+		)
 	}
 	if in.version > "2026.5" {
-		in.flow(authentik.Flow{Slug: "x-require-token", Authentication: authentik.FlowAuthenticationRequireToken}, "x-dummy")
+		in.flow(
+			authentik.Flow{Slug: "x-require-token", Authentication: authentik.FlowAuthenticationRequireToken},
+			"x-dummy",
+		)
 	}
 	in.flow(authentik.Flow{Slug: "x-remember", Designation: login},
 		authentiktest.IdentificationStage{Name: "x-ident-pw", WithPassword: true},
@@ -140,7 +158,10 @@ func (in *install) addLoginFlows() {
 func (in *install) addStageFlows() {
 	login := authentik.FlowDesignationAuthentication
 	configuration := []string{"xs-totp", "xs-static"}
-	setup := []any{authentiktest.AuthenticatorTOTPStage{Name: "xs-totp"}, authentiktest.AuthenticatorStaticStage{Name: "xs-static", Count: 3}}
+	setup := []any{
+		authentiktest.AuthenticatorTOTPStage{Name: "xs-totp"},
+		authentiktest.AuthenticatorStaticStage{Name: "xs-static", Count: 3},
+	}
 	if in.version == "2025.10.0-rc1" { // these stages have no order, and had another one there
 		slices.Reverse(setup)
 	}
@@ -167,13 +188,34 @@ func (in *install) addStageFlows() {
 	in.flow(authentik.Flow{Slug: "xs-deny-msg"}, authentiktest.DenyStage{Name: "xs-deny-msg", Message: "no <b>way</b>"})
 	in.flow(authentik.Flow{Slug: "xs-throw"}, authentiktest.DummyStage{Name: "xs-throw", ThrowError: true})
 	in.flow(authentik.Flow{Slug: "xs-empty"})
-	in.flow(authentik.Flow{Slug: "xs-captcha"}, authentiktest.CaptchaStage{Name: "xs-captcha", SiteKey: "pub", JSURL: "http://127.0.0.1:1/x.js"})
-	in.flow(authentik.Flow{Slug: "xs-email", Designation: authentik.FlowDesignationRecovery}, "xs-ident", authentiktest.EmailStage{Name: "xs-email"})
-	in.flow(authentik.Flow{Slug: "xs-dummies"}, authentiktest.DummyStage{Name: "xs-du"}, authentiktest.DummyStage{Name: "xs-du2"})
-	in.flow(authentik.Flow{Slug: "xs-inv"}, authentiktest.InvitationStage{Name: "xs-inv", Invitations: []string{invitation[in.version]}}, "xs-du")
+	in.flow(
+		authentik.Flow{Slug: "xs-captcha"},
+		authentiktest.CaptchaStage{Name: "xs-captcha", SiteKey: "pub", JSURL: "http://127.0.0.1:1/x.js"},
+	)
+	in.flow(
+		authentik.Flow{Slug: "xs-email", Designation: authentik.FlowDesignationRecovery},
+		"xs-ident",
+		authentiktest.EmailStage{Name: "xs-email"},
+	)
+	in.flow(
+		authentik.Flow{Slug: "xs-dummies"},
+		authentiktest.DummyStage{Name: "xs-du"},
+		authentiktest.DummyStage{Name: "xs-du2"},
+	)
+	in.flow(
+		authentik.Flow{Slug: "xs-inv"},
+		authentiktest.InvitationStage{Name: "xs-inv", Invitations: []string{invitation[in.version]}},
+		"xs-du",
+	)
 	if in.version > "2025" {
-		in.flow(authentik.Flow{Slug: "xs-redirect-static"}, authentiktest.RedirectStage{Name: "xs-redirect-static", To: "https://example.com/there"})
-		in.flow(authentik.Flow{Slug: "xs-redirect-flow"}, authentiktest.RedirectStage{Name: "xs-redirect-flow", Flow: "xs-deny"})
+		in.flow(
+			authentik.Flow{Slug: "xs-redirect-static"},
+			authentiktest.RedirectStage{Name: "xs-redirect-static", To: "https://example.com/there"},
+		)
+		in.flow(
+			authentik.Flow{Slug: "xs-redirect-flow"},
+			authentiktest.RedirectStage{Name: "xs-redirect-flow", Flow: "xs-deny"},
+		)
 	}
 	for _, action := range []authentik.InvalidResponseAction{"retry", "restart", "restart_with_context"} {
 		flow := in.flow(authentik.Flow{Slug: "xs-ira-" + string(action)}, "xs-du2")
@@ -212,7 +254,11 @@ func (in *install) addPromptFlows() {
 		last := slices.IndexFunc(all, func(f authentiktest.PromptField) bool { return f.Type == "file" }) + 1
 		all = slices.Concat(all[first:last], all[:first], all[last:])
 	}
-	in.flow(authentik.Flow{Slug: "xs-prompt"}, authentiktest.PromptStage{Name: "xs-prompt", Fields: all}, authentiktest.DummyStage{Name: "xs-after-prompt"})
+	in.flow(
+		authentik.Flow{Slug: "xs-prompt"},
+		authentiktest.PromptStage{Name: "xs-prompt", Fields: all},
+		authentiktest.DummyStage{Name: "xs-after-prompt"},
+	)
 	in.flow(authentik.Flow{Slug: "xs-enroll", Designation: authentik.FlowDesignationEnrollment},
 		authentiktest.PromptStage{Name: "xs-enroll", Fields: []authentiktest.PromptField{
 			{Key: "username", Type: "username", Required: true, Placeholder: "username"},

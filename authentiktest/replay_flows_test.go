@@ -24,13 +24,19 @@ import (
 
 // flowExceptions are the exchanges with flows and sessions that the fake
 // answers otherwise, and why.
-var flowExceptions = []struct {
-	id, versions *regexp.Regexp
-	reason       string
-}{
+var flowExceptions = []flowException{
 	{whole("x_webauthn_setup_.*"), whole(".*"), "the fake has no WebAuthn stage"},
 	{whole("i_before_super"), whole("2026.8.0-rc1"), "the reputation counts logins that are in no recording"},
 	{whole("x_throw_super_01_get"), whole(".*"), "the traceback names lines of the server's source"},
+}
+
+type flowException struct {
+	id, versions *regexp.Regexp
+	reason       string
+}
+
+func (x flowException) of(e recording.Exchange) bool {
+	return x.id.MatchString(e.ID) && x.versions.MatchString(e.Version)
 }
 
 // aboutFlows is what the replay of the flows covers, beside every request with
@@ -48,7 +54,11 @@ func TestReplayFlows(t *testing.T) {
 	r := &flowReplay{excepted: map[string]int{}}
 	for version, exchanges := range recordings(t) {
 		synctest.Test(t, func(t *testing.T) {
-			in := &install{Server: authentiktest.RoundTripper(t, authentiktest.Version(version)), t: t, version: version}
+			in := &install{
+				Server:  authentiktest.RoundTripper(t, authentiktest.Version(version)),
+				t:       t,
+				version: version,
+			}
 			in.tokens = map[string]string{"admin": in.Token}
 			r.replay(t, in, recording.Sequence{Name: "fresh install", Exchanges: exchanges})
 		})
@@ -97,7 +107,7 @@ func (r *flowReplay) replay(t *testing.T, in *install, sequence recording.Sequen
 		until(t, e)
 		difference := ours.exchange(t, in, e)
 		i := 0
-		for i < len(flowExceptions) && (!flowExceptions[i].id.MatchString(e.ID) || !flowExceptions[i].versions.MatchString(e.Version)) {
+		for i < len(flowExceptions) && !flowExceptions[i].of(e) {
 			i++
 		}
 		switch {
@@ -107,7 +117,16 @@ func (r *flowReplay) replay(t *testing.T, in *install, sequence recording.Sequen
 		case i < len(flowExceptions):
 			r.excepted[flowExceptions[i].reason]++
 		default:
-			assert.Fail(t, "not what the server answered", "%s of %s: %s %s\n%s", e.ID, e.Version, e.Request.Method, e.Request.Target, difference)
+			assert.Fail(
+				t,
+				"not what the server answered",
+				"%s of %s: %s %s\n%s",
+				e.ID,
+				e.Version,
+				e.Request.Method,
+				e.Request.Target,
+				difference,
+			)
 		}
 	}
 }
@@ -161,8 +180,10 @@ func (n *aliases) learn(theirs, ours string) {
 var (
 	placeholder = regexp.MustCompile(`<authentik_\w+#\d+>|<cookie>`)
 	// given matches what has another name on each server, or another time.
-	given = regexp.MustCompile(`[0-9a-f]{64}|[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}|[0-9a-f]{32}|secret=[A-Z2-7]+` +
-		`|"pk":\s?\d+|"device_uid": "\d+"|"\d{4}-\d\d-\d\dT[\d:.]+Z"|"[A-Za-z0-9]{12}"(?:, |\])`)
+	given = regexp.MustCompile(
+		`[0-9a-f]{64}|[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}|[0-9a-f]{32}|secret=[A-Z2-7]+` +
+			`|"pk":\s?\d+|"device_uid": "\d+"|"\d{4}-\d\d-\d\dT[\d:.]+Z"|"[A-Za-z0-9]{12}"(?:, |\])`,
+	)
 	flowSet = regexp.MustCompile(`"flow_set":\[(\{[^]]*\})\]`)
 	totps   = regexp.MustCompile(`"code": "?(\d{6})"?`)
 )
@@ -211,7 +232,13 @@ func (n *aliases) exchange(t *testing.T, in *install, e recording.Exchange) stri
 func (n *aliases) compare(t *testing.T, resp *http.Response, got []byte, want recording.Response) string {
 	t.Helper()
 	if want.Status != resp.StatusCode {
-		return fmt.Sprintf("status %d, recorded %d: %.300s\nrecorded: %.300s", resp.StatusCode, want.Status, got, want.Text)
+		return fmt.Sprintf(
+			"status %d, recorded %d: %.300s\nrecorded: %.300s",
+			resp.StatusCode,
+			want.Status,
+			got,
+			want.Text,
+		)
 	}
 	for _, key := range append(compared, "X-Frame-Options") {
 		if ours := resp.Header.Get(key); ours != want.Header(key) {
@@ -258,7 +285,13 @@ func (n *aliases) cookies(ours []string, want recording.Response) string {
 			_, theirs[i], _ = strings.Cut(theirs[i], ">;")
 			cookie = rest
 		}
-		if cookie, their := expires.ReplaceAllString(cookie, "expires"), expires.ReplaceAllString(theirs[i], "expires"); cookie != their {
+		if cookie, their := expires.ReplaceAllString(
+			cookie,
+			"expires",
+		), expires.ReplaceAllString(
+			theirs[i],
+			"expires",
+		); cookie != their {
 			return fmt.Sprintf("cookie: %q\nrecorded: %q", cookie, their)
 		}
 	}
@@ -327,7 +360,9 @@ func (n *aliases) rightCodes(in *install, body string) string {
 					continue
 				}
 				for step := -1; step <= 1; step++ {
-					if (authentiktest.Device{Secret: secret}).Code(time.Now().Add(time.Duration(30*step)*time.Second)) == code {
+					if (authentiktest.Device{Secret: secret}).Code(
+						time.Now().Add(time.Duration(30*step)*time.Second),
+					) == code {
 						device.Secret = strings.TrimPrefix(ours, "secret=")
 					}
 				}

@@ -98,7 +98,13 @@ func conforms(r schema.Release, s *schema.Schema, value any) (problems []string)
 			problems = append(problems, fmt.Sprintf(": %v is none of %v", value, s.Enum))
 		}
 	}
-	kind := map[string]string{"map[string]interface {}": "object", "[]interface {}": "array", "string": "string", "bool": "boolean", "float64": "integer"}
+	kind := map[string]string{
+		"map[string]interface {}": "object",
+		"[]interface {}":          "array",
+		"string":                  "string",
+		"bool":                    "boolean",
+		"float64":                 "integer",
+	}
 	if is := kind[fmt.Sprintf("%T", value)]; value != nil && s.Type != "" && is != s.Type {
 		problems = append(problems, fmt.Sprintf(": %s instead of %s", is, s.Type))
 	}

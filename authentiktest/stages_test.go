@@ -1,0 +1,235 @@
+package authentiktest_test
+
+import (
+	"errors"
+	"fmt"
+	"net/http"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/seed-299d42e7/authentik-go"
+	"github.com/seed-299d42e7/authentik-go/authentiktest"
+	"github.com/seed-299d42e7/authentik-go/challenge"
+)
+
+func TestIdentificationStage_WithPassword(t *testing.T) {
+	t.Parallel()
+	srv := authentiktest.RoundTripper(t)
+	srv.AddAccount(authentiktest.Account{Username: "alice", Password: "right"})
+	srv.AddFlow(authentik.Flow{Slug: "login"})
+	srv.AddStages("login", authentiktest.IdentificationStage{WithPassword: true}, authentiktest.UserLoginStage{})
+	for _, response := range []m{
+		{"uid_field": "alice"},
+		{"uid_field": "alice", "password": nil},
+		{"uid_field": "alice", "password": ""},
+		{"uid_field": "alice", "password": "wrong"},
+		{"uid_field": "nobody", "password": "right"},
+	} {
+		s := newBrowser(srv).solve("login", response)
+		assert.Equal(t, "Failed to authenticate.", s.error("non_field_errors"), "%v", response)
+		assert.Equal(t, "ak-stage-identification", s.Component)
+	}
+	b := newBrowser(srv)
+	assert.Equal(t, "/", b.solve("login", m{"uid_field": "ALICE@example.com", "password": "right"}).To)
+	assert.Equal(t, "alice", b.me())
+}
+
+func TestIdentificationStage_RevealUnknown(t *testing.T) {
+	t.Parallel()
+	srv := authentiktest.RoundTripper(t)
+	srv.AddAccount(authentiktest.Account{Username: "old", Password: "p", Inactive: true})
+	srv.AddFlow(authentik.Flow{Slug: "login"})
+	srv.AddStages(
+		"login",
+		authentiktest.IdentificationStage{RevealUnknown: true},
+		authentiktest.PasswordStage{},
+		authentiktest.UserLoginStage{},
+	)
+	b := newBrowser(srv)
+	assert.Equal(t, "Failed to authenticate.", b.solve("login", m{"uid_field": "nobody"}).error("non_field_errors"))
+	assert.Equal(t, "ak-stage-password", b.solve("login", m{"uid_field": "old"}).Component)
+	assert.Equal(t, "Invalid password", b.solve("login", m{"password": "p"}).error("password"))
+}
+
+func TestIdentificationStage_HideMatchedUser(t *testing.T) {
+	t.Parallel()
+	srv := authentiktest.RoundTripper(t)
+	srv.AddAccount(authentiktest.Account{Username: "alice", Email: "a@example.com"})
+	srv.ConfigureStage(
+		"default-authentication-identification",
+		authentiktest.IdentificationStage{HideMatchedUser: true},
+	)
+	assert.Equal(
+		t,
+		"a@example.com",
+		newBrowser(srv).solve("default-authentication-flow", m{"uid_field": "a@example.com"}).PendingUser,
+	)
+}
+
+func TestAuthenticatorValidateStage_ConfiguresADevice(t *testing.T) {
+	t.Parallel()
+	srv := authentiktest.RoundTripper(t)
+	srv.ConfigureStage("default-authentication-mfa-validation", authentiktest.AuthenticatorValidateStage{
+		NotConfigured:       "configure",
+		ConfigurationStages: []string{"default-authenticator-static-setup"},
+		Remember:            time.Hour,
+	})
+	b := newBrowser(srv)
+	s := b.logIn("akadmin", authentiktest.AdminPassword)
+	require.Equal(t, "ak-stage-authenticator-static", s.Component, "the only choice comes next")
+	codes, _ := s.Codes.([]any)
+	assert.Equal(t, "/", b.solve("default-authentication-flow", m{}).To)
+
+	b = newBrowser(srv)
+	b.logIn("akadmin", authentiktest.AdminPassword)
+	assert.Equal(t, "/", b.solve("default-authentication-flow", m{"code": codes[0]}).To)
+	b.show("default-invalidation-flow")
+	assert.Equal(t, "/", b.logIn("akadmin", authentiktest.AdminPassword).To, "the browser is remembered")
+	srv.ConfigureStage(
+		"default-authentication-mfa-validation",
+		authentiktest.AuthenticatorValidateStage{NotConfigured: "deny"},
+	)
+	srv.DeleteDevices("akadmin")
+	assert.Equal(
+		t,
+		"No (allowed) MFA authenticator configured.",
+		newBrowser(srv).logIn("akadmin", authentiktest.AdminPassword).ErrorMessage,
+	)
+}
+
+func TestUserWriteStage_Enrolls(t *testing.T) {
+	t.Parallel()
+	srv := authentiktest.RoundTripper(t)
+	srv.AddFlow(authentik.Flow{Slug: "enroll", Designation: authentik.FlowDesignationEnrollment})
+	srv.AddStages("enroll",
+		authentiktest.PromptStage{
+			Fields: []authentiktest.PromptField{
+				{Key: "username", Type: "username", Required: true},
+				{Key: "password", Type: "password", Required: true},
+				{Key: "attributes.team.name"},
+				{Key: "plan", Type: "dropdown", Choices: []string{"free", "paid"}},
+			},
+			Validate: func(values map[string]any, request authentiktest.PolicyRequest) error {
+				if len(values["password"].(string)) < 4 && !request.LoggedIn {
+					return errors.New("too short")
+				}
+				return nil
+			},
+		},
+		authentiktest.UserWriteStage{}, authentiktest.UserLoginStage{})
+	b := newBrowser(srv)
+	assert.Equal(t, "too short", b.solve("enroll", m{"username": "new", "password": "p"}).error("non_field_errors"))
+	assert.Equal(t, "/", b.solve("enroll", m{"username": "new", "password": "pass", "attributes.team.name": "red"}).To)
+	assert.Equal(t, "new", b.me())
+	other := newBrowser(srv)
+	assert.Equal(
+		t,
+		"Username is already taken.",
+		other.solve("enroll", m{"username": "new", "password": "pass"}).error("username"),
+	)
+	assert.Equal(t, "/", other.logIn("new", "pass").To)
+}
+
+func TestUserWriteStage_Denies(t *testing.T) {
+	t.Parallel()
+	srv := authentiktest.RoundTripper(t)
+	prompt := func(key string) authentiktest.PromptStage {
+		return authentiktest.PromptStage{Fields: []authentiktest.PromptField{{Key: key}}}
+	}
+	for i, stages := range [][]authentiktest.StageSettings{
+		{authentiktest.UserWriteStage{}},
+		{prompt("name"), authentiktest.UserWriteStage{NeverCreate: true}},
+		{prompt("username"), authentiktest.UserWriteStage{}},
+	} {
+		slug := fmt.Sprintf("write-%d", i)
+		srv.AddFlow(authentik.Flow{Slug: slug})
+		srv.AddStages(slug, stages...)
+		b := newBrowser(srv)
+		s := b.show(slug)
+		if s.Component == "ak-stage-prompt" {
+			s = b.solve(slug, m{"username": "akadmin"})
+		}
+		want := []string{
+			"No Pending data.",
+			"No user found and can't create new user.",
+			"Failed to update user. Please try again later.",
+		}
+		assert.Equal(t, want[i], s.ErrorMessage)
+	}
+}
+
+func TestUserLoginStage_EndsTheSession(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		srv := authentiktest.RoundTripper(t)
+		srv.ConfigureStage("default-authentication-login", authentiktest.UserLoginStage{Duration: time.Hour})
+		b := newBrowser(srv)
+		b.logIn("akadmin", authentiktest.AdminPassword)
+		time.Sleep(59 * time.Minute)
+		assert.Equal(t, "akadmin", b.me())
+		time.Sleep(time.Minute)
+		assert.Empty(t, b.me())
+	})
+}
+
+func TestAddPolicy_Decides(t *testing.T) {
+	t.Parallel()
+	srv := authentiktest.RoundTripper(t)
+	fails := func(authentiktest.PolicyRequest) error { return errors.New("closed") }
+	passes := func(authentiktest.PolicyRequest) error { return nil }
+	for _, mode := range []authentik.PolicyEngineMode{authentik.PolicyEngineModeAny, authentik.PolicyEngineModeAll} {
+		flow := srv.AddFlow(authentik.Flow{Slug: string(mode), PolicyEngineMode: mode})
+		srv.AddStages(flow.Slug, authentiktest.DummyStage{})
+		srv.AddPolicy(flow.PK, fails)
+		srv.AddPolicy(flow.PK, passes)
+	}
+	assert.Equal(t, "ak-stage-dummy", newBrowser(srv).show("any").Component)
+	assert.Equal(t, "closed", newBrowser(srv).show("all").ErrorMessage)
+
+	var got authentiktest.PolicyRequest
+	binding := srv.AddStages("any", authentiktest.DummyStage{Name: "second"})[0]
+	srv.AddPolicy(binding.PK, func(r authentiktest.PolicyRequest) error {
+		got = r
+		return errors.New("skip")
+	})
+	b := newBrowser(srv)
+	b.logIn("akadmin", authentiktest.AdminPassword)
+	b.show("any")
+	assert.Equal(t, "/", b.solve("any", m{}).To, "the second stage is skipped")
+	assert.Equal(t, "akadmin", got.Username)
+	assert.True(t, got.LoggedIn && got.Superuser)
+}
+
+func TestScript_ShowsChallenges(t *testing.T) {
+	t.Parallel()
+	srv := authentiktest.RoundTripper(t)
+	srv.Script("default-authentication-flow",
+		&challenge.Password{PendingUser: "alice"},
+		&challenge.Password{PendingUser: "alice", Common: challenge.Common{
+			ResponseErrors: map[string][]challenge.ErrorDetail{"password": {{String: "no", Code: "invalid"}}},
+		}},
+		&challenge.Redirect{To: "/there"},
+	)
+	const slug = "default-authentication-flow"
+	b := newBrowser(srv)
+	s := b.show(slug)
+	assert.Equal(t, "alice", s.PendingUser)
+	assert.Equal(t, "Welcome to authentik!", s.FlowInfo["title"])
+	s = b.send(http.MethodPost, executor(slug), m{"password": "p"})
+	assert.Equal(t, "no", s.error("password"), "it is the response")
+	s = b.solve(slug, m{"password": "q"})
+	assert.Equal(t, "/there", s.To)
+	assert.Equal(t, "ak-stage-password", b.show(slug).Component, "it begins anew")
+
+	srv.Script("new", &challenge.Dummy{})
+	assert.Equal(t, "ak-stage-dummy", b.show("new").Component)
+	assert.Equal(t, "/", b.solve("new", m{}).To)
+	srv.Script("new", &challenge.Unknown{Raw: []byte(`{"component": "ak-new", "text": "\u00fc"}`)})
+	s = b.show("new")
+	assert.Equal(t, "ak-new", s.Component)
+	assert.Contains(t, s.Body, `"text": "\u00fc"`)
+}
