@@ -80,7 +80,7 @@ func (v *visit) finish(a reply) reply {
 	return a
 }
 
-// executor answers a request to a flow, whatever its method.
+// executor responds to a request to a flow, whatever its method.
 func (st *store) executor(q request) reply {
 	flow := st.flow(q.segment(2))
 	if flow == nil {
@@ -151,7 +151,7 @@ func (v *visit) respond() reply {
 	return v.solve(body)
 }
 
-// show answers a GET of the current stage.
+// show responds to a GET with the current stage.
 func (v *visit) show() reply {
 	if v.kind.enter != nil {
 		if a := v.kind.enter(v); a != nil {
@@ -161,7 +161,7 @@ func (v *visit) show() reply {
 	return v.challenge(nil)
 }
 
-// solve answers a POST of the current stage.
+// solve applies a POST to the current stage.
 func (v *visit) solve(body any) reply {
 	p := &problems{}
 	in := v.validate(body, p)
@@ -284,7 +284,7 @@ func (v *visit) accessDenied(message string) reply {
 	return v.write(append(append(o, v.pendingUser()...), member{"error_message", message}), "native")
 }
 
-// restarted begins the plan anew if the binding of the current stage wants
+// restarted begins the plan anew if the binding of the current stage requires
 // that after a response that is refused. Otherwise, it returns nil.
 func (v *visit) restarted() *reply {
 	if v.binding == nil {
@@ -304,7 +304,7 @@ func (v *visit) restarted() *reply {
 	return new(v.again())
 }
 
-// notApplicable answers a user to whom the flow does not apply.
+// notApplicable responds to a user to whom the flow does not apply.
 func (v *visit) notApplicable(err error) reply {
 	v.binding = nil
 	if errors.Is(err, errNoStages) {
@@ -374,7 +374,7 @@ func (v *visit) pending() *user {
 	return v.user
 }
 
-// unknownStage is the answer of a stage that the fake does not have.
+// unknownStage is the response of a stage that the fake does not have.
 func unknownStage(stage *authentik.Stage) reply {
 	return reply{
 		status: http.StatusNotImplemented, contentType: "text/plain; charset=utf-8", router: true,

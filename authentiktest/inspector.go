@@ -8,7 +8,7 @@ import (
 	"github.com/seed-299d42e7/authentik-go"
 )
 
-// inspector answers what has become of the flow that the session runs.
+// inspector returns what has become of the flow that the session runs.
 func (st *store) inspector(q request) reply {
 	flow := st.flow(q.segment(2))
 	if flow == nil {
@@ -25,7 +25,7 @@ func (st *store) inspector(q request) reply {
 	case st.since("2025.10") && !superuser && !inspects:
 		return html(http.StatusNotFound)
 	case st.since("2023.10") && !st.since("2025.10") && !superuser:
-		a := html(http.StatusInternalServerError) // authentik asks for a permission that does not exist
+		a := html(http.StatusInternalServerError) // authentik checks a permission that does not exist
 		a.framed = st.since("2024.10")
 		return a
 	}

@@ -132,7 +132,7 @@ func totp(key []byte, step int64) int {
 	return int(binary.BigEndian.Uint32(sum[offset:]) & 0x7fffffff % 1_000_000)
 }
 
-// configURL returns what an authenticator app reads to set up a device.
+// configURL returns what an authenticator app scans to set up a device.
 func (d *device) configURL(username string) string {
 	return "otpauth://totp/" + strings.ReplaceAll(url.QueryEscape("authentik:"+username), "+", "%20") +
 		"?secret=" + base32.StdEncoding.EncodeToString(d.key) + "&algorithm=SHA1&digits=6&period=30&issuer=authentik"

@@ -8,7 +8,8 @@ import (
 	"github.com/seed-299d42e7/authentik-go"
 )
 
-// page returns what answers a request to a page that leads to a flow, or nil.
+// page returns what responds to a request for a page that leads to a flow, or
+// nil.
 func (st *store) page(q request) func(request) reply {
 	path := q.URL.Path
 	slug, flow := strings.CutPrefix(path, "/if/flow/")

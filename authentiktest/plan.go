@@ -175,8 +175,8 @@ func (v *visit) cached() {
 }
 
 // Policy decides whether a flow, or the stage of a binding, applies to a user.
-// It returns nil if so. Otherwise, the text of the error is what the user gets
-// to read; it may be empty.
+// It returns nil if so. Otherwise, the text of the error is shown to the user;
+// it may be empty.
 type Policy func(PolicyRequest) error
 
 // PolicyRequest is what a [Policy] decides about.
@@ -249,7 +249,7 @@ func (v *visit) passes(target uuid.UUID, mode authentik.PolicyEngineMode, p *pla
 func (st *store) linked(link *policyBinding) Policy {
 	return func(PolicyRequest) error {
 		negated, _ := link.settings.get("negate")
-		if st.thing(link.policy).passes() == (negated == true) {
+		if policy := st.thing(link.policy); policy != nil && policy.passes() == (negated == true) {
 			return shown("")
 		}
 		return nil

@@ -14,11 +14,11 @@ import (
 )
 
 // Script replaces the stages of the flow with that slug by challenges, which
-// the executor shows one after the other. It accepts every response to them,
-// without a look at it; [Server.Requests] has the responses. A challenge with
-// response_errors is shown in response to the challenge before, as if that
-// response was invalid. A challenge that takes no response ends the flow. If
-// there is no such flow, Script adds one for authentication.
+// the executor shows one after the other. The executor accepts every response
+// without validation; [Server.Requests] returns the responses. A challenge with
+// response_errors is the response to an invalid response to the challenge
+// before. A challenge that takes no response ends the flow. If there is no such
+// flow, Script adds one for authentication.
 func (s *Server) Script(slug string, challenges ...challenge.Challenge) {
 	s.t.Helper()
 	s.edit(func(st *store) error {

@@ -27,7 +27,7 @@ type stageKind struct {
 	shown     string // the type of the challenge up to 2024.4; "" is native
 	user      bool   // whether the challenge names the user
 
-	// enter runs before a GET shows the challenge. It may answer instead.
+	// enter runs before a GET shows the challenge. It may respond instead.
 	enter func(*visit) *reply
 	// members returns the rest of the challenge.
 	members func(*visit) (object, error)
@@ -35,7 +35,7 @@ type stageKind struct {
 	inputs func(*visit) []input
 	check  func(*visit, answers, *problems)
 	// refuse runs before a response that is invalid shows the challenge again.
-	// It may answer instead.
+	// It may respond instead.
 	refuse func(*visit) *reply
 	// accept runs after a response that is valid.
 	accept func(*visit, answers) reply

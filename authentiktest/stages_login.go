@@ -9,13 +9,13 @@ import (
 	"github.com/seed-299d42e7/authentik-go"
 )
 
-// IdentificationStage asks who the user is.
+// IdentificationStage requests the name of the user.
 type IdentificationStage struct {
 	Name string
 	// UserFields are what a user can be found by: username, email. The default
 	// is both.
 	UserFields []string
-	// WithPassword asks for the password, too.
+	// WithPassword requests the password, too.
 	WithPassword bool
 	// RevealUnknown refuses a user that does not exist. The default is to go on
 	// as if the user existed.
@@ -144,7 +144,7 @@ func (st *store) score(username string, change int) {
 	st.running.scores[username] = min(max(st.running.scores[username]+change, -5), 5)
 }
 
-// PasswordStage asks for the password.
+// PasswordStage requests the password of the user.
 type PasswordStage struct {
 	Name string
 	// Attempts is after how many wrong passwords access is denied. The default
@@ -225,12 +225,12 @@ type UserLoginStage struct {
 	// Duration is how long the session lasts. The default is until the browser
 	// is closed.
 	Duration time.Duration
-	// RememberMe asks whether the user wants to stay logged in, and for how
-	// much longer. The default is not to ask.
+	// RememberMe is how much longer the session lasts for a user who wants to
+	// stay logged in. The default shows no challenge with that choice.
 	RememberMe time.Duration
-	// RememberDevice is how long authentik knows the browser again, unless it
-	// has asked whether to remember the user. It does so since 2025.10. The
-	// default is 30 days, and a negative value is not at all.
+	// RememberDevice is how long authentik knows the browser again, since
+	// 2025.10 and without RememberMe. The default is 30 days, and a negative
+	// value is not at all.
 	RememberDevice time.Duration
 }
 

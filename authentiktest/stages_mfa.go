@@ -9,7 +9,7 @@ import (
 	"github.com/seed-299d42e7/authentik-go"
 )
 
-// AuthenticatorValidateStage asks for a code of a device of the user. The fake
+// AuthenticatorValidateStage requests a code of a device of the user. The fake
 // has TOTP and static devices.
 type AuthenticatorValidateStage struct {
 	Name string

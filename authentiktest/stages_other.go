@@ -5,7 +5,7 @@ import (
 	"slices"
 )
 
-// ConsentStage asks for the user's consent.
+// ConsentStage requests the user's consent.
 type ConsentStage struct{ Name string }
 
 func (s ConsentStage) stage() (string, stageKind) {
@@ -49,7 +49,7 @@ func (s ConsentStage) stage() (string, stageKind) {
 // DenyStage denies access.
 type DenyStage struct {
 	Name string
-	// Message is what the user gets to read.
+	// Message is the text of the denial.
 	Message string
 }
 
@@ -121,7 +121,7 @@ func (s EmailStage) stage() (string, stageKind) {
 	}
 }
 
-// CaptchaStage asks for the token of a captcha.
+// CaptchaStage requests the token of a captcha.
 type CaptchaStage struct {
 	Name           string
 	SiteKey, JSURL string

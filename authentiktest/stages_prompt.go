@@ -7,7 +7,7 @@ import (
 	"strings"
 )
 
-// PromptStage is a form.
+// PromptStage shows a form.
 type PromptStage struct {
 	Name   string
 	Fields []PromptField
