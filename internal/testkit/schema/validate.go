@@ -86,7 +86,7 @@ func (v validator) validateScalar(s *Schema, value any) string {
 		return ""
 	case s.Type == "string" && isString:
 		return s.validateString(text)
-	case s.Type == "integer" && !(v.strict && isString):
+	case s.Type == "integer" && (!v.strict || !isString):
 		return s.validateInteger(value)
 	default:
 		return fmt.Sprintf("%v is a %T, want %s", value, value, s.Type)
