@@ -15,7 +15,8 @@ var (
 	ErrUnauthorized = errors.New("unauthorized")
 	// ErrForbidden is status 403: see [PermissionError].
 	ErrForbidden = errors.New("forbidden")
-	// ErrNotFound is status 404: no such object, or none that the token may see.
+	// ErrNotFound is status 404 of authentik: no such object, or none that the
+	// token may see. A 404 of a proxy is [ErrNotAuthentik] instead.
 	ErrNotFound = errors.New("not found")
 	// ErrRateLimited is status 429, which comes from a proxy in front:
 	// authentik throttles no token.
@@ -25,6 +26,10 @@ var (
 	// ErrStarting is a server that says that it is coming back, with status
 	// 200, 502 or 503. It has been waited for: see [RetryPolicy].
 	ErrStarting = errors.New("server is starting")
+	// ErrNotAuthentik reports a response of something in front of authentik,
+	// such as a proxy, a firewall or a login page, with any status. It says
+	// nothing about the object or the token: see [APIError].Foreign.
+	ErrNotAuthentik = errors.New("the response is not authentik's")
 
 	// ErrPaginationStuck is a walk that would not end: a page that is not the
 	// one asked for, that names a next page other than the following one, or
@@ -62,6 +67,10 @@ type APIError struct {
 	RetryAfter time.Duration // as sent; 0 if it was not
 	Attempts   int           // requests made
 	Body       []byte        `json:"-"` // at most 64 KiB, without the token
+	// Foreign reports that authentik did not send the response: it has no
+	// X-authentik-id, is not an error in the JSON of authentik's API, and not
+	// one of the texts of authentik's router.
+	Foreign bool
 
 	contentType string // of a body that is not JSON
 	crashed     bool   // an empty 405 that stands for a 500

@@ -73,7 +73,7 @@ func newAPIError(t target, a *transport.Answer, r transport.Result, redact func(
 		Op: t.op, Method: t.method, Path: t.path,
 		StatusCode: a.StatusCode, RequestID: redact(a.Header.Get(transport.RequestIDHeader)),
 		RetryAfter: a.RetryAfter, Attempts: r.Attempts, Body: []byte(body[:min(len(body), transport.MaxErrorBody)]),
-		crashed: a.Crashed, ending: t.ending(r),
+		Foreign: a.Foreign(), crashed: a.Crashed, ending: t.ending(r),
 	}
 	said := errorBody{redact: redact}
 	mediaType, _, _ := mime.ParseMediaType(redact(a.Header.Get("Content-Type")))

@@ -60,7 +60,7 @@ func TestAPIErrorIs_ByStatus(t *testing.T) {
 		authentik.ErrBadRequest, authentik.ErrUnauthorized, authentik.ErrForbidden, authentik.ErrNotFound,
 		authentik.ErrRateLimited, authentik.ErrServer, authentik.ErrStarting, authentik.ErrPaginationStuck,
 		authentik.ErrListChanged, authentik.ErrResponseTooLarge, authentik.ErrAttemptTimeout,
-		authentik.ErrNoResult, authentik.ErrMultipleResults, context.DeadlineExceeded,
+		authentik.ErrNoResult, authentik.ErrMultipleResults, authentik.ErrNotAuthentik, context.DeadlineExceeded,
 	}
 	const starting = `{"error":"authentik starting"}`
 	const unreachable = "failed to connect to authentik backend: dial unix: connection refused"
@@ -117,6 +117,40 @@ func TestAPIErrorIs_ByStatus(t *testing.T) {
 			assert.Equal(t, c.status == 400, errors.As(wrapped, &validation))
 			var permission *authentik.PermissionError
 			assert.Equal(t, c.status == 401 || c.status == 403, errors.As(wrapped, &permission))
+		})
+	}
+}
+
+// A response without a request ID is a proxy's, unless it looks like one of
+// authentik's: a test server that is written by hand has no request ID.
+func TestAPIErrorIs_NotAuthentik(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		status     int
+		body       string
+		is, isNot  error
+		validation bool
+		permission bool
+	}{
+		{status: 404, body: "404 page not found\n", is: authentik.ErrNotAuthentik, isNot: authentik.ErrNotFound},
+		{status: 404, body: `{"detail":"Not found."}`, is: authentik.ErrNotFound, isNot: authentik.ErrNotAuthentik},
+		{status: 400, body: "<h1>400</h1>", is: authentik.ErrNotAuthentik, isNot: authentik.ErrNotFound, validation: true},
+		{status: 401, body: `{"message":"No."}`, is: authentik.ErrNotAuthentik, isNot: authentik.ErrForbidden, permission: true},
+		{status: 403, body: "", is: authentik.ErrForbidden, isNot: authentik.ErrUnauthorized, permission: true},
+		{status: 502, body: "", is: authentik.ErrServer, isNot: authentik.ErrStarting},
+		{status: 502, body: "authentik starting...", is: authentik.ErrStarting, isNot: authentik.ErrNotAuthentik},
+	} {
+		t.Run(fmt.Sprint(c.status, " ", c.body), func(t *testing.T) {
+			t.Parallel()
+			err := listError(t, testkit.StaticHandler(c.status, testkit.Text, c.body))
+			require.ErrorIs(t, err, c.is)
+			require.NotErrorIs(t, err, c.isNot)
+			api, ok := errors.AsType[*authentik.APIError](err)
+			require.True(t, ok)
+			assert.Equal(t, errors.Is(err, authentik.ErrNotAuthentik), api.Foreign)
+			_, validation := errors.AsType[*authentik.ValidationError](err)
+			_, permission := errors.AsType[*authentik.PermissionError](err)
+			assert.Equal(t, []bool{c.validation, c.permission}, []bool{validation, permission})
 		})
 	}
 }

@@ -565,6 +565,21 @@ func ExampleAPIError() {
 	// logged by the server under a request ID: true
 }
 
+func ExampleErrNotAuthentik() {
+	srv := authentiktest.Start()
+	defer srv.Close()
+	binding := srv.Bindings()[0].PK
+	client := srv.Client(authentik.WithRetry(authentik.RetryPolicy{MaxAttempts: 1}))
+	srv.FailNext(1, http.StatusNotFound, "404 page not found", nil) // by a proxy that has lost its backend
+	_, err := client.BindingsRetrieve(context.Background(), binding)
+
+	fmt.Println("the binding is gone:", errors.Is(err, authentik.ErrNotFound))
+	fmt.Println("a proxy answered:", errors.Is(err, authentik.ErrNotAuthentik))
+	// Output:
+	// the binding is gone: false
+	// a proxy answered: true
+}
+
 func ExampleRequestError() {
 	srv := authentiktest.Start()
 	defer srv.Close()

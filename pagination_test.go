@@ -800,6 +800,26 @@ func TestFlowsInstancesAll_MissingPageIsListChange(t *testing.T) {
 	}
 }
 
+// A proxy that has lost its backend says nothing about the list.
+func TestFlowsInstancesAll_ForeignNotFoundIsNoListChange(t *testing.T) {
+	t.Parallel()
+	for _, body := range []string{"404 page not found\n", `{"message":"no route"}`, `{"error":"not found"}`, ""} {
+		eachWalk(t, func(t *testing.T, kind walkKind) {
+			ak := testkit.NewClient(t, &testkit.FlowServer{
+				Slugs:    testkit.Letters("abcdef"),
+				Override: map[int]http.HandlerFunc{3: testkit.StaticHandler(http.StatusNotFound, testkit.Text, body)},
+			})
+			for _, reqOpts := range [][]authentik.RequestOption{nil, {authentik.AllowListChanges()}} {
+				slugs, err := drain(t, kind.walk(t.Context(), t, ak, pagesOfTwo, reqOpts...))
+				assert.Equal(t, "abcd", slugs)
+				require.ErrorIs(t, err, authentik.ErrNotAuthentik)
+				require.NotErrorIs(t, err, authentik.ErrListChanged)
+				require.NotErrorIs(t, err, authentik.ErrNotFound)
+			}
+		})
+	}
+}
+
 func TestFlowsInstancesPages_DropsRepeatedItems(t *testing.T) {
 	t.Parallel()
 	for size, repeating := range map[int]int{2: 2, 1: 2} { // page 2 begins with what page 1 ended with

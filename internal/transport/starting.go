@@ -17,9 +17,7 @@ func Starting(status int, body []byte) bool {
 	default:
 		return false
 	}
-	text := routerText(body)
-	return strings.TrimSuffix(text, "...") == startingWords ||
-		strings.HasPrefix(text, failedWords) && !strings.HasSuffix(text, tooLargeWords)
+	return fromRouter(body) && !strings.HasSuffix(routerText(body), tooLargeWords)
 }
 
 const (

@@ -194,6 +194,7 @@ var (
 	_ = authentik.Response{StatusCode: 0, Header: http.Header{}, RequestID: "", Attempts: 0, Body: []byte{}}
 	_ = authentik.APIError{
 		Op: "", Method: "", Path: "", StatusCode: 0, RequestID: "", Detail: "", RetryAfter: time.Duration(0), Attempts: 0, Body: []byte{},
+		Foreign: false,
 	}
 	_ = authentik.ValidationError{APIError: &authentik.APIError{}, Fields: map[string][]string{}, NonFieldErrors: []string{}}
 	_ = authentik.PermissionError{APIError: &authentik.APIError{}}
@@ -234,7 +235,7 @@ var (
 	_ = []error{
 		authentik.ErrBadRequest, authentik.ErrUnauthorized, authentik.ErrForbidden, authentik.ErrNotFound, authentik.ErrRateLimited,
 		authentik.ErrServer, authentik.ErrStarting, authentik.ErrPaginationStuck, authentik.ErrListChanged, authentik.ErrResponseTooLarge,
-		authentik.ErrAttemptTimeout, authentik.ErrPerhapsDone, authentik.ErrNoResult, authentik.ErrMultipleResults,
+		authentik.ErrAttemptTimeout, authentik.ErrPerhapsDone, authentik.ErrNotAuthentik, authentik.ErrNoResult, authentik.ErrMultipleResults,
 	}
 )
 
