@@ -295,7 +295,8 @@ func (c *Client) BindingsCreate(
 	ctx context.Context, binding FlowStageBindingRequest, opts ...RequestOption,
 ) (*FlowStageBinding, error) {
 	o := binding.sendAll(post("BindingsCreate", "flows/bindings/"))
-	return call(ctx, c, o, opts, created(binding.created))
+	differing := func(b *FlowStageBinding) []string { return differing(binding.choices(b)) }
+	return create(ctx, c, o, opts, binding.created, binding.find(ctx, c, o.name), differing)
 }
 
 // BindingsUpdate changes the required fields of a binding, and those other ones

@@ -328,6 +328,32 @@ func ExampleAllowListChanges() {
 	// Output: 214 <nil>
 }
 
+func ExampleAdoptExisting() {
+	srv := authentiktest.Start()
+	defer srv.Close()
+	client := srv.Client()
+	ctx := context.Background()
+
+	request := authentik.FlowRequest{
+		Name: "Recovery", Slug: "recovery", Title: "Reset your password",
+		Designation: authentik.FlowDesignationRecovery,
+	}
+	first, err := client.FlowsInstancesCreate(ctx, request, authentik.AdoptExisting())
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	again, err := client.FlowsInstancesCreate(ctx, request, authentik.AdoptExisting())
+	fmt.Println(err, first.PK == again.PK)
+
+	request.Title = "Forgot your password?"
+	_, err = client.FlowsInstancesCreate(ctx, request, authentik.AdoptExisting())
+	fmt.Println(err)
+	// Output:
+	// <nil> true
+	// authentik: FlowsInstancesCreate: the object exists and differs in Title
+}
+
 func ExampleWithResponse() {
 	srv := authentiktest.Start()
 	defer srv.Close()

@@ -370,7 +370,7 @@ func (c *Client) FlowsInstancesRetrieve(ctx context.Context, slug string, opts .
 // https://api.goauthentik.io/reference/flows-instances-create/
 func (c *Client) FlowsInstancesCreate(ctx context.Context, flow FlowRequest, opts ...RequestOption) (*Flow, error) {
 	o := flow.sendAll(post("FlowsInstancesCreate", "flows/instances/"))
-	return call(ctx, c, o, opts, created(sameSlug(flow.Slug)))
+	return create(ctx, c, o, opts, sameSlug(flow.Slug), flow.find(ctx, c, o.name), flow.differing)
 }
 
 // FlowsInstancesUpdate changes all required fields of a flow, and those other

@@ -270,6 +270,7 @@ type requestConfig struct {
 	response         *Response
 	prefetch         int
 	allowListChanges bool
+	adopt            bool
 }
 
 func newRequestConfig(opts []RequestOption) requestConfig {
@@ -338,4 +339,19 @@ func WithPrefetch(n int) RequestOption {
 // may be missed.
 func AllowListChanges() RequestOption {
 	return func(c *requestConfig) { c.allowListChanges = true }
+}
+
+// AdoptExisting configures [Client.FlowsInstancesCreate] and
+// [Client.BindingsCreate] for programs that run more than once. If the outcome
+// of the request is unknown ([ErrPerhapsDone]), or if the server rejects the
+// request, the method reads the flow with that slug, or the binding with that
+// target, stage and order. An object that equals the request in every field
+// that was sent is returned as if it had been created. For an object that
+// differs, the error names the fields. Without such an object, the error is
+// that of the request.
+//
+// Reading requires the permission to view the object. [WithResponse] has the
+// response that the returned object came in.
+func AdoptExisting() RequestOption {
+	return func(c *requestConfig) { c.adopt = true }
 }

@@ -33,6 +33,7 @@ var (
 	_ func(time.Duration) authentik.ClientOption                             = authentik.WithTimeout
 	_ func(func(context.Context) (string, error)) authentik.ClientOption     = authentik.WithTokenFunc
 	_ func(string) authentik.ClientOption                                    = authentik.WithUserAgent
+	_ func() authentik.RequestOption                                         = authentik.AdoptExisting
 	_ func() authentik.RequestOption                                         = authentik.AllowListChanges
 	_ func(int) authentik.RequestOption                                      = authentik.WithPrefetch
 	_ func(*authentik.Response) authentik.RequestOption                      = authentik.WithResponse
