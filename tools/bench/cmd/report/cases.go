@@ -8,12 +8,8 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
-	"os"
-	"os/exec"
-	"path/filepath"
 	"runtime"
 	"strconv"
-	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -38,7 +34,8 @@ type plan struct {
 	lengths    []int // of the walks whose time a flow is compared
 	stockAhead []int // that a stock server is walked with
 
-	builds int
+	builds  bool
+	install int // flows, of the whole install
 }
 
 var (
@@ -47,12 +44,12 @@ var (
 		walks: 3, walked: 10_000, delays: ms(0, 5, 20, 50), ahead: []int{2, 4, 8, 16},
 		met: 1_000, lengths: []int{100, 1_000, 10_000, 100_000},
 		stockAhead: []int{1, 2, 4, 8, 16},
-		builds:     1,
+		builds:     true, install: 1_000,
 	}
 	brief = plan{
 		versions: versions[1:], turns: 5, batch: 5 * time.Millisecond, requests: 21, pageSizes: []int{1, 100},
 		walks: 2, walked: 1_000, delays: ms(0, 20), ahead: []int{2, 8},
-		met: 600, lengths: []int{100, 10_000},
+		met: 200, lengths: []int{100, 10_000}, install: 20,
 	}
 )
 
@@ -67,11 +64,11 @@ func ms(all ...int) []time.Duration {
 // bench runs the cases, one after the other.
 type bench struct {
 	plan
+	results
 
 	url     string  // of the server
 	content *server // the same, in this process
 	log     io.Writer
-	report  report
 }
 
 func (b *bench) measure() error {
@@ -84,8 +81,10 @@ func (b *bench) measure() error {
 		{"memory", b.memory},
 		{"list", b.list},
 		{"retrieve", b.retrieve},
+		{"write", b.write},
 		{"walk", b.walk},
 		{"walk as met", b.asMet},
+		{"whole install", b.whole},
 		{"prefetch", b.prefetch},
 		{"length", b.length},
 		{"build", b.build},
@@ -95,7 +94,7 @@ func (b *bench) measure() error {
 			return fmt.Errorf("%s: %w", c.name, err)
 		}
 	}
-	b.report.took = time.Since(began)
+	b.Seconds = time.Since(began).Seconds()
 	return nil
 }
 
@@ -129,19 +128,13 @@ func all(want int, read func() (int, error)) func() error {
 }
 
 func (b *bench) decode(context.Context) error {
-	const valid = "json.Valid"
-	t := b.report.section("Decode a page",
-		"The bytes are in memory. The ratio is to `json.Valid` on the same bytes, which builds nothing. "+
-			"This library decodes as its client does.", "page", valid, ours, official, plain)
+	t := b.section("Decode a page",
+		"The bytes are in memory. The ratio is to `encoding/json`, into structs with the same fields. "+
+			"This library decodes as its client does.", "page", ours, official, plain)
 	for _, version := range b.versions {
 		for _, flows := range b.pageSizes {
 			body := b.page(version, flows)
-			runners := []runner{{valid, mean(b.batch, func() error {
-				if !json.Valid(body) {
-					return errFlows
-				}
-				return nil
-			})}}
+			var runners []runner
 			for _, name := range contestants[:3] {
 				decode := decoder(name)
 				runners = append(runners, runner{name, mean(b.batch, all(flows, func() (int, error) { return decode(body) }))})
@@ -150,9 +143,14 @@ func (b *bench) decode(context.Context) error {
 			if err != nil {
 				return err
 			}
-			t.compare(fmt.Sprintf("%s, %s", version, flowCount(flows)), got, valid)
-			if flows == 100 {
-				b.report.atMost("decode a page of 100, "+version+": of `json.Valid`", "×", 1.0, median(named(got, ours).ratios(named(got, valid))))
+			t.compare(fmt.Sprintf("%s, %s", version, flowCount(flows)), got, plain)
+			if flows != 100 {
+				continue
+			}
+			b.atMost("decode a page of 100, "+version+": of "+official, "×", 0.6, median(named(got, ours).ratios(named(got, official))))
+			b.atMost("decode a page of 100, "+version+": of encoding/json", "×", 1.0, median(named(got, ours).ratios(named(got, plain))))
+			if version == versions[1] {
+				t.Chart = picture("decode", "Decode a page of 100 flows", "µs", 1e6, got)
 			}
 		}
 	}
@@ -160,7 +158,7 @@ func (b *bench) decode(context.Context) error {
 }
 
 func (b *bench) memory(ctx context.Context) error {
-	t := b.report.section("Memory",
+	t := b.section("Memory",
 		"Allocations of a call over HTTP are those of the client alone, because the server is another process; what `net/http, body only` takes is included. "+
 			"The heap is what 10,000 flows hold that were decoded from pages of 100, after a garbage collection. "+
 			"What a walk holds meanwhile, its pages in flight and at most 64 bytes a flow seen, is a test: `TestFlowsInstancesAll_HoldsPagesInFlightAnd64BytesAFlow`.", "", contestants...)
@@ -192,8 +190,8 @@ func (b *bench) memory(ctx context.Context) error {
 				}
 				decoding, held = append(decoding, allocs(n)), append(held, fmt.Sprintf("%.0f B", heap))
 				if name == ours {
-					b.report.atMost("decode a page of 100, "+version, " allocations", 300, n)
-					b.report.atMost("live heap a collected flow, "+version, " B", 1024, heap)
+					b.atMost("decode a page of 100, "+version, " allocations", 200, n)
+					b.atMost("live heap a collected flow, "+version, " B", 1024, heap)
 				}
 			}
 			n := testing.AllocsPerRun(50, check(all(100, func() (int, error) {
@@ -217,7 +215,7 @@ func (b *bench) memory(ctx context.Context) error {
 				return err
 			}
 		}
-		b.report.atMost("retrieve a binding, "+version+": above a GET that reads the body", " allocations", 35, above)
+		b.atMost("retrieve a binding, "+version+": above a GET that reads the body", " allocations", 35, above)
 		t.add(decoding, listing, retrieving, held)
 	}
 	return nil
@@ -262,7 +260,7 @@ func liveHeap(name string, page []byte) (float64, error) {
 }
 
 func (b *bench) list(ctx context.Context) error {
-	t := b.report.section("List a page",
+	t := b.section("List a page",
 		"Over HTTP, request and decoding. The ratio is to `net/http` reading the body only.", "page", contestants...)
 	for _, version := range b.versions {
 		for _, flows := range b.pageSizes {
@@ -291,13 +289,13 @@ func (b *bench) list(ctx context.Context) error {
 }
 
 func (b *bench) retrieve(ctx context.Context) error {
-	t := b.report.section("Retrieve a binding",
+	t := b.section("Retrieve a binding",
 		fmt.Sprintf("P50 of %d requests a turn, over HTTP. The ratio is to `net/http` + `encoding/json`.", b.requests), "flows of its stage", contestants...)
 	for _, version := range b.versions {
 		for _, set := range []struct {
 			flows int
 			limit float64
-		}{{1, 1.15}, {200, 0.9}} {
+		}{{1, 1.15}, {200, 1}} {
 			flows := set.flows
 			var runners []runner
 			for _, name := range contestants {
@@ -314,7 +312,7 @@ func (b *bench) retrieve(ctx context.Context) error {
 				return err
 			}
 			t.compare(fmt.Sprintf("%s, %s", version, flowCount(flows)), got, plain)
-			b.report.atMost(fmt.Sprintf("retrieve a binding with %s, %s: P50 of net/http + encoding/json", flowCount(flows), version), "×",
+			b.atMost(fmt.Sprintf("retrieve a binding with %s, %s: P50 of net/http + encoding/json", flowCount(flows), version), "×",
 				set.limit, median(named(got, ours).ratios(named(got, plain))))
 		}
 	}
@@ -358,7 +356,7 @@ func (b *bench) walk(ctx context.Context) error {
 		columns = append(columns, withPrefetch(n))
 	}
 	pages := b.walked / 100
-	t := b.report.section("Walk "+flowCount(b.walked),
+	t := b.section("Walk "+flowCount(b.walked),
 		fmt.Sprintf("In pages of 100, %s. Each answer takes the server that long, however many there are at once. "+
 			"The ratio is to the ideal, (1 + ⌈(pages − 1) / n⌉) · delay; without a delay, to `net/http` reading the bodies only, one after the other.", versions[1]),
 		"delay", columns...)
@@ -389,7 +387,7 @@ func (b *bench) walk(ctx context.Context) error {
 			r := f.ratios(constant(ideal(pages, n, delay), len(f.turns)))
 			line = append(line, cell(f.turns, r))
 			if (n == 2 || n == 8) && delay >= 20*time.Millisecond {
-				b.report.atMost(fmt.Sprintf("walk of %s at %v, WithPrefetch(%d): of the ideal", flowCount(b.walked), delay, n), "×", 1.1, median(r))
+				b.atMost(fmt.Sprintf("walk of %s at %v, WithPrefetch(%d): of the ideal", flowCount(b.walked), delay, n), "×", 1.1, median(r))
 			}
 		}
 		t.add(line)
@@ -406,13 +404,13 @@ func constant(x float64, n int) figures {
 }
 
 func (b *bench) asMet(ctx context.Context) error {
-	t := b.report.section("The walk as a user meets it",
-		fmt.Sprintf("%s, no option set, against a server like a stock one: pages of %d by default, %v for one of 20 flows and %v for one of 100, two requests at a time (as measured on 2024.10.0). "+
+	t := b.section("The walk as a user meets it",
+		fmt.Sprintf("%s, no option set, against a server that takes its time: pages of %d by default, two requests at a time. %s "+
 			"The ratio is how many times as long as `%s` with no option set.",
-			flowCount(b.met), stockPageSize, stockRequest+20*stockFlow, stockRequest+100*stockFlow, ours),
-		"version", ours, official, plain, withPrefetch(2))
-	for _, version := range b.versions {
-		runners, err := b.walkers(ctx, b.at(version, b.met, stock), b.met, 0, contestants[:3], []int{2})
+			flowCount(b.met), paces[stock].size, paceText, ours),
+		"server", ours, official, plain, withPrefetch(2))
+	for _, server := range b.servers() {
+		runners, err := b.walkers(ctx, b.at(server.version, b.met, server.pace), b.met, 0, contestants[:3], []int{2})
 		if err != nil {
 			return err
 		}
@@ -420,17 +418,34 @@ func (b *bench) asMet(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		t.compare(version, got, ours)
+		t.compare(server.name, got, ours)
 		for _, target := range []struct {
 			name  string
 			limit float64
 		}{{ours, 3.2}, {withPrefetch(2), 5}} {
-			b.report.atLeast(fmt.Sprintf("walk as met, %s, %s: faster than the official client", target.name, version), "×",
+			b.atLeast(fmt.Sprintf("walk as met, %s, %s: faster than the official client", target.name, server.name), "×",
 				target.limit, median(named(got, official).ratios(named(got, target.name))))
+		}
+		if server.pace == stock2026 {
+			t.Chart = picture("walk", fmt.Sprintf("All of %s, no option set, server like 2026.8", flowCount(b.met)), "s", 1, got)
 		}
 	}
 	return nil
 }
+
+// pacedServer is a version whose server takes its time.
+type pacedServer struct{ name, version, pace string }
+
+func (b *bench) servers() []pacedServer {
+	return []pacedServer{
+		{"2026.8", versions[1], stock2026},
+		{"2026.8 as fast as 2024.10", versions[1], stock},
+	}
+}
+
+// paceText says how late the servers with a pace answer.
+var paceText = fmt.Sprintf("\"2026.8\" answers after %v with 20 flows and after %v with 100, as 2026.8.0-rc1 was measured; "+
+	"\"as fast as 2024.10\" after %v and %v.", paces[stock2026].answer(20), paces[stock2026].answer(100), paces[stock].answer(20), paces[stock].answer(100))
 
 func (b *bench) prefetch(ctx context.Context) error {
 	if b.stockAhead == nil {
@@ -440,14 +455,14 @@ func (b *bench) prefetch(ctx context.Context) error {
 	for _, n := range b.stockAhead {
 		columns = append(columns, withPrefetch(n))
 	}
-	t := b.report.section("Which prefetch",
-		flowCount(b.met)+" in pages of 100, against the same server like a stock one, and against one that answers any number of requests at once, each after 66ms. The ratio is to the walk without prefetch. "+
+	t := b.section("Which prefetch",
+		flowCount(b.met)+" in pages of 100, against a server as fast as 2024.10, and against one that answers any number of requests at once, each after 66ms. The ratio is to the walk without prefetch. "+
 			"Below it is the time of one request.",
 		"server", columns...)
 	for _, server := range []struct {
 		name  string
 		delay any
-	}{{"two at a time", stock}, {"any number", stockRequest + 100*stockFlow}} {
+	}{{"two at a time", stock}, {"any number", paces[stock].answer(100)}} {
 		runners := make([]runner, len(columns))
 		requests := make([]stopwatch, len(columns))
 		for i, name := range columns {
@@ -513,7 +528,7 @@ func (b *bench) length(ctx context.Context) error {
 			return each / float64(flows), err
 		}})
 	}
-	t := b.report.section("Time a flow, by the length of the list",
+	t := b.section("Time a flow, by the length of the list",
 		fmt.Sprintf("`%s` walks lists in pages of 100, without a delay. The ratio is to the first.", ours), "", columns...)
 	if _, err := alternate(1, runners...); err != nil { // the server makes its bodies
 		return err
@@ -524,51 +539,7 @@ func (b *bench) length(ctx context.Context) error {
 	}
 	t.compare("time a flow", got, columns[0])
 	for _, f := range got[1:] {
-		b.report.near("time a flow, "+f.name+": of "+columns[0], 0.2, median(f.ratios(got[0])))
+		b.near("time a flow, "+f.name+": of "+columns[0], 0.2, median(f.ratios(got[0])))
 	}
-	return nil
-}
-
-func (b *bench) build(ctx context.Context) error {
-	if b.builds == 0 {
-		return nil
-	}
-	programs := []struct{ name, dir string }{{ours, "authentik"}, {official, "official"}, {"net/http", "nethttp"}}
-	t := b.report.section("Build",
-		"A program of ten lines that lists flows (`tools/bench/programs`), with an empty build cache: the standard library is compiled too. CPU time is of all processes of the build.",
-		"", ours, official, "net/http")
-	wall, cpu, size := row{"time"}, row{"CPU time"}, row{"size of the program"}
-	for _, program := range programs {
-		var walls, cpus []float64
-		var bytes int64
-		for range b.builds {
-			dir, err := os.MkdirTemp("", "bench-build-")
-			if err != nil {
-				return err
-			}
-			binary := filepath.Join(dir, "program")
-			command := exec.CommandContext(ctx, "go", "build", "-o", binary, "./programs/"+program.dir)
-			command.Env = append(os.Environ(), "GOCACHE="+filepath.Join(dir, "cache"))
-			began := time.Now()
-			output, err := command.CombinedOutput()
-			walls = append(walls, time.Since(began).Seconds())
-			if err != nil {
-				return fmt.Errorf("%w: %s", err, strings.TrimSpace(string(output)))
-			}
-			cpus = append(cpus, (command.ProcessState.UserTime() + command.ProcessState.SystemTime()).Seconds())
-			info, err := os.Stat(binary)
-			if err != nil {
-				return err
-			}
-			bytes = info.Size()
-			if err := os.RemoveAll(dir); err != nil {
-				return err
-			}
-		}
-		wall = append(wall, cell(walls, nil))
-		cpu = append(cpu, cell(cpus, nil))
-		size = append(size, fmt.Sprintf("%.1f MB", float64(bytes)/1e6))
-	}
-	t.add(wall, cpu, size)
 	return nil
 }

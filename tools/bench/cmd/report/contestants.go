@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -36,6 +37,24 @@ type client struct {
 	retrieve func(ctx context.Context, id string) error
 	// walk reads all flows, as a user of it would; a size of 0 is not sent.
 	walk func(ctx context.Context, size int) (flows int, err error)
+	// create, patch and remove write the flow with that slug.
+	create, patch, remove func(ctx context.Context, slug string) error
+}
+
+// What a flow is created with, and what is changed.
+const (
+	flowName  = "Benchmark"
+	flowTitle = "Welcome to the benchmark"
+)
+
+var errOther = errors.New("another flow came back")
+
+// same checks that the flow that came back is the one that was sent.
+func same(got, want string, err error) error {
+	if err == nil && got != want {
+		err = errOther
+	}
+	return err
 }
 
 func newClient(name, url string) (*client, error) {
@@ -81,6 +100,17 @@ func newOurs(url string, clientOpts []authentik.ClientOption, opts ...authentik.
 			}
 			return flows, nil
 		},
+		create: func(ctx context.Context, slug string) error {
+			_, err := ak.FlowsInstancesCreate(ctx, authentik.FlowRequest{
+				Name: flowName, Slug: slug, Title: flowTitle, Designation: authentik.FlowDesignationAuthorization,
+			})
+			return err // it has compared the slug
+		},
+		patch: func(ctx context.Context, slug string) error {
+			_, err := ak.FlowsInstancesPartialUpdate(ctx, slug, authentik.FlowRequest{Title: flowTitle})
+			return err
+		},
+		remove: func(ctx context.Context, slug string) error { return ak.FlowsInstancesDestroy(ctx, slug) },
 	}, nil
 }
 
@@ -102,13 +132,10 @@ func (c *client) pageByPage() *client {
 }
 
 func newOfficial(url string) *client {
-	config := api.NewConfiguration()
-	config.Servers = api.ServerConfigurations{{URL: url + "/api/v3"}}
-	config.AddDefaultHeader("Authorization", "Bearer "+token)
-	ak := api.NewAPIClient(config)
+	ak := officialAPI(url, nil)
 	return (&client{
 		list: func(ctx context.Context, page, size int) (int, bool, error) {
-			request := ak.FlowsApi.FlowsInstancesList(ctx).Page(int32(page))
+			request := ak.FlowsInstancesList(ctx).Page(int32(page))
 			if size > 0 {
 				request = request.PageSize(int32(size))
 			}
@@ -119,13 +146,49 @@ func newOfficial(url string) *client {
 			return len(p.Results), p.Pagination.Next != 0, nil
 		},
 		retrieve: func(ctx context.Context, id string) error {
-			_, _, err := ak.FlowsApi.FlowsBindingsRetrieve(ctx, id).Execute() //nolint:bodyclose // it has closed it
+			_, _, err := ak.FlowsBindingsRetrieve(ctx, id).Execute() //nolint:bodyclose // it has closed it
+			return err
+		},
+		create: func(ctx context.Context, slug string) error {
+			flow := api.NewFlowRequest(flowName, slug, flowTitle, api.FLOWDESIGNATIONENUM_AUTHORIZATION)
+			got, _, err := ak.FlowsInstancesCreate(ctx).FlowRequest(*flow).Execute() //nolint:bodyclose // it has closed it
+			return same(got.GetSlug(), slug, err)
+		},
+		patch: func(ctx context.Context, slug string) error {
+			change := api.PatchedFlowRequest{Title: new(flowTitle)}
+			got, _, err := ak.FlowsInstancesPartialUpdate(ctx, slug).PatchedFlowRequest(change).Execute() //nolint:bodyclose // it has closed it
+			return same(got.GetSlug(), slug, err)
+		},
+		remove: func(ctx context.Context, slug string) error {
+			_, err := ak.FlowsInstancesDestroy(ctx, slug).Execute() //nolint:bodyclose // it has closed it
 			return err
 		},
 	}).pageByPage()
 }
 
+// officialAPI is the official client's operations on flows. via may be nil.
+func officialAPI(url string, via *http.Client) *api.FlowsApiService {
+	config := api.NewConfiguration()
+	config.Servers = api.ServerConfigurations{{URL: url + "/api/v3"}}
+	config.AddDefaultHeader("Authorization", "Bearer "+token)
+	config.HTTPClient = via
+	return api.NewAPIClient(config).FlowsApi
+}
+
 func newPlain(url string) *client {
+	write := func(ctx context.Context, method, path, slug string, status int, flow any) error {
+		sent, err := json.Marshal(flow)
+		if err != nil {
+			return err
+		}
+		body, err := do(ctx, method, url+path, sent, status)
+		if err != nil {
+			return err
+		}
+		var got plainFlow
+		err = json.Unmarshal(body, &got)
+		return same(got.Slug, slug, err)
+	}
 	return (&client{
 		list: func(ctx context.Context, page, size int) (int, bool, error) {
 			var p plainPage
@@ -142,10 +205,23 @@ func newPlain(url string) *client {
 			}
 			return json.Unmarshal(body, new(plainBinding))
 		},
+		create: func(ctx context.Context, slug string) error {
+			return write(ctx, http.MethodPost, flowsPath, slug, http.StatusCreated, plainFlowRequest{
+				Name: flowName, Slug: slug, Title: flowTitle, Designation: "authorization",
+			})
+		},
+		patch: func(ctx context.Context, slug string) error {
+			return write(ctx, http.MethodPatch, flowsPath+slug+"/", slug, http.StatusOK, plainFlowRequest{Title: flowTitle})
+		},
+		remove: func(ctx context.Context, slug string) error {
+			_, err := do(ctx, http.MethodDelete, url+flowsPath+slug+"/", nil, http.StatusNoContent)
+			return err
+		},
 	}).pageByPage()
 }
 
-// newBodyOnly decodes nothing: the least that any client must do.
+// newBodyOnly decodes nothing and has its requests ready: the least that any
+// client must do.
 func newBodyOnly(url string) *client {
 	return (&client{
 		list: func(ctx context.Context, page, size int) (int, bool, error) {
@@ -160,11 +236,26 @@ func newBodyOnly(url string) *client {
 			_, err := get(ctx, url+"/api/v3/flows/bindings/"+id+"/")
 			return err
 		},
+		create: func(ctx context.Context, slug string) error {
+			flow := []byte(`{"name":"` + flowName + `","slug":"` + slug + `","title":"` + flowTitle + `","designation":"authorization"}`)
+			_, err := do(ctx, http.MethodPost, url+flowsPath, flow, http.StatusCreated)
+			return err
+		},
+		patch: func(ctx context.Context, slug string) error {
+			_, err := do(ctx, http.MethodPatch, url+flowsPath+slug+"/", []byte(`{"title":"`+flowTitle+`"}`), http.StatusOK)
+			return err
+		},
+		remove: func(ctx context.Context, slug string) error {
+			_, err := do(ctx, http.MethodDelete, url+flowsPath+slug+"/", nil, http.StatusNoContent)
+			return err
+		},
 	}).pageByPage()
 }
 
+const flowsPath = "/api/v3/flows/instances/"
+
 func listPath(page, size int) string {
-	path := "/api/v3/flows/instances/?page=" + strconv.Itoa(page)
+	path := flowsPath + "?page=" + strconv.Itoa(page)
 	if size > 0 {
 		path += "&page_size=" + strconv.Itoa(size)
 	}
@@ -172,18 +263,29 @@ func listPath(page, size int) string {
 }
 
 func get(ctx context.Context, url string) ([]byte, error) {
-	request, err := http.NewRequestWithContext(ctx, http.MethodGet, url, http.NoBody)
+	return do(ctx, http.MethodGet, url, nil, http.StatusOK)
+}
+
+func do(ctx context.Context, method, url string, sent []byte, status int) ([]byte, error) {
+	var body io.Reader = http.NoBody
+	if sent != nil {
+		body = bytes.NewReader(sent)
+	}
+	request, err := http.NewRequestWithContext(ctx, method, url, body)
 	if err != nil {
 		return nil, err
 	}
 	request.Header.Set("Authorization", "Bearer "+token)
+	if sent != nil {
+		request.Header.Set("Content-Type", "application/json")
+	}
 	response, err := http.DefaultClient.Do(request)
 	if err != nil {
 		return nil, err
 	}
 	defer response.Body.Close() //nolint:errcheck // it is read to its end
-	if response.StatusCode != http.StatusOK {
-		return nil, fmt.Errorf("GET %s: %s", url, response.Status)
+	if response.StatusCode != status {
+		return nil, fmt.Errorf("%s %s: %s", method, url, response.Status)
 	}
 	return io.ReadAll(response.Body)
 }
@@ -194,7 +296,7 @@ func decoder(name string) func(body []byte) (int, error) {
 	case ours:
 		return func(body []byte) (int, error) {
 			var p authentik.Page[authentik.Flow]
-			err := wire.Decode(body, p) // as the client does
+			err := wire.Decode(body, &p) // as the client does
 			return len(p.Results), err
 		}
 	case official:
@@ -245,6 +347,13 @@ type plainFlow struct {
 	Layout                  string   `json:"layout"`
 	DeniedAction            string   `json:"denied_action"`
 	Authentication          string   `json:"authentication"`
+}
+
+type plainFlowRequest struct {
+	Name        string `json:"name,omitempty"`
+	Slug        string `json:"slug,omitempty"`
+	Title       string `json:"title,omitempty"`
+	Designation string `json:"designation,omitempty"`
 }
 
 type plainBinding struct {

@@ -1,49 +1,104 @@
 package main
 
 import (
+	"encoding/json"
 	"fmt"
-	"io"
 	"math"
+	"os"
 	"runtime"
 	"runtime/debug"
 	"slices"
-	"strings"
-	"time"
 
 	api "goauthentik.io/api/v3"
 )
 
 type officialPage = api.PaginatedFlowList
 
-// report is what was measured, as it will be written.
-type report struct {
-	sections []*section
-	targets  []row
-	missed   int
-	took     time.Duration
+// results are what was measured with one Go release. They are kept as JSON, so
+// that a change of the words needs no other run.
+type results struct {
+	Go      string // such as go1.26.8
+	Machine string
+	Modules []string
+	Seconds float64
+	Brief   bool `json:",omitempty"` // too little was measured to explain it
+
+	Targets  []target
+	Sections []*section
+}
+
+type target struct {
+	What, Limit, Got string
+	Excess           float64 // more than 0 is missed
 }
 
 type section struct {
-	title, text string
-	columns     []string
-	rows        []row
+	Title, Text string
+	Columns     []string
+	Rows        []row
+	Chart       *chart `json:",omitempty"`
 }
 
 type row []string
 
-func (r *report) section(title, text, first string, columns ...string) *section {
-	s := &section{title: title, text: text, columns: append([]string{first}, columns...)}
-	r.sections = append(r.sections, s)
+// chart is what a picture shows of a section.
+type chart struct {
+	File, Title, Unit string
+	Bars              []bar
+}
+
+type bar struct {
+	Name  string
+	Value float64
+}
+
+// picture shows the medians of figures, times scale.
+func picture(file, title, unit string, scale float64, all []figures) *chart {
+	c := &chart{File: file + ".svg", Title: title, Unit: unit}
+	for _, f := range all {
+		c.Bars = append(c.Bars, bar{f.name, scale * median(f.turns)})
+	}
+	return c
+}
+
+func newResults() results {
+	return results{
+		Go:      runtime.Version(),
+		Machine: fmt.Sprintf("%d cores, %s/%s", runtime.NumCPU(), runtime.GOOS, runtime.GOARCH),
+		Modules: modules(),
+	}
+}
+
+func load(file string) (results, error) {
+	var r results
+	text, err := os.ReadFile(file)
+	if err != nil {
+		return r, err
+	}
+	return r, json.Unmarshal(text, &r)
+}
+
+func (r *results) save(file string) error {
+	text, err := json.MarshalIndent(r, "", "\t")
+	if err != nil {
+		return err
+	}
+	return os.WriteFile(file, append(text, '\n'), 0o600)
+}
+
+func (r *results) section(title, text, first string, columns ...string) *section {
+	s := &section{Title: title, Text: text, Columns: append([]string{first}, columns...)}
+	r.Sections = append(r.Sections, s)
 	return s
 }
 
-func (s *section) add(rows ...row) { s.rows = append(s.rows, rows...) }
+func (s *section) add(rows ...row) { s.Rows = append(s.Rows, rows...) }
 
 // compare adds a row: every runner's time, and its ratio to base's, in the
 // order of the columns.
 func (s *section) compare(name string, all []figures, base string) {
 	line := row{name}
-	for _, column := range s.columns[1:] {
+	for _, column := range s.Columns[1:] {
 		f := named(all, column)
 		if column == base {
 			line = append(line, cell(f.turns, nil))
@@ -96,26 +151,21 @@ func flowCount(n int) string {
 }
 
 // atMost, atLeast and near record a target.
-func (r *report) atMost(what, unit string, limit, got float64) {
+func (r *results) atMost(what, unit string, limit, got float64) {
 	r.target(what, "≤ "+number(limit, unit), number(got, unit), got/limit-1)
 }
 
-func (r *report) atLeast(what, unit string, limit, got float64) {
+func (r *results) atLeast(what, unit string, limit, got float64) {
 	r.target(what, "≥ "+number(limit, unit), number(got, unit), 1-got/limit)
 }
 
 // near is a ratio that is 1, more or less.
-func (r *report) near(what string, most, got float64) {
+func (r *results) near(what string, most, got float64) {
 	r.target(what, fmt.Sprintf("1 ± %.2f×", most), number(got, "×"), math.Abs(got-1)-most)
 }
 
-func (r *report) target(what, limit, got string, excess float64) {
-	verdict := "met"
-	if excess > 0 {
-		r.missed++
-		verdict = fmt.Sprintf("**missed by %.1f %%**", 100*excess)
-	}
-	r.targets = append(r.targets, row{what, limit, got, verdict})
+func (r *results) target(what, limit, got string, excess float64) {
+	r.Targets = append(r.Targets, target{what, limit, got, excess})
 }
 
 func number(x float64, unit string) string {
@@ -123,33 +173,6 @@ func number(x float64, unit string) string {
 		return fmt.Sprintf("%.2f×", x)
 	}
 	return fmt.Sprintf("%.0f%s", x, unit)
-}
-
-func (b *bench) write(out io.Writer) error {
-	var text strings.Builder
-	p := func(format string, args ...any) { fmt.Fprintf(&text, format+"\n", args...) }
-	p("# Side by side\n")
-	p("`go run ./cmd/report` in `tools/bench/` wrote this file, in %.0f s.\n", b.report.took.Seconds())
-	p("Machine: %d cores, %s/%s, %s. Versions: %s.\n", runtime.NumCPU(), runtime.GOOS, runtime.GOARCH, runtime.Version(), strings.Join(modules(), ", "))
-	p("The server is another process, over loopback HTTP. It sends what real servers (%s) were recorded to send, multiplied to as many flows as are needed, each with its own pk and slug. ", strings.Join(versions, ", "))
-	p("The contestants take short turns; figures are medians over the turns, a ratio is the median of the ratios within each turn, and the smallest and largest of the turns are in parentheses.\n")
-	p("## Targets\n")
-	table(p, row{"", "target", "measured", ""}, b.report.targets)
-	p("\n%d of %d met.", len(b.report.targets)-b.report.missed, len(b.report.targets))
-	for _, s := range b.report.sections {
-		p("\n## %s\n\n%s\n", s.title, s.text)
-		table(p, s.columns, s.rows)
-	}
-	_, err := io.WriteString(out, text.String())
-	return err
-}
-
-func table(p func(string, ...any), head row, rows []row) {
-	p("| %s |", strings.Join(head, " | "))
-	p("|%s", strings.Repeat("---|", len(head)))
-	for _, r := range rows {
-		p("| %s |", strings.Join(r, " | "))
-	}
 }
 
 // modules are those that are compared, as they were built.
