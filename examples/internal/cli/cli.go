@@ -23,7 +23,7 @@ import (
 const (
 	OK          = 0
 	Failed      = 1   // a server's error, or none reached
-	Refused     = 2   // an argument
+	Refused     = 2   // an argument, or what is in a file
 	Interrupted = 130 // as shells have it after Ctrl-C
 )
 
@@ -31,7 +31,10 @@ const (
 type Env struct {
 	Args           []string // without its name
 	Getenv         func(string) string
+	Stdin          io.Reader
 	Stdout, Stderr io.Writer
+	// Options are added to those of a program's client. Tests use them.
+	Options []authentik.ClientOption
 }
 
 // Main runs a program until it ends, or until Ctrl-C ends its context; a
@@ -39,11 +42,16 @@ type Env struct {
 func Main(run func(context.Context, Env) int) {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	context.AfterFunc(ctx, stop)
-	os.Exit(run(ctx, Env{os.Args[1:], os.Getenv, os.Stdout, os.Stderr}))
+	os.Exit(run(ctx, Env{
+		Args: os.Args[1:], Getenv: os.Getenv, Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr,
+	}))
 }
 
 // ErrUsage is arguments that make no sense.
 var ErrUsage = errors.New("wrong arguments")
+
+// ErrInput is a file that cannot be right.
+var ErrInput = errors.New("wrong input")
 
 // Parse parses the flags of a program, and its other arguments, which may be
 // as many as have names. Its error is for Exit.
@@ -94,7 +102,7 @@ func (e Env) Connect(opts ...authentik.ClientOption) (*Server, error) {
 		s.URL, s.Token = s.Demo.URL, s.Demo.Token
 	}
 	var err error
-	if s.Client, err = authentik.NewClient(s.URL, s.Token, opts...); err != nil {
+	if s.Client, err = authentik.NewClient(s.URL, s.Token, slices.Concat(opts, e.Options)...); err != nil {
 		s.Close()
 		return nil, err
 	}
@@ -130,7 +138,7 @@ func (e Env) Exit(ctx context.Context, server *Server, err error) int {
 	if hint := advice(ctx, server, err); hint != "" {
 		_, _ = fmt.Fprintln(e.Stderr, hint)
 	}
-	if errors.As(err, &refused) || errors.Is(err, ErrUsage) {
+	if errors.As(err, &refused) || errors.Is(err, ErrUsage) || errors.Is(err, ErrInput) {
 		return Refused
 	}
 	return Failed

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/seed-299d42e7/authentik-go"
 	"github.com/seed-299d42e7/authentik-go/authentiktest"
 	"github.com/seed-299d42e7/authentik-go/examples/internal/cli"
 )
@@ -33,6 +34,16 @@ func (p Program) Server(t *testing.T, srv *authentiktest.Server, args ...string)
 	return p.Env(t.Context(), t, Vars(srv.URL, srv.Token), args...)
 }
 
+// Input runs it against a server, and types something. The client does not wait
+// between attempts.
+func (p Program) Input(ctx context.Context, t *testing.T, url, token, typed string, args ...string) Result {
+	t.Helper()
+	return p.run(ctx, t, cli.Env{
+		Args: args, Stdin: strings.NewReader(typed),
+		Options: []authentik.ClientOption{authentik.WithRetry(authentik.RetryPolicy{BaseDelay: -1})},
+	}, Vars(url, token))
+}
+
 // Vars are the variables that name a server.
 func Vars(url, token string) map[string]string {
 	return map[string]string{"AUTHENTIK_URL": url, "AUTHENTIK_TOKEN": token}
@@ -42,11 +53,14 @@ func Vars(url, token string) map[string]string {
 // token.
 func (p Program) Env(ctx context.Context, t *testing.T, vars map[string]string, args ...string) Result {
 	t.Helper()
+	return p.run(ctx, t, cli.Env{Args: args, Stdin: strings.NewReader("")}, vars)
+}
+
+func (p Program) run(ctx context.Context, t *testing.T, env cli.Env, vars map[string]string) Result {
+	t.Helper()
 	var stdout, stderr bytes.Buffer
-	code := p(ctx, cli.Env{
-		Args: args, Getenv: func(key string) string { return vars[key] },
-		Stdout: &stdout, Stderr: &stderr,
-	})
+	env.Getenv, env.Stdout, env.Stderr = func(key string) string { return vars[key] }, &stdout, &stderr
+	code := p(ctx, env)
 	if token := vars["AUTHENTIK_TOKEN"]; token != "" && strings.Contains(stdout.String()+stderr.String(), token) {
 		t.Fatal("the token is printed")
 	}

@@ -1,0 +1,125 @@
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+
+	"github.com/seed-299d42e7/authentik-go"
+	"github.com/seed-299d42e7/authentik-go/examples/internal/cli"
+)
+
+// file is how the flows of a server should be. Its keys are those of
+// authentik's API.
+type file struct {
+	Flows []flow `json:"flows"`
+	// Absent are the slugs of flows that must not exist.
+	Absent []string `json:"absent"`
+}
+
+// flow is a flow that must exist. A field that is left out is not managed: the
+// server uses its default for a new flow and keeps the value of an existing
+// one.
+type flow struct {
+	authentik.FlowRequest
+
+	// Bindings are all stages of the flow, in their order. If they are left
+	// out, they are not managed; an empty list removes all.
+	Bindings []binding `json:"bindings"`
+}
+
+// binding is a stage in a flow.
+type binding struct {
+	// Stage is the name of a stage.
+	Stage string `json:"stage"`
+	// Order is 10 more than that of the binding before, if it is left out.
+	Order                 *int                            `json:"order"`
+	EvaluateOnPlan        *bool                           `json:"evaluate_on_plan"`
+	ReEvaluatePolicies    *bool                           `json:"re_evaluate_policies"`
+	PolicyEngineMode      authentik.PolicyEngineMode      `json:"policy_engine_mode"`
+	InvalidResponseAction authentik.InvalidResponseAction `json:"invalid_response_action"`
+}
+
+func read(name string) (*file, error) {
+	content, err := os.ReadFile(name) //nolint:gosec // the user names it
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", cli.ErrInput, err)
+	}
+	return parse(name, content)
+}
+
+// parse reads a file. A mistake in it is found before anything is sent.
+func parse(name string, content []byte) (*file, error) {
+	var f file
+	decoder := json.NewDecoder(bytes.NewReader(content))
+	decoder.DisallowUnknownFields()
+	err := decoder.Decode(&f)
+	if err == nil {
+		if _, trailing := decoder.Token(); !errors.Is(trailing, io.EOF) {
+			err = errors.New("must be one JSON object")
+		}
+	}
+	if err == nil {
+		err = f.check()
+	}
+	if err != nil {
+		return nil, fmt.Errorf("%w: %s: %w", cli.ErrInput, name, err)
+	}
+	return &f, nil
+}
+
+// check returns what is wrong with the file, and fills in the orders.
+func (f *file) check() error {
+	seen := map[string]bool{}
+	for i := range f.Flows {
+		slug, name, title := f.Flows[i].Slug, f.Flows[i].Name, f.Flows[i].Title
+		switch {
+		case slug == "":
+			return fmt.Errorf("flow %d: slug: must not be empty", i+1)
+		case seen[slug]:
+			return fmt.Errorf("flow %q: must not come twice", slug)
+		case name != strings.TrimSpace(name), title != strings.TrimSpace(title):
+			return fmt.Errorf("flow %q: name and title: must not begin or end with a space, which authentik drops", slug)
+		}
+		seen[slug] = true
+		if err := checkBindings(f.Flows[i].Bindings); err != nil {
+			return fmt.Errorf("flow %q: %w", slug, err)
+		}
+	}
+	for _, slug := range f.Absent {
+		if seen[slug] || slug == "" {
+			return fmt.Errorf("absent: %q: must not be empty, come twice, or be one of the flows", slug)
+		}
+		seen[slug] = true
+	}
+	return nil
+}
+
+// checkBindings wants the list to be in ascending order, because authentik runs
+// stages of the same order in any order.
+func checkBindings(bindings []binding) error {
+	before := 0
+	for i := range bindings {
+		b := &bindings[i]
+		if b.Order == nil {
+			b.Order = new(before + 10)
+		}
+		switch {
+		case b.Stage == "":
+			return fmt.Errorf("binding %d: stage: must not be empty", i+1)
+		case i > 0 && *b.Order <= before:
+			return fmt.Errorf("stage %q: order: %d must be more than the %d before it", b.Stage, *b.Order, before)
+		case (b.EvaluateOnPlan == nil) != (b.ReEvaluatePolicies == nil):
+			// The default of the other one depends on the release.
+			return fmt.Errorf("stage %q: evaluate_on_plan and re_evaluate_policies must be set together", b.Stage)
+		case b.EvaluateOnPlan != nil && !*b.EvaluateOnPlan && !*b.ReEvaluatePolicies:
+			return fmt.Errorf("stage %q: evaluate_on_plan and re_evaluate_policies must not both be false", b.Stage)
+		}
+		before = *b.Order
+	}
+	return nil
+}

@@ -1,0 +1,290 @@
+package main
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+
+	"github.com/google/uuid"
+
+	"github.com/seed-299d42e7/authentik-go"
+	"github.com/seed-299d42e7/authentik-go/examples/internal/cli"
+)
+
+// Signs of steps.
+const (
+	add    = "+"
+	change = "~"
+	remove = "-"
+)
+
+// step is one request that changes the server.
+type step struct {
+	sign, title string
+	lines       []string // what the step changes
+	run         func(context.Context, *authentik.Client) error
+}
+
+// planner knows what a server has.
+type planner struct {
+	client *authentik.Client
+	flows  map[string]authentik.Flow
+	stages map[string]uuid.UUID
+	// writable are the fields of a flow that the release has, as far as its
+	// flows show.
+	writable map[string]json.RawMessage
+	steps    []step
+}
+
+// look reads what a server has.
+func look(ctx context.Context, client *authentik.Client) (*planner, error) {
+	p := &planner{client: client, flows: map[string]authentik.Flow{}, stages: map[string]uuid.UUID{}}
+	// With half of a list, the rest of the flows would be created again.
+	flows, err := authentik.Snapshot(client.FlowsInstancesAll(ctx, nil))
+	if err != nil {
+		return nil, err
+	}
+	stages, err := authentik.Snapshot(client.StagesAllAll(ctx, nil))
+	if err != nil {
+		return nil, err
+	}
+	p.writable = map[string]json.RawMessage{}
+	for _, f := range flows {
+		p.flows[f.Slug] = f
+		maps.Copy(p.writable, fields(f.Request()))
+	}
+	for _, s := range stages {
+		p.stages[s.Name] = s.PK
+	}
+	return p, nil
+}
+
+// plan returns the steps from what the server has to what the file wants. No
+// request of it changes anything.
+func (p *planner) plan(ctx context.Context, wanted *file) ([]step, error) {
+	p.steps = nil
+	for _, f := range wanted.Flows {
+		if err := p.flow(ctx, f); err != nil {
+			return nil, err
+		}
+	}
+	for _, slug := range wanted.Absent {
+		if err := p.absent(ctx, slug); err != nil {
+			return nil, err
+		}
+	}
+	return p.steps, nil
+}
+
+// possible returns everything that the file wants and this server cannot have.
+func (p *planner) possible(wanted *file) error {
+	var problems []error
+	for _, f := range wanted.Flows {
+		if _, exists := p.flows[f.Slug]; !exists && (f.Name == "" || f.Title == "" || f.Designation == "") {
+			problems = append(problems, fmt.Errorf("flow %q: does not exist: name, title and designation must be set", f.Slug))
+		}
+		for _, key := range slices.Sorted(maps.Keys(fields(f.FlowRequest))) {
+			// The server would ignore the field, and a flow for superusers
+			// would be open to everybody.
+			if _, has := p.writable[key]; len(p.flows) > 0 && !has {
+				problems = append(problems, fmt.Errorf("flow %q: %s: this release of authentik cannot set it", f.Slug, key))
+			}
+		}
+		for _, b := range f.Bindings {
+			if _, exists := p.stages[b.Stage]; !exists {
+				problems = append(problems, fmt.Errorf("flow %q: there is no stage %q", f.Slug, b.Stage))
+			}
+		}
+	}
+	if problems == nil {
+		return nil
+	}
+	return fmt.Errorf("%w: %w", cli.ErrInput, errors.Join(problems...))
+}
+
+// flow plans a flow and its bindings.
+func (p *planner) flow(ctx context.Context, f flow) error {
+	have, exists := p.flows[f.Slug]
+	var bound []authentik.FlowStageBinding
+	switch {
+	case !exists:
+		lines := differences(nil, fields(f.FlowRequest))
+		p.step(add, "flow "+f.Slug, lines, func(ctx context.Context, client *authentik.Client) error {
+			created, err := client.FlowsInstancesCreate(ctx, f.FlowRequest, authentik.AdoptExisting())
+			if err == nil {
+				have = *created
+			}
+			return err
+		})
+	default:
+		if lines := differences(fields(have.Request()), fields(f.FlowRequest)); lines != nil {
+			p.step(change, "flow "+f.Slug, lines, func(ctx context.Context, client *authentik.Client) error {
+				_, err := client.FlowsInstancesPartialUpdate(ctx, f.Slug, f.FlowRequest)
+				return err
+			})
+		}
+		if f.Bindings == nil {
+			return nil
+		}
+		var err error
+		bound, err = authentik.Snapshot(p.client.BindingsAll(ctx, &authentik.BindingsListOptions{Target: have.PK}))
+		if err != nil {
+			return err
+		}
+	}
+	p.bindings(f, func() uuid.UUID { return have.PK }, bound)
+	return nil
+}
+
+// bindings plans the bindings of a flow. Stages that move up make room first,
+// and what is not wanted goes last: in between, and after an interruption, no
+// stage is missing that the flow has before and after. A binding is moved, not
+// made anew, because its policies are bound to it.
+func (p *planner) bindings(f flow, target func() uuid.UUID, bound []authentik.FlowStageBinding) {
+	var later, missing, sooner []func()
+	bound = slices.Clone(bound)
+	take := func(match func(authentik.FlowStageBinding) bool) *authentik.FlowStageBinding {
+		i := slices.IndexFunc(bound, match)
+		if i < 0 {
+			return nil
+		}
+		b := bound[i]
+		bound = slices.Delete(bound, i, i+1)
+		return &b
+	}
+	// A stage may be bound twice, so those that stay where they are come first.
+	pairs := make([]*authentik.FlowStageBinding, len(f.Bindings))
+	for i, want := range f.Bindings {
+		pairs[i] = take(func(b authentik.FlowStageBinding) bool {
+			return b.Stage == p.stages[want.Stage] && b.Order == *want.Order
+		})
+	}
+	for i, want := range f.Bindings {
+		if pairs[i] == nil {
+			pairs[i] = take(func(b authentik.FlowStageBinding) bool { return b.Stage == p.stages[want.Stage] })
+		}
+		request := want.request(p.stages[want.Stage])
+		switch have := pairs[i]; {
+		case have == nil:
+			missing = append(missing, func() { p.bind(f.Slug, want.Stage, request, target) })
+		case have.Order < *want.Order:
+			later = append(later, func() { p.rebind(f.Slug, *have, request) })
+		default:
+			sooner = append(sooner, func() { p.rebind(f.Slug, *have, request) })
+		}
+	}
+	slices.Reverse(later)
+	for _, planned := range slices.Concat(later, missing, sooner) {
+		planned()
+	}
+	for _, b := range bound {
+		unbind := func(ctx context.Context, client *authentik.Client) error {
+			return gone(client.BindingsDestroy(ctx, b.PK))
+		}
+		p.step(remove, title(f.Slug, b.Order, b.StageObj.Name), nil, unbind)
+	}
+}
+
+func (p *planner) bind(slug, stage string, request authentik.FlowStageBindingRequest, target func() uuid.UUID) {
+	lines := differences(nil, fields(request))
+	p.step(add, title(slug, *request.Order, stage), lines, func(ctx context.Context, client *authentik.Client) error {
+		request.Target = target()
+		_, err := client.BindingsCreate(ctx, request, authentik.AdoptExisting())
+		return err
+	})
+}
+
+func (p *planner) rebind(slug string, have authentik.FlowStageBinding, request authentik.FlowStageBindingRequest) {
+	lines := differences(fields(have.Request()), fields(request))
+	if lines == nil {
+		return
+	}
+	rebind := func(ctx context.Context, client *authentik.Client) error {
+		_, err := client.BindingsPartialUpdate(ctx, have.PK, request)
+		return err
+	}
+	p.step(change, title(slug, have.Order, have.StageObj.Name), lines, rebind)
+}
+
+// absent plans the deletion of a flow, and says what goes with it.
+func (p *planner) absent(ctx context.Context, slug string) error {
+	if _, exists := p.flows[slug]; !exists {
+		return nil
+	}
+	uses, err := p.client.FlowsInstancesUsedByList(ctx, slug)
+	if err != nil {
+		return err
+	}
+	var lines []string
+	for _, use := range uses {
+		switch use.Action {
+		case authentik.UsedByActionCascadeMany: // such as its stages, which stay
+		case authentik.UsedByActionCascade:
+			lines = append(lines, fmt.Sprintf("deletes %s %q", use.ModelName, use.Name))
+		default:
+			lines = append(lines, fmt.Sprintf("leaves %s %q without it", use.ModelName, use.Name))
+		}
+	}
+	p.step(remove, "flow "+slug, lines, func(ctx context.Context, client *authentik.Client) error {
+		return gone(client.FlowsInstancesDestroy(ctx, slug))
+	})
+	return nil
+}
+
+func (p *planner) step(sign, title string, lines []string, run func(context.Context, *authentik.Client) error) {
+	p.steps = append(p.steps, step{sign, title, lines, run})
+}
+
+func title(slug string, order int, stage string) string {
+	return fmt.Sprintf("binding %s %d %s", slug, order, stage)
+}
+
+// gone is the error of a deletion, nil if somebody else was faster.
+func gone(err error) error {
+	if errors.Is(err, authentik.ErrNotFound) {
+		return nil
+	}
+	return err
+}
+
+func (b binding) request(stage uuid.UUID) authentik.FlowStageBindingRequest {
+	return authentik.FlowStageBindingRequest{
+		Stage: stage, Order: b.Order,
+		EvaluateOnPlan: b.EvaluateOnPlan, ReEvaluatePolicies: b.ReEvaluatePolicies,
+		PolicyEngineMode: b.PolicyEngineMode, InvalidResponseAction: b.InvalidResponseAction,
+	}
+}
+
+// fields are those of a request that would be sent.
+func fields(request any) map[string]json.RawMessage {
+	var m map[string]json.RawMessage
+	encoded, err := json.Marshal(request)
+	if err == nil {
+		err = json.Unmarshal(encoded, &m)
+	}
+	if err != nil {
+		panic(err) // a struct of strings, numbers and booleans
+	}
+	return m
+}
+
+// differences are the fields to set that have another value now.
+func differences(now, want map[string]json.RawMessage) (lines []string) {
+	for _, key := range slices.Sorted(maps.Keys(want)) {
+		from, to := now[key], want[key]
+		switch {
+		case bytes.Equal(from, to):
+		case now == nil && (key == "stage" || key == "order"): // in the title
+		case now == nil:
+			lines = append(lines, fmt.Sprintf("%s: %s", key, to))
+		default:
+			lines = append(lines, fmt.Sprintf("%s: %s → %s", key, cmp.Or(string(from), "none"), to))
+		}
+	}
+	return lines
+}
