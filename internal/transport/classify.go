@@ -48,9 +48,11 @@ func permanent(err error) bool {
 		record      tls.RecordHeaderError
 		op          *net.OpError
 		dns         *net.DNSError
+		proxy       *ProxyError
 	)
 	switch {
 	case errors.As(err, &token),
+		errors.As(err, &proxy) && proxy.StatusCode/100 == 4,
 		errors.Is(err, context.Canceled), // by middleware: the caller's context is checked before
 		errors.As(err, &certificate),
 		errors.As(err, &record),
@@ -67,7 +69,6 @@ func permanent(err error) bool {
 		"multiple Content-Length headers",  // RFC 9112, 6.3: smuggling
 		"server response headers exceeded", // as often as it is asked
 		"unsupported protocol scheme",      // a transport's
-		"Proxy Authentication Required",    // CONNECT answered 407
 		"invalid header field",             // a middleware's
 	} {
 		if strings.Contains(err.Error(), text) {
@@ -84,10 +85,11 @@ func nothingSent(err error) bool {
 		token       *tokenError
 		op          *net.OpError
 		dns         *net.DNSError
+		proxy       *ProxyError
 		certificate *tls.CertificateVerificationError
 		record      tls.RecordHeaderError
 	)
-	return errors.As(err, &token) || errors.As(err, &dns) ||
+	return errors.As(err, &token) || errors.As(err, &dns) || errors.As(err, &proxy) ||
 		errors.As(err, &op) && (op.Op == "dial" || op.Op == "proxyconnect") ||
 		errors.As(err, &certificate) || errors.As(err, &record) || errors.Is(err, http.ErrSchemeMismatch)
 }

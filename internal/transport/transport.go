@@ -84,6 +84,7 @@ type Transport struct {
 
 // New returns a Transport. It fails only if a middleware returns nil.
 func New(cfg Config) (*Transport, error) {
+	cfg.Base = namesProxy(cfg.Base)
 	known := newSecrets(cfg.Secrets)
 	chain := authorize(cfg, known.remember)
 	for _, wrap := range slices.Backward(cfg.Middleware) {

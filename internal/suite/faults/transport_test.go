@@ -459,7 +459,7 @@ var transportFaults = map[string]func(*testing.T){
 				t,
 				testkit.NewCheckedClient(t, "https://sso.example.com", authentik.WithHTTPClient(client)),
 				1,
-				"Proxy Authentication Required (1 attempt)",
+				"proxy 127.0.0.1:0 refused CONNECT: 407 Proxy Authentication Required (1 attempt)",
 			)
 			assert.EqualValues(t, 1, asked.Load())
 		})
