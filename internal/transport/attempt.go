@@ -124,7 +124,7 @@ func send(chain http.RoundTripper, req *http.Request) (*http.Response, error) {
 
 // read reads the body as far as the status allows. The Answer is never nil.
 func (c *call) read(resp *http.Response) (*Answer, error) {
-	success := c.accepts(resp.StatusCode)
+	success := c.accepts(resp)
 	limit := int64(MaxErrorBody)
 	if success {
 		limit = c.t.maxBody

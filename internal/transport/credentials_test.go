@@ -89,7 +89,7 @@ func TestDo_LetsASessionKeepItsCookies(t *testing.T) {
 			}
 		})
 		r := request(http.MethodPost, server.URL+"/flow/", false)
-		r.Accept = []int{http.StatusFound}
+		r.Accept = func(resp *http.Response) bool { return resp.Header.Get("Location") == "/flow/?next=1" }
 		r.Decode = func(a *transport.Answer) error {
 			assert.Equal(t, http.StatusFound, a.StatusCode)
 			assert.Equal(t, "/flow/?next=1", a.Header.Get("Location"))
@@ -124,7 +124,8 @@ func TestDo_FollowsNoRedirect(t *testing.T) {
 		assert.Equal(t, 1, result.Attempts)
 		assert.Equal(t, "http://[malformed", result.Answer.Header.Get("Location"))
 
-		r.Accept, r.Decode = []int{status}, func(*transport.Answer) error { return nil }
+		r.Decode = func(*transport.Answer) error { return nil }
+		r.Accept = func(resp *http.Response) bool { return resp.StatusCode == status }
 		assert.True(t, tr.Do(t.Context(), r).Answer.OK)
 	}
 }

@@ -9,11 +9,17 @@ import (
 )
 
 // Rotating credentials make old values worthless, so that a few are enough: a
-// token, or the four cookies of a session and their predecessors.
-const secretsRemembered = 8
+// token, or the cookies of a session with their predecessors, and what its user
+// has entered.
+const secretsRemembered = 32
 
-// Shorter values are words. Redacting them would garble the text.
-const secretMinLength = 8
+const (
+	// Shorter values are words. Redacting them would garble the text.
+	secretMinLength = 4
+	// The beginning of a secret is redacted at the end of a text only if it is
+	// longer than most words.
+	secretMinPrefix = 8
+)
 
 const redacted = "[redacted]"
 
@@ -64,7 +70,7 @@ func redact(text string, secrets []string) string {
 	}
 	end := len(text)
 	for _, secret := range spelled {
-		for n := min(len(secret), len(text)); n >= secretMinLength; n-- {
+		for n := min(len(secret), len(text)); n >= secretMinPrefix; n-- {
 			if strings.HasSuffix(text, secret[:n]) {
 				end = min(end, len(text)-n)
 				break

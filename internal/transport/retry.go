@@ -4,7 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"slices"
+	"net/http"
 	"time"
 )
 
@@ -36,9 +36,9 @@ func (c *call) decide(o outcome) {
 // fail ends the call with an error that is not about its answer.
 func (c *call) fail(err error) { c.result.Err, c.result.DecodeFailed = err, false }
 
-// accepts reports whether a status is a success.
-func (c *call) accepts(status int) bool {
-	return status/100 == 2 || slices.Contains(c.req.Accept, status)
+// accepts reports whether a response is a success.
+func (c *call) accepts(resp *http.Response) bool {
+	return resp.StatusCode/100 == 2 || c.req.Accept != nil && c.req.Accept(resp)
 }
 
 // next returns the wait before another attempt after a failure, or false with

@@ -123,9 +123,10 @@ type Request struct {
 	// executed. Without it, only failures that prove that nothing was executed
 	// are retried.
 	Repeatable bool
-	// Accept lists statuses other than 2xx that are a success. No redirect is
-	// followed, whether its status is listed or not.
-	Accept []int
+	// Accept reports whether a response with a status other than 2xx is a
+	// success. No redirect is followed, whether it is one or not. nil accepts
+	// none.
+	Accept func(*http.Response) bool
 	// Decode reads a success. Its error ends the call, but for one that Is
 	// io.ErrUnexpectedEOF: a truncated body, which is retried.
 	Decode func(*Answer) error
