@@ -3,6 +3,7 @@ package authentik
 import (
 	"context"
 	"crypto/tls"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -29,6 +30,9 @@ type Client struct {
 	// closeIdle is of the http.Transport we made, if we did: a closure, because
 	// the buffers of its connections hold the token.
 	closeIdle func()
+	// explain names the reason of an error that only another request can tell,
+	// for a client of a [Session]; nil for one with a token.
+	explain func(ctx context.Context, err error) error
 }
 
 // NewClient makes a client of the server at baseURL, with an API token of it
@@ -55,22 +59,10 @@ func NewClientFromEnv(opts ...ClientOption) (*Client, error) {
 }
 
 func newClient(urlName, tokenName, baseURL, token string, opts []ClientOption) (*Client, error) {
-	cfg := clientConfig{
-		header:          http.Header{},
-		timeout:         time.Minute,
-		maxResponseSize: 8 << 20,
-	}
-	for _, opt := range opts {
-		if opt == nil {
-			continue
-		}
-		if err := opt(&cfg); err != nil {
-			return nil, err
-		}
-	}
-	base, err := parseBaseURL(baseURL, cfg.insecureHTTP)
+	const op = "NewClient"
+	cfg, base, err := newConfig(op, urlName, baseURL, opts)
 	if err != nil {
-		return nil, refuse(urlName, err.Error())
+		return nil, err
 	}
 	switch {
 	case cfg.tokenFunc != nil && token != "":
@@ -81,7 +73,42 @@ func newClient(urlName, tokenName, baseURL, token string, opts []ClientOption) (
 		}
 		cfg.tokenFunc = func(context.Context) (string, error) { return token, nil }
 	}
+	return cfg.connect(op, base, transport.Config{Authorize: transport.Bearer(cfg.tokenFunc, checkToken)})
+}
 
+// newConfig applies options to the defaults. op is the function that they were
+// passed to.
+func newConfig(op, urlName, baseURL string, opts []ClientOption) (*clientConfig, *url.URL, error) {
+	cfg := &clientConfig{
+		header:          http.Header{},
+		timeout:         time.Minute,
+		maxResponseSize: 8 << 20,
+	}
+	for _, opt := range opts {
+		if opt == nil {
+			continue
+		}
+		if err := opt(cfg); err != nil {
+			return nil, nil, of(op, err)
+		}
+	}
+	base, err := parseBaseURL(baseURL, cfg.insecureHTTP)
+	if err != nil {
+		return nil, nil, &ArgumentError{op, urlName, err.Error()}
+	}
+	return cfg, base, nil
+}
+
+// of names the function that an option was passed to.
+func of(op string, err error) error {
+	if refused, ok := errors.AsType[*ArgumentError](err); ok {
+		return &ArgumentError{op, refused.Field, refused.Reason}
+	}
+	return err
+}
+
+// connect returns a client with the credentials in credentials.
+func (cfg *clientConfig) connect(op string, base *url.URL, credentials transport.Config) (*Client, error) {
 	c := &Client{base: *base}
 	send := http.DefaultTransport
 	switch {
@@ -91,8 +118,9 @@ func newClient(urlName, tokenName, baseURL, token string, opts []ClientOption) (
 	case cfg.httpClient.Transport != nil:
 		send = cfg.httpClient.Transport
 	}
+	timeout := cfg.timeout
 	if cfg.httpClient != nil && cfg.httpClient.Timeout > 0 {
-		cfg.timeout = min(cfg.timeout, cfg.httpClient.Timeout)
+		timeout = min(timeout, cfg.httpClient.Timeout)
 	}
 	var secrets []string
 	for _, values := range cfg.header {
@@ -100,15 +128,16 @@ func newClient(urlName, tokenName, baseURL, token string, opts []ClientOption) (
 	}
 	cfg.header.Set("Accept", "application/json") // exactly: it decides what a starting server says
 	cfg.header.Set("User-Agent", strings.TrimSpace(cfg.userAgent+" authentik-go/"+libraryVersion))
+	var err error
 	c.transport, err = transport.New(transport.Config{
 		Base: send, Middleware: cfg.middleware,
-		Authorize: transport.Bearer(cfg.tokenFunc, checkToken),
-		Header:    cfg.header, Secrets: secrets,
-		Policy: transport.Policy(cfg.policy), Timeout: cfg.timeout,
+		Authorize: credentials.Authorize, Received: credentials.Received,
+		Header: cfg.header, Secrets: secrets,
+		Policy: transport.Policy(cfg.policy), Timeout: timeout,
 		MaxBody: cfg.maxResponseSize, Logger: cfg.logger,
 	})
 	if err != nil {
-		return nil, refuse("WithMiddleware", err.Error())
+		return nil, &ArgumentError{op, "WithMiddleware", err.Error()}
 	}
 	return c, nil
 }

@@ -29,6 +29,7 @@ type operation struct {
 	repeatable  bool // sending it twice is as good as once
 	page        int  // of an iterator, for its errors; 0 is none
 	err         error
+	accept      func(*http.Response) bool // of transport.Request
 }
 
 // Operations by method. Each {name} in a path is replaced by the next argument,
@@ -115,9 +116,13 @@ func callWith[T any](ctx context.Context, c *Client, o operation, cfg requestCon
 	u.RawQuery = o.query.Encode()
 	result := c.transport.Do(ctx, transport.Request{
 		Op: o.name, Method: o.method, URL: *u, ContentType: o.contentType, Body: o.body, Repeatable: o.repeatable,
+		Accept: o.accept,
 		Decode: func(a *transport.Answer) (err error) { value, err = read(a); return err },
 	})
 	if err := c.outcome(target{o.name, o.method, u.EscapedPath(), o.page}, result, cfg.response); err != nil {
+		if c.explain != nil {
+			err = c.explain(ctx, err)
+		}
 		return none, err
 	}
 	return value, nil
