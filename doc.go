@@ -41,6 +41,10 @@
 //	                                 …Destroy, …UsedByList
 //	stages_all_…                     StagesAllList, …Pages, …All, …Retrieve,
 //	                                 …TypesList, …UsedByList, …Destroy
+//	flows_executor_get               Session.ExecutorGet
+//	flows_executor_solve             Session.ExecutorSolve, Session.Run
+//	flows_inspector_get              Session.InspectorGet
+//	core_users_me_retrieve           Session.Login, Session.LoggedIn
 //	admin_version_retrieve           ServerVersion
 //
 // [Client.Get], [Client.Do] and [ListAll] reach every other endpoint.
@@ -51,6 +55,20 @@
 // is not sent. A field for which zero is a value is a pointer: new(false),
 // new(0). Request of a [Flow] and of a [FlowStageBinding] returns the request
 // that would write what was read.
+//
+// # Sessions
+//
+// A [Session] runs flows without a browser, and acts as the user who has logged
+// in:
+//
+//	session, err := authentik.NewSession("https://sso.example.com")
+//	user, err := session.Login(ctx, "default-authentication-flow",
+//		authentik.Credentials{Username: "alice", Password: password})
+//	client, err := session.Client()
+//
+// [Session.Run] runs any flow with a [Solver], which responds to the challenges
+// of package [github.com/seed-299d42e7/authentik-go/challenge]. A
+// [ChallengeError] has the server's reasons for a response that it rejected.
 //
 // # Errors
 //

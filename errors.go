@@ -48,6 +48,20 @@ var (
 	// sending the write again. A write that repeats without harm, such as a PUT
 	// or a DELETE, has been retried first; any other has not.
 	ErrPerhapsDone = errors.New("the server may have executed the request")
+	// ErrBadCredentials reports a [ChallengeError] at the identification or the
+	// password: a wrong password, or a user that does not exist or is inactive.
+	// authentik does not say which.
+	ErrBadCredentials = errors.New("bad credentials")
+	// ErrNotLoggedIn reports a [Session] without a user: it has not logged in, it
+	// has logged out, or the login has expired.
+	ErrNotLoggedIn = errors.New("not logged in")
+	// ErrStillLoggedIn reports a [Session.Logout] whose flow does not log out.
+	ErrStillLoggedIn = errors.New("still logged in")
+	// ErrFlowRestarted reports a flow that the server has begun anew, because the
+	// session was lost, or because a stage is configured to restart the flow.
+	ErrFlowRestarted = errors.New("the server restarted the flow")
+	// ErrFlowStuck reports a flow that does not go on.
+	ErrFlowStuck = errors.New("the flow is stuck")
 	// ErrNoResult is what [One] returns for an empty sequence.
 	ErrNoResult = errors.New("no result")
 	// ErrMultipleResults is what [One] returns for more than one item.
@@ -97,7 +111,11 @@ type ValidationError struct {
 // a permission. authentik answers 403 for all of them, with a translated
 // message; [Client.ServerVersion] succeeds with any valid token, and so tells
 // which it is.
-type PermissionError struct{ *APIError }
+type PermissionError struct {
+	*APIError
+
+	notLoggedIn bool
+}
 
 // RequestError is a request without a usable answer: network, TLS, a timeout,
 // a token that could not be had, or the caller's context.

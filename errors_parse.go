@@ -91,7 +91,7 @@ func newAPIError(t target, a *transport.Answer, r transport.Result, redact func(
 	case http.StatusBadRequest:
 		return e, &ValidationError{APIError: e, Fields: said.fields, NonFieldErrors: said.nonField}
 	case http.StatusUnauthorized, http.StatusForbidden:
-		return e, &PermissionError{e}
+		return e, &PermissionError{APIError: e}
 	}
 	e.Detail = cmp.Or(e.Detail, strings.Join(said.nonField, "; ")) // a bare array or string, as of a proxy
 	if location := a.Header.Get("Location"); a.StatusCode/100 == 3 && location != "" {

@@ -125,8 +125,16 @@ func (e *ValidationError) LogValue() slog.Value {
 	return slog.GroupValue(append(attrs, slog.Any("fields", fields))...)
 }
 
-// Error is as of [APIError].
-func (e *PermissionError) Error() string { return e.APIError.Error() }
+// Error is as of [APIError]. It says so if the session is not logged in.
+func (e *PermissionError) Error() string {
+	if e.notLoggedIn {
+		return e.APIError.Error() + ": the session is not logged in"
+	}
+	return e.APIError.Error()
+}
+
+// Is reports whether target is [ErrNotLoggedIn] and applies.
+func (e *PermissionError) Is(target error) bool { return target == ErrNotLoggedIn && e.notLoggedIn }
 
 // Unwrap returns the APIError.
 func (e *PermissionError) Unwrap() error { return unwrap(e.APIError) }

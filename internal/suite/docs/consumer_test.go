@@ -6,6 +6,7 @@ import (
 	"go/token"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"regexp"
 	"strings"
 	"testing"
@@ -20,12 +21,18 @@ import (
 // it compiles: a name that changes or goes breaks it.
 func TestConsumer_UsesEveryPublicName(t *testing.T) {
 	t.Parallel()
-	consumer, err := os.ReadFile(testkit.ModuleFile(t, "testdata", "consumer", "main.go"))
+	files, err := filepath.Glob(testkit.ModuleFile(t, "testdata", "consumer", "*.go"))
 	require.NoError(t, err)
+	var consumer strings.Builder
+	for _, file := range files {
+		text, err := os.ReadFile(file)
+		require.NoError(t, err)
+		consumer.Write(text)
+	}
 	names := publicNames(t)
 	require.Greater(t, len(names), 100)
 	for _, name := range names {
-		assert.Regexp(t, `\b`+regexp.QuoteMeta(name)+`\b`, string(consumer), "%s is missing", name)
+		assert.Regexp(t, `\b`+regexp.QuoteMeta(name)+`\b`, consumer.String(), "%s is missing", name)
 	}
 	build := exec.CommandContext(t.Context(), "go", "vet", ".")
 	build.Dir = testkit.ModuleFile(t, "testdata", "consumer")

@@ -1,6 +1,4 @@
-// Package plan compares the flows of a server with those of a file, and makes
-// the one like the other.
-package plan
+package main
 
 import (
 	"bytes"
@@ -20,36 +18,32 @@ import (
 
 // Signs of steps.
 const (
-	Add    = "+"
-	Change = "~"
-	Remove = "-"
+	add    = "+"
+	change = "~"
+	remove = "-"
 )
 
-// Step is one request that changes a server.
-type Step struct {
-	Sign, Title string
-	Lines       []string // what the step changes
-	Run         func(context.Context, *authentik.Client) error
+// step is one request that changes the server.
+type step struct {
+	sign, title string
+	lines       []string // what the step changes
+	run         func(context.Context, *authentik.Client) error
 }
 
-// Server is what a server has.
-type Server struct {
-	Flows  map[string]authentik.Flow  // by slug
-	Stages map[string]authentik.Stage // by name
-
+// planner knows what a server has.
+type planner struct {
 	client *authentik.Client
+	flows  map[string]authentik.Flow
+	stages map[string]uuid.UUID
 	// writable are the fields of a flow that the release has, as far as its
 	// flows show.
 	writable map[string]json.RawMessage
-	steps    []Step
+	steps    []step
 }
 
-// Look reads what a server has.
-func Look(ctx context.Context, client *authentik.Client) (*Server, error) {
-	server := &Server{
-		Flows: map[string]authentik.Flow{}, Stages: map[string]authentik.Stage{},
-		client: client, writable: map[string]json.RawMessage{},
-	}
+// look reads what a server has.
+func look(ctx context.Context, client *authentik.Client) (*planner, error) {
+	p := &planner{client: client, flows: map[string]authentik.Flow{}, stages: map[string]uuid.UUID{}}
 	// With half of a list, the rest of the flows would be created again.
 	flows, err := authentik.Snapshot(client.FlowsInstancesAll(ctx, nil))
 	if err != nil {
@@ -59,45 +53,50 @@ func Look(ctx context.Context, client *authentik.Client) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
-	for _, flow := range flows {
-		server.Flows[flow.Slug] = flow
-		maps.Copy(server.writable, fields(flow.Request()))
+	p.writable = map[string]json.RawMessage{}
+	for _, f := range flows {
+		p.flows[f.Slug] = f
+		maps.Copy(p.writable, fields(f.Request()))
 	}
-	for _, stage := range stages {
-		server.Stages[stage.Name] = stage
+	for _, s := range stages {
+		p.stages[s.Name] = s.PK
 	}
-	return server, nil
+	return p, nil
 }
 
-// Steps returns the steps from what the server has to what the file wants. No
+// plan returns the steps from what the server has to what the file wants. No
 // request of it changes anything.
-func (s *Server) Steps(ctx context.Context, wanted *File) ([]Step, error) {
-	s.steps = nil
+func (p *planner) plan(ctx context.Context, wanted *file) ([]step, error) {
+	p.steps = nil
 	for _, f := range wanted.Flows {
-		if err := s.flow(ctx, f); err != nil {
+		if err := p.flow(ctx, f); err != nil {
 			return nil, err
 		}
 	}
 	for _, slug := range wanted.Absent {
-		if err := s.absent(ctx, slug); err != nil {
+		if err := p.absent(ctx, slug); err != nil {
 			return nil, err
 		}
 	}
-	return s.steps, nil
+	return p.steps, nil
 }
 
-// Possible returns everything that the file wants and this server cannot have.
-func (s *Server) Possible(wanted *File) error {
+// possible returns everything that the file wants and this server cannot have.
+func (p *planner) possible(wanted *file) error {
 	var problems []error
 	for _, f := range wanted.Flows {
-		if _, exists := s.Flows[f.Slug]; !exists && (f.Name == "" || f.Title == "" || f.Designation == "") {
+		if _, exists := p.flows[f.Slug]; !exists && (f.Name == "" || f.Title == "" || f.Designation == "") {
 			problems = append(problems, fmt.Errorf("flow %q: does not exist: name, title and designation must be set", f.Slug))
 		}
-		for _, key := range s.Lacks(f.FlowRequest) {
-			problems = append(problems, fmt.Errorf("flow %q: %s: this release of authentik cannot set it", f.Slug, key))
+		for _, key := range slices.Sorted(maps.Keys(fields(f.FlowRequest))) {
+			// The server would ignore the field, and a flow for superusers
+			// would be open to everybody.
+			if _, has := p.writable[key]; len(p.flows) > 0 && !has {
+				problems = append(problems, fmt.Errorf("flow %q: %s: this release of authentik cannot set it", f.Slug, key))
+			}
 		}
 		for _, b := range f.Bindings {
-			if _, exists := s.Stages[b.Stage]; !exists {
+			if _, exists := p.stages[b.Stage]; !exists {
 				problems = append(problems, fmt.Errorf("flow %q: there is no stage %q", f.Slug, b.Stage))
 			}
 		}
@@ -108,26 +107,14 @@ func (s *Server) Possible(wanted *File) error {
 	return fmt.Errorf("%w: %w", cli.ErrInput, errors.Join(problems...))
 }
 
-// Lacks returns the fields of a request that the release of the server cannot
-// set, as far as its flows show. The server would ignore them, and a flow for
-// superusers would be open to everybody.
-func (s *Server) Lacks(request authentik.FlowRequest) (keys []string) {
-	for _, key := range slices.Sorted(maps.Keys(fields(request))) {
-		if _, has := s.writable[key]; len(s.Flows) > 0 && !has {
-			keys = append(keys, key)
-		}
-	}
-	return keys
-}
-
 // flow plans a flow and its bindings.
-func (s *Server) flow(ctx context.Context, f Flow) error {
-	have, exists := s.Flows[f.Slug]
+func (p *planner) flow(ctx context.Context, f flow) error {
+	have, exists := p.flows[f.Slug]
 	var bound []authentik.FlowStageBinding
 	switch {
 	case !exists:
 		lines := differences(nil, fields(f.FlowRequest))
-		s.step(Add, "flow "+f.Slug, lines, func(ctx context.Context, client *authentik.Client) error {
+		p.step(add, "flow "+f.Slug, lines, func(ctx context.Context, client *authentik.Client) error {
 			created, err := client.FlowsInstancesCreate(ctx, f.FlowRequest, authentik.AdoptExisting())
 			if err == nil {
 				have = *created
@@ -136,7 +123,7 @@ func (s *Server) flow(ctx context.Context, f Flow) error {
 		})
 	default:
 		if lines := differences(fields(have.Request()), fields(f.FlowRequest)); lines != nil {
-			s.step(Change, "flow "+f.Slug, lines, func(ctx context.Context, client *authentik.Client) error {
+			p.step(change, "flow "+f.Slug, lines, func(ctx context.Context, client *authentik.Client) error {
 				_, err := client.FlowsInstancesPartialUpdate(ctx, f.Slug, f.FlowRequest)
 				return err
 			})
@@ -145,12 +132,12 @@ func (s *Server) flow(ctx context.Context, f Flow) error {
 			return nil
 		}
 		var err error
-		bound, err = authentik.Snapshot(s.client.BindingsAll(ctx, &authentik.BindingsListOptions{Target: have.PK}))
+		bound, err = authentik.Snapshot(p.client.BindingsAll(ctx, &authentik.BindingsListOptions{Target: have.PK}))
 		if err != nil {
 			return err
 		}
 	}
-	s.bindings(f, func() uuid.UUID { return have.PK }, bound)
+	p.bindings(f, func() uuid.UUID { return have.PK }, bound)
 	return nil
 }
 
@@ -158,7 +145,7 @@ func (s *Server) flow(ctx context.Context, f Flow) error {
 // and what is not wanted goes last: in between, and after an interruption, no
 // stage is missing that the flow has before and after. A binding is moved, not
 // made anew, because its policies are bound to it.
-func (s *Server) bindings(f Flow, target func() uuid.UUID, bound []authentik.FlowStageBinding) {
+func (p *planner) bindings(f flow, target func() uuid.UUID, bound []authentik.FlowStageBinding) {
 	var later, missing, sooner []func()
 	bound = slices.Clone(bound)
 	take := func(match func(authentik.FlowStageBinding) bool) *authentik.FlowStageBinding {
@@ -174,21 +161,21 @@ func (s *Server) bindings(f Flow, target func() uuid.UUID, bound []authentik.Flo
 	pairs := make([]*authentik.FlowStageBinding, len(f.Bindings))
 	for i, want := range f.Bindings {
 		pairs[i] = take(func(b authentik.FlowStageBinding) bool {
-			return b.Stage == s.Stages[want.Stage].PK && b.Order == *want.Order
+			return b.Stage == p.stages[want.Stage] && b.Order == *want.Order
 		})
 	}
 	for i, want := range f.Bindings {
 		if pairs[i] == nil {
-			pairs[i] = take(func(b authentik.FlowStageBinding) bool { return b.Stage == s.Stages[want.Stage].PK })
+			pairs[i] = take(func(b authentik.FlowStageBinding) bool { return b.Stage == p.stages[want.Stage] })
 		}
-		request := want.request(s.Stages[want.Stage].PK)
+		request := want.request(p.stages[want.Stage])
 		switch have := pairs[i]; {
 		case have == nil:
-			missing = append(missing, func() { s.bind(f.Slug, want.Stage, request, target) })
+			missing = append(missing, func() { p.bind(f.Slug, want.Stage, request, target) })
 		case have.Order < *want.Order:
-			later = append(later, func() { s.rebind(f.Slug, *have, request) })
+			later = append(later, func() { p.rebind(f.Slug, *have, request) })
 		default:
-			sooner = append(sooner, func() { s.rebind(f.Slug, *have, request) })
+			sooner = append(sooner, func() { p.rebind(f.Slug, *have, request) })
 		}
 	}
 	slices.Reverse(later)
@@ -199,20 +186,20 @@ func (s *Server) bindings(f Flow, target func() uuid.UUID, bound []authentik.Flo
 		unbind := func(ctx context.Context, client *authentik.Client) error {
 			return gone(client.BindingsDestroy(ctx, b.PK))
 		}
-		s.step(Remove, title(f.Slug, b.Order, b.StageObj.Name), nil, unbind)
+		p.step(remove, title(f.Slug, b.Order, b.StageObj.Name), nil, unbind)
 	}
 }
 
-func (s *Server) bind(slug, stage string, request authentik.FlowStageBindingRequest, target func() uuid.UUID) {
+func (p *planner) bind(slug, stage string, request authentik.FlowStageBindingRequest, target func() uuid.UUID) {
 	lines := differences(nil, fields(request))
-	s.step(Add, title(slug, *request.Order, stage), lines, func(ctx context.Context, client *authentik.Client) error {
+	p.step(add, title(slug, *request.Order, stage), lines, func(ctx context.Context, client *authentik.Client) error {
 		request.Target = target()
 		_, err := client.BindingsCreate(ctx, request, authentik.AdoptExisting())
 		return err
 	})
 }
 
-func (s *Server) rebind(slug string, have authentik.FlowStageBinding, request authentik.FlowStageBindingRequest) {
+func (p *planner) rebind(slug string, have authentik.FlowStageBinding, request authentik.FlowStageBindingRequest) {
 	lines := differences(fields(have.Request()), fields(request))
 	if lines == nil {
 		return
@@ -221,15 +208,15 @@ func (s *Server) rebind(slug string, have authentik.FlowStageBinding, request au
 		_, err := client.BindingsPartialUpdate(ctx, have.PK, request)
 		return err
 	}
-	s.step(Change, title(slug, have.Order, have.StageObj.Name), lines, rebind)
+	p.step(change, title(slug, have.Order, have.StageObj.Name), lines, rebind)
 }
 
 // absent plans the deletion of a flow, and says what goes with it.
-func (s *Server) absent(ctx context.Context, slug string) error {
-	if _, exists := s.Flows[slug]; !exists {
+func (p *planner) absent(ctx context.Context, slug string) error {
+	if _, exists := p.flows[slug]; !exists {
 		return nil
 	}
-	uses, err := s.client.FlowsInstancesUsedByList(ctx, slug)
+	uses, err := p.client.FlowsInstancesUsedByList(ctx, slug)
 	if err != nil {
 		return err
 	}
@@ -243,14 +230,14 @@ func (s *Server) absent(ctx context.Context, slug string) error {
 			lines = append(lines, fmt.Sprintf("leaves %s %q without it", use.ModelName, use.Name))
 		}
 	}
-	s.step(Remove, "flow "+slug, lines, func(ctx context.Context, client *authentik.Client) error {
+	p.step(remove, "flow "+slug, lines, func(ctx context.Context, client *authentik.Client) error {
 		return gone(client.FlowsInstancesDestroy(ctx, slug))
 	})
 	return nil
 }
 
-func (s *Server) step(sign, title string, lines []string, run func(context.Context, *authentik.Client) error) {
-	s.steps = append(s.steps, Step{sign, title, lines, run})
+func (p *planner) step(sign, title string, lines []string, run func(context.Context, *authentik.Client) error) {
+	p.steps = append(p.steps, step{sign, title, lines, run})
 }
 
 func title(slug string, order int, stage string) string {
@@ -265,7 +252,7 @@ func gone(err error) error {
 	return err
 }
 
-func (b Binding) request(stage uuid.UUID) authentik.FlowStageBindingRequest {
+func (b binding) request(stage uuid.UUID) authentik.FlowStageBindingRequest {
 	return authentik.FlowStageBindingRequest{
 		Stage: stage, Order: b.Order,
 		EvaluateOnPlan: b.EvaluateOnPlan, ReEvaluatePolicies: b.ReEvaluatePolicies,

@@ -1,4 +1,4 @@
-package plan
+package main
 
 import (
 	"bytes"
@@ -13,27 +13,27 @@ import (
 	"github.com/seed-299d42e7/authentik-go/examples/internal/cli"
 )
 
-// File is how the flows of a server should be. Its keys are those of
+// file is how the flows of a server should be. Its keys are those of
 // authentik's API.
-type File struct {
-	Flows []Flow `json:"flows"`
+type file struct {
+	Flows []flow `json:"flows"`
 	// Absent are the slugs of flows that must not exist.
 	Absent []string `json:"absent"`
 }
 
-// Flow is a flow that must exist. A field that is left out is not managed: the
+// flow is a flow that must exist. A field that is left out is not managed: the
 // server uses its default for a new flow and keeps the value of an existing
 // one.
-type Flow struct {
+type flow struct {
 	authentik.FlowRequest
 
 	// Bindings are all stages of the flow, in their order. If they are left
 	// out, they are not managed; an empty list removes all.
-	Bindings []Binding `json:"bindings"`
+	Bindings []binding `json:"bindings"`
 }
 
-// Binding is a stage in a flow.
-type Binding struct {
+// binding is a stage in a flow.
+type binding struct {
 	// Stage is the name of a stage.
 	Stage string `json:"stage"`
 	// Order is 10 more than that of the binding before, if it is left out.
@@ -44,18 +44,17 @@ type Binding struct {
 	InvalidResponseAction authentik.InvalidResponseAction `json:"invalid_response_action"`
 }
 
-// Read reads a file with this name.
-func Read(name string) (*File, error) {
+func read(name string) (*file, error) {
 	content, err := os.ReadFile(name) //nolint:gosec // the user names it
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", cli.ErrInput, err)
 	}
-	return Parse(name, content)
+	return parse(name, content)
 }
 
-// Parse reads a file with a name that errors have. A mistake in it is found before anything is sent.
-func Parse(name string, content []byte) (*File, error) {
-	var f File
+// parse reads a file. A mistake in it is found before anything is sent.
+func parse(name string, content []byte) (*file, error) {
+	var f file
 	decoder := json.NewDecoder(bytes.NewReader(content))
 	decoder.DisallowUnknownFields()
 	err := decoder.Decode(&f)
@@ -74,7 +73,7 @@ func Parse(name string, content []byte) (*File, error) {
 }
 
 // check returns what is wrong with the file, and fills in the orders.
-func (f *File) check() error {
+func (f *file) check() error {
 	seen := map[string]bool{}
 	for i := range f.Flows {
 		slug, name, title := f.Flows[i].Slug, f.Flows[i].Name, f.Flows[i].Title
@@ -102,7 +101,7 @@ func (f *File) check() error {
 
 // checkBindings wants the list to be in ascending order, because authentik runs
 // stages of the same order in any order.
-func checkBindings(bindings []Binding) error {
+func checkBindings(bindings []binding) error {
 	before := 0
 	for i := range bindings {
 		b := &bindings[i]

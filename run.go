@@ -1,0 +1,471 @@
+package authentik
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"io"
+	"log/slog"
+	"maps"
+	"net/url"
+	"reflect"
+	"slices"
+	"strings"
+
+	"github.com/seed-299d42e7/authentik-go/challenge"
+)
+
+// maxSteps bounds the challenges of one Run, and the redirects between two.
+const maxSteps = 64
+
+// maxRepeats is how often one challenge may come in a row.
+const maxRepeats = 3
+
+// Solver responds to the challenges of a flow. [Credentials] is one.
+type Solver interface {
+	// Solve returns the response to a challenge. A nil response without an error
+	// says that the solver does not know the challenge. An error ends the run
+	// and is returned as it is.
+	//
+	// Solve must not call Run, Login or Logout of the same session. A solver may
+	// pass a challenge on to another one.
+	Solve(ctx context.Context, c challenge.Challenge) (challenge.Response, error)
+}
+
+// SolverFunc is a function that is a [Solver].
+type SolverFunc func(context.Context, challenge.Challenge) (challenge.Response, error)
+
+// Solve calls the function.
+func (f SolverFunc) Solve(ctx context.Context, c challenge.Challenge) (challenge.Response, error) {
+	return f(ctx, c)
+}
+
+// EmailLink responds to a [challenge.Email] with the link that the server has
+// sent. The link, or its query alone, holds a token.
+type EmailLink string
+
+// Component returns "ak-stage-email".
+func (EmailLink) Component() string { return new(challenge.Email).Component() }
+
+// Format prints no part of the link, whatever the verb.
+func (EmailLink) Format(f fmt.State, _ rune) {
+	_, _ = io.WriteString(f, "authentik.EmailLink([redacted])")
+}
+
+// MarshalText returns no part of the link.
+func (EmailLink) MarshalText() ([]byte, error) { return []byte("[redacted]"), nil }
+
+func (l EmailLink) parse(op string) (flowURL, error) {
+	u, err := url.Parse(string(l))
+	if err != nil || u.Query().Get("flow_token") == "" {
+		return flowURL{}, &ArgumentError{op, "response", "must be the link of the email, with a flow_token"}
+	}
+	target := flowURL{query: u.Query()}
+	if _, slug, ok := strings.Cut(u.Path, flowPath); ok {
+		target.slug = strings.Trim(slug, "/")
+	}
+	return target, nil
+}
+
+// FlowEnd is how a flow ended without an error.
+type FlowEnd struct {
+	// Challenge is the last one: a [challenge.Redirect] most often, or one that
+	// only a browser can go on with, such as a [challenge.SessionEnd] or a
+	// [challenge.Autosubmit].
+	Challenge challenge.Challenge `json:"-"`
+	// To is the URL or path that the flow leads to, and "" if there is none. Its
+	// query may hold secrets.
+	To string `json:"-"`
+	// Slug is the slug of the flow that ended, if one flow led to another.
+	Slug string
+}
+
+// Format prints the slug and the challenge without its texts, whatever the verb.
+func (e FlowEnd) Format(f fmt.State, _ rune) {
+	_, _ = fmt.Fprintf(f, "authentik.FlowEnd{Slug: %q, Challenge: %v}", e.Slug, e.Challenge)
+}
+
+// LogValue returns the slug and the component for log/slog.
+func (e FlowEnd) LogValue() slog.Value {
+	return slog.GroupValue(slog.String("slug", e.Slug), slog.String("component", componentOf(e.Challenge)))
+}
+
+// Run runs a flow to its end: it passes each challenge to solver, and sends the
+// response. A redirect to another flow of the server is followed within the
+// same session, and no other one. query is that of [Session.ExecutorGet].
+//
+//	GET  /flows/executor/{slug}/?query={query}
+//	POST /flows/executor/{slug}/?query={query}
+//
+// A run whose end is nil has proven nothing about the user: [Session.Login]
+// does. After an error the session still runs the flow. Another Run, or
+// [Session.ExecutorSolve], goes on at the challenge that caused the error. Only
+// one Run, Login or Logout of a session is under way at a time.
+//
+// Errors: [FlowDeniedError], [FlowFailedError]; [ChallengeError] for a response
+// that the server rejected; [UnsolvedError] for a challenge that solver does not
+// know; the error of solver; [ErrFlowRestarted] if the server begins anew, as
+// after a lost cookie; [ErrFlowStuck] for a challenge that comes three times in
+// a row and for more than 64 challenges; those of [Session.ExecutorSolve].
+//
+// https://docs.goauthentik.io/developer-docs/api/flow-executor/
+func (s *Session) Run(ctx context.Context, slug string, query url.Values, solver Solver) (*FlowEnd, error) {
+	const op = "Run"
+	var end *FlowEnd
+	err := s.withRun(ctx, op, func(ctx context.Context) (err error) {
+		end, err = s.runFlow(ctx, op, slug, query, solver)
+		return err
+	})
+	return end, err
+}
+
+type runKey struct{}
+
+// withRun calls f while no other run of the session is under way.
+func (s *Session) withRun(ctx context.Context, op string, f func(context.Context) error) error {
+	if err := s.check(ctx, op); err != nil {
+		return err
+	}
+	if ctx.Value(runKey{}) == s {
+		return &ArgumentError{op, "ctx", "must not be that of a Solver of the same session"}
+	}
+	if err := acquire(ctx, op, s.run); err != nil {
+		return err
+	}
+	defer func() { <-s.run }()
+	return f(context.WithValue(ctx, runKey{}, s))
+}
+
+// flowRun is the state of a Run.
+type flowRun struct {
+	session *Session
+	op      string
+	slug    string
+	query   url.Values
+
+	first    string             // the stage that was solved first
+	last     string             // the stage of the last challenge
+	repeats  int                // how often it has come in a row
+	response challenge.Response // that was sent last, nil at the beginning of a flow
+}
+
+func (s *Session) runFlow(
+	ctx context.Context, op, slug string, query url.Values, solver Solver,
+) (*FlowEnd, error) {
+	if isNil(solver) {
+		return nil, &ArgumentError{op, "solver", "must not be nil"}
+	}
+	r := &flowRun{session: s, op: op, slug: slug, query: query}
+	c, err := r.get(ctx)
+	for range maxSteps {
+		if err != nil {
+			return nil, err
+		}
+		if err := r.check(c); err != nil {
+			return nil, err
+		}
+		switch shown := c.(type) {
+		case *challenge.Redirect:
+			if !r.follow(shown.To) {
+				return &FlowEnd{Challenge: c, To: shown.To, Slug: r.slug}, nil
+			}
+			c, err = r.get(ctx)
+			continue
+		case *challenge.SessionEnd:
+			return &FlowEnd{Challenge: c, Slug: r.slug}, nil
+		}
+		response, failed := solver.Solve(ctx, c)
+		switch {
+		case failed != nil:
+			return nil, failed
+		case isNil(response):
+			return r.unsolved(c)
+		}
+		c, err = r.solve(ctx, c, response)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return nil, fmt.Errorf("authentik: %s: %w: more than %d challenges", op, ErrFlowStuck, maxSteps)
+}
+
+func (r *flowRun) get(ctx context.Context) (c challenge.Challenge, err error) {
+	err = r.session.withTurn(ctx, r.op, func() error {
+		c, err = r.session.look(ctx, r.op, r.slug, r.query)
+		return err
+	})
+	return c, err
+}
+
+func (r *flowRun) solve(
+	ctx context.Context, c challenge.Challenge, response challenge.Response,
+) (next challenge.Challenge, err error) {
+	if link, ok := response.(EmailLink); ok {
+		target, err := link.parse(r.op)
+		if err != nil {
+			return nil, err
+		}
+		r.slug, r.query = cmp.Or(target.slug, r.slug), target.query
+		r.response = response
+		return r.get(ctx)
+	}
+	r.first, r.response = cmp.Or(r.first, stageOf(c)), response
+	err = r.session.withTurn(ctx, r.op, func() error {
+		next, err = r.session.solve(ctx, r.op, r.slug, r.query, response)
+		return err
+	})
+	return next, err
+}
+
+// check returns the error that a challenge stands for: that of an end, of a
+// rejected response, or of a flow that does not go on.
+func (r *flowRun) check(c challenge.Challenge) error {
+	redact := r.session.client.transport.Redact
+	switch c := c.(type) {
+	case *challenge.AccessDenied:
+		return &FlowDeniedError{Message: redact(c.ErrorMessage), op: r.op, slug: r.slug}
+	case *challenge.FlowError:
+		return &FlowFailedError{RequestID: redact(c.RequestID), Message: redact(c.Error), op: r.op, slug: r.slug}
+	}
+	stage := stageOf(c)
+	if stage == r.last {
+		r.repeats++
+	} else {
+		r.repeats = 1
+	}
+	before := r.last
+	r.last = stage
+	_, identification := c.(*challenge.Identification)
+	switch {
+	case r.response == nil: // the beginning
+		return nil
+	case len(c.Errors()) > 0 && stage == before:
+		if expected(r.response, c) && r.repeats < maxRepeats {
+			return nil
+		}
+		return r.rejected(c)
+	case len(c.Errors()) > 0, stage == r.first && (stage != before || identification):
+		return fmt.Errorf("authentik: %s: %w: %s shows %s", r.op, ErrFlowRestarted, r.slug, componentOf(c))
+	case r.repeats == maxRepeats:
+		return fmt.Errorf("authentik: %s: %w: %s shows %s %d times in a row",
+			r.op, ErrFlowStuck, r.slug, componentOf(c), maxRepeats)
+	}
+	return nil
+}
+
+// expected reports whether the errors of a challenge only say that the server
+// has done what the response requested: it has sent a code or another email.
+func expected(response challenge.Response, c challenge.Challenge) bool {
+	switch response := response.(type) {
+	case *challenge.AuthenticatorValidationResponse:
+		return response.SelectedChallenge != nil
+	case challenge.AuthenticatorValidationResponse:
+		return response.SelectedChallenge != nil
+	}
+	for _, details := range c.Errors() {
+		for _, detail := range details {
+			if detail.Code != "email-sent" {
+				return false
+			}
+		}
+	}
+	return true
+}
+
+func (r *flowRun) rejected(c challenge.Challenge) error {
+	e := &ChallengeError{Component: c.Component(), Errors: map[string][]challenge.ErrorDetail{}, op: r.op, slug: r.slug}
+	for field, details := range c.Errors() {
+		for _, detail := range details {
+			detail.String = r.session.client.transport.Redact(detail.String)
+			e.Errors[field] = append(e.Errors[field], detail)
+		}
+	}
+	return e
+}
+
+// unsolved ends a run at a challenge that the solver does not know. Some of
+// them lead out of authentik, and so are an end.
+func (r *flowRun) unsolved(c challenge.Challenge) (*FlowEnd, error) {
+	end := &FlowEnd{Challenge: c, Slug: r.slug}
+	switch c := c.(type) {
+	case *challenge.Autosubmit:
+		end.To = c.URL
+	case *challenge.IframeLogout, *challenge.NativeLogout, *challenge.OAuthDeviceCodeFinish:
+	default:
+		return nil, &UnsolvedError{Challenge: c, op: r.op, slug: r.slug}
+	}
+	return end, nil
+}
+
+// flowPath is the path of a flow's page for browsers, before the slug.
+const flowPath = "/if/flow/"
+
+// flowURL is what the URL of a flow's page says.
+type flowURL struct {
+	slug  string
+	query url.Values
+}
+
+// follow reports whether a redirect leads to a flow of the server, and goes
+// there. Only its path and its query count: no other host is asked.
+func (r *flowRun) follow(to string) bool {
+	u, err := url.Parse(to)
+	if err != nil || u.Host != "" && u.Host != r.session.client.base.Host || u.Opaque != "" {
+		return false
+	}
+	if strings.HasSuffix(u.Path, apiPath+"flows/executor/"+r.slug+"/") {
+		return true // the executor itself: the flow goes on
+	}
+	_, slug, ok := strings.Cut(u.Path, flowPath)
+	slug = strings.TrimSuffix(slug, "/")
+	if !ok || slug == "" || strings.Contains(slug, "/") {
+		return false
+	}
+	*r = flowRun{session: r.session, op: r.op, slug: slug, query: u.Query()}
+	return true
+}
+
+// isNil reports whether an interface is nil, or holds a nil.
+func isNil(v any) bool {
+	value := reflect.ValueOf(v)
+	switch value.Kind() { //nolint:exhaustive // the others cannot be nil
+	case reflect.Invalid:
+		return true
+	case reflect.Pointer, reflect.Func, reflect.Map:
+		return value.IsNil()
+	}
+	return false
+}
+
+// componentOf returns the component of a challenge, for errors and logs. A
+// server may put any text there.
+func componentOf(c challenge.Challenge) string {
+	if isNil(c) {
+		return "no challenge"
+	}
+	return oneLine(c.Component())
+}
+
+// FlowDeniedError reports a flow that ended with access denied.
+type FlowDeniedError struct {
+	// Message is the server's reason, which may be translated. It is "" if the
+	// server gives none.
+	Message string
+
+	op, slug string
+}
+
+// Error returns one line: operation, flow and the server's reason.
+func (e *FlowDeniedError) Error() string {
+	return flowText(e.op, e.slug, "access denied", e.Message)
+}
+
+// LogValue returns the flow for log/slog, and no text of the server.
+func (e *FlowDeniedError) LogValue() slog.Value { return flowAttrs("denied", e.slug) }
+
+// FlowFailedError reports a flow in which the server failed.
+type FlowFailedError struct {
+	// RequestID finds the error in the server's log.
+	RequestID string
+	// Message is the text of the error. Only superusers get it.
+	Message string
+
+	op, slug string
+}
+
+// Error returns one line: operation, flow, the server's error and request ID.
+func (e *FlowFailedError) Error() string {
+	text := flowText(e.op, e.slug, "the server failed", e.Message)
+	if e.RequestID != "" {
+		text += " (request " + oneLine(e.RequestID) + ")"
+	}
+	return text
+}
+
+// LogValue returns the flow and the request ID for log/slog.
+func (e *FlowFailedError) LogValue() slog.Value {
+	return flowAttrs("failed", e.slug, slog.String("request_id", oneLine(e.RequestID)))
+}
+
+// ChallengeError reports a response that the server rejected. The session
+// still runs the flow: see [Session.Run].
+//
+// A wrong password or an unknown user is [ErrBadCredentials]. After a wrong
+// code, authentik rejects the right one, too, for a second or more.
+type ChallengeError struct {
+	// Component is the component of the challenge, such as "ak-stage-password".
+	Component string
+	// Errors holds the server's reasons by field, with what the response had in
+	// it redacted. The field "non_field_errors" is for errors of no field.
+	Errors map[string][]challenge.ErrorDetail
+
+	op, slug string
+}
+
+// Error returns one line: operation, flow, component, and the reasons by field.
+func (e *ChallengeError) Error() string {
+	var reasons []string
+	for _, field := range slices.Sorted(maps.Keys(e.Errors)) {
+		for _, detail := range e.Errors[field] {
+			reasons = append(reasons, field+": "+detail.String)
+		}
+	}
+	return flowText(e.op, e.slug, "the server rejected the response to "+oneLine(e.Component), strings.Join(reasons, "; "))
+}
+
+// Is reports whether target is [ErrBadCredentials] and applies.
+func (e *ChallengeError) Is(target error) bool {
+	switch e.Component {
+	case new(challenge.Identification).Component(), new(challenge.Password).Component():
+		return target == ErrBadCredentials
+	}
+	return false
+}
+
+// LogValue returns the flow, the component, and the fields with their codes
+// for log/slog.
+func (e *ChallengeError) LogValue() slog.Value {
+	common := &challenge.Common{ResponseErrors: e.Errors}
+	return flowAttrs("rejected", e.slug, slog.String("component", oneLine(e.Component)), slog.Any("errors", common))
+}
+
+// UnsolvedError reports a challenge that the [Solver] does not know. The
+// session still runs the flow: [Session.ExecutorSolve] goes on.
+type UnsolvedError struct {
+	Challenge challenge.Challenge `json:"-"`
+
+	op, slug string
+}
+
+// Error returns one line: operation, flow and component.
+func (e *UnsolvedError) Error() string {
+	return flowText(e.op, e.slug, "the solver has no response to "+componentOf(e.Challenge), "")
+}
+
+// LogValue returns the flow and the component for log/slog.
+func (e *UnsolvedError) LogValue() slog.Value {
+	return flowAttrs("unsolved", e.slug, slog.String("component", componentOf(e.Challenge)))
+}
+
+// Format prints the text of Error, whatever the verb, because a challenge may
+// hold secrets.
+func (e *UnsolvedError) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, e.Error()) }
+
+func flowText(op, slug, what, reason string) string {
+	text := "authentik: "
+	if op != "" {
+		text += op + ": "
+	}
+	if slug != "" {
+		text += "flow " + oneLine(slug) + ": "
+	}
+	text += what
+	if reason != "" {
+		text += ": " + oneLine(reason)
+	}
+	return text
+}
+
+func flowAttrs(kind, slug string, more ...slog.Attr) slog.Value {
+	return slog.GroupValue(append([]slog.Attr{slog.String("kind", kind), slog.String("slug", oneLine(slug))}, more...)...)
+}

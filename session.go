@@ -1,0 +1,515 @@
+package authentik
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/seed-299d42e7/authentik-go/challenge"
+	"github.com/seed-299d42e7/authentik-go/internal/transport"
+	"github.com/seed-299d42e7/authentik-go/internal/wire"
+)
+
+// The cookies of authentik that this file knows by name. A session keeps all
+// others, too.
+const (
+	sessionCookie = "authentik_session"
+	csrfCookie    = "authentik_csrf"
+)
+
+// Session is a browser without a screen: cookies instead of a token. A Session
+// runs flows, such as the login, and acts as the user who has logged in.
+// Create one with [NewSession] for each user.
+//
+// A Session is safe for concurrent use. Its executor requests are sent one
+// after another, because authentik keeps one running flow for each session.
+// Printing a Session shows the URL of the server and no cookie.
+type Session struct {
+	client *Client
+	jar    cookieJar
+	turn   chan struct{} // holds a token while an executor request is under way
+	run    chan struct{} // holds a token while Run, Login or Logout is under way
+	shown  string        // identifies the stage that was shown last; guarded by turn
+}
+
+// NewSession returns a session without cookies for the server at baseURL. It
+// sends no request. baseURL and the options are those of [NewClient].
+//
+// Errors: [ArgumentError] as with NewClient, and for [WithTokenFunc], because a
+// session has no token.
+func NewSession(baseURL string, opts ...ClientOption) (*Session, error) {
+	const op = "NewSession"
+	cfg, base, err := newConfig(op, "baseURL", baseURL, opts)
+	if err != nil {
+		return nil, err
+	}
+	if cfg.tokenFunc != nil {
+		return nil, &ArgumentError{op, "WithTokenFunc", "must not be given: a session has no token"}
+	}
+	s := &Session{jar: newCookieJar(), turn: make(chan struct{}, 1), run: make(chan struct{}, 1)}
+	referer := strings.TrimSuffix(base.String(), strings.TrimPrefix(apiPath, "/"))
+	s.client, err = cfg.connect(op, base, transport.Config{
+		Authorize: func(req *http.Request, secret func(string)) error {
+			req.Header.Set("Referer", referer) // Django requires one of its own with https
+			for _, cookie := range s.jar.get() {
+				secret(cookie.Value)
+				req.AddCookie(cookie) // its name and value
+				if cookie.Name == csrfCookie && req.Method != http.MethodGet && req.Method != http.MethodHead {
+					req.Header.Set("X-authentik-CSRF", cookie.Value)
+				}
+			}
+			return nil
+		},
+		Received: func(resp *http.Response, secret func(string)) {
+			for _, cookie := range resp.Cookies() {
+				secret(cookie.Value)
+				s.jar.set(cookie)
+			}
+		},
+	})
+	if err != nil {
+		return nil, err
+	}
+	s.client.explain = s.explain
+	return s, nil
+}
+
+// Client returns a client that acts as the user who has logged in. The client
+// shares the cookies of the session, and sends the CSRF token and the Referer
+// that authentik requires of writes. Its requests may run in parallel.
+//
+// If the session has ended, the errors of the client are [ErrNotLoggedIn], and
+// each is a [PermissionError].
+//
+// Errors: [ErrNotLoggedIn] if the session has no cookie of authentik's.
+// [Session.LoggedIn] requests whether the cookie is still valid.
+func (s *Session) Client() (*Client, error) {
+	if s == nil || s.client == nil {
+		return nil, &ArgumentError{"Client", "Session", "must be made by NewSession"}
+	}
+	if !s.jar.has(sessionCookie) {
+		return nil, fmt.Errorf("authentik: Client: %w", ErrNotLoggedIn)
+	}
+	return s.client, nil
+}
+
+// Cookies returns the cookies of the session. They are as secret as a password.
+// [Session.SetCookies] restores them in a later process.
+func (s *Session) Cookies() []*http.Cookie {
+	if s == nil || s.client == nil {
+		return nil
+	}
+	return s.jar.get()
+}
+
+// SetCookies adds cookies to the session, such as those that [Session.Cookies]
+// returned. A cookie replaces the one with the same name.
+func (s *Session) SetCookies(cookies []*http.Cookie) {
+	if s == nil || s.client == nil {
+		return
+	}
+	for _, cookie := range cookies {
+		if cookie != nil {
+			s.jar.set(cookie)
+		}
+	}
+}
+
+// Close closes idle connections as [Client.Close] does. Close does not log out:
+// see [Session.Logout].
+func (s *Session) Close() {
+	if s != nil {
+		s.client.Close()
+	}
+}
+
+// Format prints the URL of the server, whatever the verb.
+func (s Session) Format(f fmt.State, _ rune) {
+	if s.client == nil {
+		_, _ = io.WriteString(f, "authentik.Session(not made by NewSession)")
+		return
+	}
+	_, _ = io.WriteString(f, "authentik.Session("+strings.TrimSuffix(s.client.base.String(), apiPath)+")")
+}
+
+// explain adds that the session has ended to a refusal. Only another request
+// can tell, because authentik's message is translated.
+func (s *Session) explain(ctx context.Context, err error) error {
+	denied, ok := errors.AsType[*PermissionError](err)
+	if !ok || denied.Foreign || ctx.Err() != nil {
+		return err
+	}
+	if !strings.HasSuffix(denied.Path, apiPath+usersMe) { // any user may read that
+		if _, err := s.user(ctx, denied.Op); !errors.Is(err, ErrNotLoggedIn) {
+			return denied
+		}
+	}
+	return &PermissionError{APIError: denied.APIError, notLoggedIn: true}
+}
+
+// ExecutorGet starts a flow, or goes on with the one that the session runs, and
+// returns the challenge of its present stage. A flow of another slug ends the
+// flow before.
+//
+//	GET /flows/executor/{slug}/?query={query}
+//
+// query is what a browser would have in the URL of the flow, such as next; nil
+// is an empty one. Send the same query with each request of a flow.
+//
+// ExecutorGet requests again while authentik redirects to the same flow, up to
+// 64 times, because stages without a challenge do so. A request has effects: a
+// stage may send an email, or log the user in.
+//
+// Requires no permission. Policies of the flow decide.
+//
+// Errors: [ArgumentError] for an empty slug; [APIError], which is [ErrNotFound]
+// if there is no such flow, and for a redirect to elsewhere; [ErrFlowStuck];
+// [RequestError]; [DecodeError]. The ends of a flow are challenges:
+// [challenge.Redirect], [challenge.AccessDenied], [challenge.FlowError].
+//
+// https://api.goauthentik.io/reference/flows-executor-get/
+func (s *Session) ExecutorGet(ctx context.Context, slug string, query url.Values) (challenge.Challenge, error) {
+	const op = "ExecutorGet"
+	var c challenge.Challenge
+	err := s.withTurn(ctx, op, func() (err error) {
+		c, err = s.look(ctx, op, slug, query)
+		return err
+	})
+	return c, err
+}
+
+// ExecutorSolve sends the response to a challenge, and returns the next one. A
+// response that the server rejects returns the same challenge again, whose
+// Errors say why; that is no error of ExecutorSolve. [Session.Run] makes it one.
+//
+//	POST /flows/executor/{slug}/?query={query}
+//
+// ExecutorSolve sends a response at most once. If the outcome is unknown,
+// ExecutorSolve requests the present challenge. The challenge of another stage
+// proves that the server has accepted the response, and is returned. Otherwise
+// the error is [ErrPerhapsDone]. An [EmailLink] is requested instead of sent.
+//
+// Requires no permission.
+//
+// Errors: those of [Session.ExecutorGet]; [ArgumentError] also for a response
+// that is nil or that encoding/json cannot encode; [ErrPerhapsDone].
+//
+// https://api.goauthentik.io/reference/flows-executor-solve/
+func (s *Session) ExecutorSolve(
+	ctx context.Context, slug string, query url.Values, response challenge.Response,
+) (challenge.Challenge, error) {
+	const op = "ExecutorSolve"
+	var c challenge.Challenge
+	err := s.withTurn(ctx, op, func() (err error) {
+		c, err = s.solve(ctx, op, slug, query, response)
+		return err
+	})
+	return c, err
+}
+
+// look returns the present challenge.
+func (s *Session) look(ctx context.Context, op, slug string, query url.Values) (challenge.Challenge, error) {
+	for range maxSteps {
+		c, err := call(ctx, s.client, executor(get, op, slug, query), nil, shown)
+		if err != nil || c != nil {
+			return s.show(slug, c), err
+		}
+	}
+	return nil, fmt.Errorf("authentik: %s: %w: %d redirects without a challenge", op, ErrFlowStuck, maxSteps)
+}
+
+// solve sends a response and returns the next challenge.
+func (s *Session) solve(
+	ctx context.Context, op, slug string, query url.Values, response challenge.Response,
+) (challenge.Challenge, error) {
+	if isNil(response) {
+		return nil, &ArgumentError{op, "response", "must not be nil"}
+	}
+	if link, ok := response.(EmailLink); ok {
+		target, err := link.parse(op)
+		if err != nil {
+			return nil, err
+		}
+		return s.look(ctx, op, cmp.Or(target.slug, slug), target.query)
+	}
+	o := executor(post, op, slug, query).withJSON("response", response)
+	s.remember(o.body)
+	before := s.shown
+	c, err := call(ctx, s.client, o, nil, shown)
+	switch {
+	case errors.Is(err, ErrPerhapsDone):
+		now, failed := s.look(ctx, op, slug, query)
+		if failed != nil || s.shown == before || before == "" {
+			return nil, err
+		}
+		return now, nil
+	case err != nil:
+		return nil, err
+	case c == nil: // accepted
+		return s.look(ctx, op, slug, query)
+	}
+	return s.show(slug, c), nil
+}
+
+// show remembers which stage a challenge belongs to.
+func (s *Session) show(slug string, c challenge.Challenge) challenge.Challenge {
+	if c != nil {
+		s.shown = slug + " " + stageOf(c)
+	}
+	return c
+}
+
+// stageOf identifies the stage of a challenge, as far as the challenge shows.
+func stageOf(c challenge.Challenge) string {
+	switch c := c.(type) {
+	case *challenge.Prompt:
+		var id strings.Builder
+		id.WriteString(c.Component())
+		for _, field := range c.Fields {
+			id.WriteString(" " + field.FieldKey)
+		}
+		return id.String()
+	case *challenge.Dummy:
+		return c.Component() + " " + c.Name
+	}
+	return c.Component()
+}
+
+// remember redacts what a response has in it from errors and logs.
+func (s *Session) remember(body []byte) {
+	var values any
+	if json.Unmarshal(body, &values) == nil { // we have just encoded it
+		eachString(values, s.client.transport.Remember)
+	}
+}
+
+// eachString calls visit with the texts in a JSON value, but for those that are
+// the program's.
+func eachString(value any, visit func(string)) {
+	switch value := value.(type) {
+	case string:
+		visit(value)
+	case []any:
+		for _, element := range value {
+			eachString(element, visit)
+		}
+	case map[string]any:
+		for key, element := range value {
+			if key != "component" {
+				eachString(element, visit)
+			}
+		}
+	}
+}
+
+// executor is a request to the executor of a flow.
+func executor(
+	method func(name, path string, args ...argument) operation, op, slug string, query url.Values,
+) operation {
+	o := method(op, "flows/executor/{slug}/", arg("slug", slug))
+	o.query = url.Values{"query": {query.Encode()}}
+	o.accept = func(resp *http.Response) bool {
+		// Only the path counts: behind a proxy, authentik may know another host
+		// and no prefix. No redirect is followed.
+		location, err := resp.Location()
+		return resp.StatusCode == http.StatusFound && err == nil &&
+			strings.HasSuffix(location.EscapedPath(), apiPath+o.path)
+	}
+	return o
+}
+
+// shown reads a challenge. It is nil for a redirect to the executor: the stage
+// has ended, and the next one is to be requested.
+func shown(a *transport.Answer) (challenge.Challenge, error) {
+	if a.StatusCode == http.StatusFound {
+		return nil, nil //nolint:nilnil // see above
+	}
+	if err := cmp.Or(status(a, http.StatusOK), isJSON(a)); err != nil {
+		return nil, err
+	}
+	return challenge.Decode(a.Body)
+}
+
+// withTurn calls f while no other executor request of the session is under way.
+func (s *Session) withTurn(ctx context.Context, op string, f func() error) error {
+	if err := s.check(ctx, op); err != nil {
+		return err
+	}
+	if err := acquire(ctx, op, s.turn); err != nil {
+		return err
+	}
+	defer func() { <-s.turn }()
+	return f()
+}
+
+func (s *Session) check(ctx context.Context, op string) error {
+	switch {
+	case s == nil || s.client == nil:
+		return &ArgumentError{op, "Session", "must be made by NewSession"}
+	case ctx == nil:
+		return &ArgumentError{op, "ctx", "must not be nil"}
+	}
+	return nil
+}
+
+// acquire waits until lock is free, or the context ends.
+func acquire(ctx context.Context, op string, lock chan struct{}) error {
+	select {
+	case lock <- struct{}{}:
+		return nil
+	case <-ctx.Done():
+		return &RequestError{Op: op, Err: context.Cause(ctx)}
+	}
+}
+
+// FlowInspection is what the inspector shows of a flow.
+type FlowInspection struct {
+	// Plans holds the plan at each stage that has been solved.
+	Plans []FlowInspectorPlan `json:"plans"`
+	// CurrentPlan is the present plan, and the last one of a flow that has ended.
+	// The server does not filter it by slug.
+	CurrentPlan *FlowInspectorPlan `json:"current_plan,omitzero" optional:""`
+	IsCompleted bool               `json:"is_completed"`
+}
+
+// FlowInspectorPlan is the plan of a flow at one stage.
+type FlowInspectorPlan struct {
+	// CurrentStage and NextPlannedStage are nil where there is no such stage.
+	CurrentStage     *FlowStageBinding `json:"current_stage"`
+	NextPlannedStage *FlowStageBinding `json:"next_planned_stage"`
+	// PlanContext holds what the stages have collected. The server removes what
+	// it takes for a secret; personal data stays.
+	PlanContext map[string]any `json:"plan_context"`
+	// SessionID is a hash of the ID of the session.
+	SessionID string `json:"session_id"`
+}
+
+// Format prints the keys of PlanContext, whatever the verb, and no value.
+func (p FlowInspectorPlan) Format(f fmt.State, _ rune) {
+	keys := slices.Sorted(maps.Keys(p.PlanContext))
+	_, _ = fmt.Fprintf(f, "authentik.FlowInspectorPlan{PlanContext: %q}", keys)
+}
+
+// UnmarshalJSON decodes a plan. The server sends a binding without values where
+// there is none.
+func (p *FlowInspectorPlan) UnmarshalJSON(data []byte) error {
+	var plan struct {
+		Current   json.RawMessage `json:"current_stage"`
+		Next      json.RawMessage `json:"next_planned_stage"`
+		Context   map[string]any  `json:"plan_context"`
+		SessionID string          `json:"session_id"`
+	}
+	err := wire.Decode(data, &plan)
+	if err != nil {
+		return err
+	}
+	p.PlanContext, p.SessionID = plan.Context, plan.SessionID
+	if p.CurrentStage, err = plannedStage(plan.Current); err != nil {
+		return below("current_stage", err)
+	}
+	if p.NextPlannedStage, err = plannedStage(plan.Next); err != nil {
+		return below("next_planned_stage", err)
+	}
+	return nil
+}
+
+func plannedStage(data []byte) (*FlowStageBinding, error) {
+	var none struct {
+		PK json.RawMessage `json:"pk"`
+	}
+	if bytes.Equal(data, []byte("null")) || json.Unmarshal(data, &none) == nil && none.PK == nil {
+		return nil, nil //nolint:nilnil // there is no such stage
+	}
+	binding := new(FlowStageBinding)
+	return binding, wire.Decode(data, binding)
+}
+
+// InspectorGet returns what the inspector shows of the flow that the session
+// runs, or has run last.
+//
+//	GET /flows/inspector/{slug}/
+//
+// Requires a session of a superuser or, since 2025.10, of a user with the
+// permission authentik_flows.inspect_flow. A token does not count.
+//
+// Errors: [ArgumentError] for an empty slug; [APIError] without the permission,
+// where the status is 500 from 2023.10 to 2024.12 and 404 since 2025.10, and
+// for a session that has run no flow (400); [RequestError]; [DecodeError].
+//
+// https://api.goauthentik.io/reference/flows-inspector-get/
+func (s *Session) InspectorGet(ctx context.Context, slug string) (*FlowInspection, error) {
+	const op = "InspectorGet"
+	var inspection *FlowInspection
+	err := s.withTurn(ctx, op, func() (err error) {
+		o := get(op, "flows/inspector/{slug}/", arg("slug", slug))
+		inspection, err = call(ctx, s.client, o, nil, object[FlowInspection]())
+		return err
+	})
+	return inspection, err
+}
+
+// maxCookies is what RFC 6265 requires a browser to keep for one host.
+const maxCookies = 50
+
+// cookieJar holds the cookies of one server by name. The jar of net/http goes
+// by path too, which is wrong behind a proxy that strips a prefix. Its fields
+// are closures, because a field of any other type can be printed by reflection.
+type cookieJar struct {
+	get    func() []*http.Cookie // sorted by name
+	set    func(*http.Cookie)
+	has    func(name string) bool
+	forget func(names ...string)
+}
+
+func newCookieJar() cookieJar {
+	var mu sync.Mutex
+	jar := map[string]*http.Cookie{}
+	get := func() (cookies []*http.Cookie) {
+		mu.Lock()
+		defer mu.Unlock()
+		now := time.Now()
+		for _, name := range slices.Sorted(maps.Keys(jar)) {
+			if c := *jar[name]; c.Expires.IsZero() || c.Expires.After(now) {
+				cookies = append(cookies, &c)
+			}
+		}
+		return cookies
+	}
+	return cookieJar{
+		get: get,
+		set: func(c *http.Cookie) {
+			mu.Lock()
+			defer mu.Unlock()
+			kept := *c //nolint:gosec // the attributes are the server's
+			if c.MaxAge > 0 {
+				kept.Expires, kept.MaxAge = time.Now().Add(time.Duration(c.MaxAge)*time.Second), 0
+			}
+			if _, known := jar[c.Name]; c.MaxAge < 0 || !known && len(jar) == maxCookies {
+				delete(jar, c.Name)
+				return
+			}
+			jar[c.Name] = &kept
+		},
+		has: func(name string) bool {
+			return slices.ContainsFunc(get(), func(c *http.Cookie) bool { return c.Name == name })
+		},
+		forget: func(names ...string) {
+			mu.Lock()
+			defer mu.Unlock()
+			for _, name := range names {
+				delete(jar, name)
+			}
+		},
+	}
+}
