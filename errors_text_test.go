@@ -145,7 +145,7 @@ func TestAPIErrorError_OfRedirectsAndClientErrors(t *testing.T) {
 		{
 			"404 of a proxy",
 			recording.Response{Status: 404, Text: "404 page not found\n", Headers: [][2]string{{"Content-Type", testkit.Text}}},
-			"404 Not Found: 404 page not found (1 attempt)",
+			"404 Not Found: 404 page not found (4 attempts)",
 		},
 		{
 			"405", testkit.Reply(405, testkit.JSON, `{"detail":"Method \"PATCH\" not allowed."}`, "Allow", "GET"),
@@ -274,8 +274,8 @@ func TestAPIErrorError_QuotesServer(t *testing.T) {
 			`404 Not Found (request a\u202eb, 1 attempt)`,
 		},
 		{
-			"the server's reason phrase", testkit.RawHandler("HTTP/1.1 404 All is well\r\nContent-Length: 0\r\n\r\n"),
-			"404 Not Found (1 attempt)",
+			"the server's reason phrase", testkit.RawHandler("HTTP/1.1 410 All is well\r\nContent-Length: 0\r\n\r\n"),
+			"410 Gone (1 attempt)",
 		},
 	})
 }

@@ -49,48 +49,53 @@ func WithHTTPClient(client *http.Client) ClientOption {
 	}
 }
 
-// RetryPolicy says how failed requests are tried again. A field that is zero
-// has its default, and a negative duration means none.
+// RetryPolicy configures when a failed request is sent again. A field that is
+// zero has its default, and a negative duration means none.
 //
-// Tried again are requests that reach no server or are cut off, and answers
-// with status 408, 429, 500, 502, 503, 504 and 520 to 524. Never tried again
-// are other answers, certificates that do not verify, hosts that do not exist,
-// peers that do not speak HTTP, and anything once the caller's context ends or
-// the next wait would not fit its deadline. Where the server may have executed
-// a request, GET, PUT and DELETE are sent again and other writes are not: see
-// [ErrPerhapsDone].
+// Retried are connections that fail or are cut off, and responses with status
+// 408, 429, 500, 502, 503, 504 and 520 to 524, and 404 if a proxy sent it: see
+// [APIError.Foreign]. Not retried are other responses, certificates that do not
+// verify, hosts that do not exist and servers that do not speak HTTP. A request
+// is not retried either if the caller's context ends, or if the next wait would
+// exceed its deadline. Where the server may have executed a request, GET, PUT
+// and DELETE are sent again and other writes are not: see [ErrPerhapsDone].
 //
 // A client has a budget of 500 tokens for all its calls: a retry costs 5 and a
-// success brings back 1. When it is spent, failures are returned at once.
+// success returns 1. Without tokens, a failure is returned at once.
 type RetryPolicy struct {
-	// MaxAttempts is the number of requests for one call, the first included.
-	// The default is 4; 1 means one request whatever the answer; a negative
-	// number is refused.
+	// MaxAttempts limits the requests of one call, including the first one. The
+	// default is 4, and 1 disables retries. NewClient rejects a negative number.
 	MaxAttempts int
-	// BaseDelay: before retry n (from 0) a random time from zero to
-	// BaseDelay·2ⁿ is waited, twice that after 429. The default is 500 ms;
-	// negative: none is waited.
+	// BaseDelay sets the wait before retry n (from 0): a random time from zero
+	// to BaseDelay·2ⁿ, and to twice that after 429. The default is 500 ms.
 	BaseDelay time.Duration
-	// MaxDelay is the most that is waited so. The default is 20 s; negative:
-	// none is waited.
+	// MaxDelay limits the wait that BaseDelay sets. The default is 20 s.
 	MaxDelay time.Duration
-	// MaxRetryAfter is the longest Retry-After (on 429 and 503) that is
-	// waited for, in full and up to a tenth more; a longer one is returned at
-	// once, in [APIError].RetryAfter. The default is 60 s; negative: none is
-	// waited for.
+	// MaxRetryAfter limits the Retry-After of a 429 or 503. The client waits
+	// for all of it and up to a tenth more. With a longer one the call ends at
+	// once, and [APIError.RetryAfter] has it. The default is 60 s.
 	MaxRetryAfter time.Duration
-	// StartupWait is how long a server is waited for that says that it is
-	// starting, or that refuses connections after it has answered this client
-	// before, as authentik does for 6 to 30 s at every restart. It is asked
-	// again after its Retry-After, or else after one to two seconds; that
-	// counts in Attempts, not against MaxAttempts, and not against the budget.
-	// The default is 60 s; negative: it is not waited for, and the rules above
-	// apply.
+	// StartupWait limits the wait for a server that restarts. authentik needs 6
+	// to 30 s for that. The default is 60 s; a negative value disables the wait.
+	//
+	// A server restarts if it says so. A server that has responded to this
+	// client before also restarts if its host refuses connections, cannot be
+	// reached or has no address, or if a proxy in front of it responds with 404,
+	// 502, 503, 520 to 523 or 530. A 503 with a Retry-After is none of these: it
+	// limits the rate of requests.
+	//
+	// A request is sent again after one to two seconds, or after the server's
+	// Retry-After. These requests count in Attempts, but neither against
+	// MaxAttempts nor against the budget.
 	StartupWait time.Duration
-	// MaxElapsed bounds one request with all its attempts and waits when the
-	// caller's context has no deadline. The default is 3 min; negative: there
-	// is no bound but those above. A walk may make many requests.
+	// MaxElapsed limits a call with all its attempts and waits if the caller's
+	// context has no deadline. The default is 3 min; a negative value is no
+	// limit. An iterator makes one call for each page.
 	MaxElapsed time.Duration
+	// WaitForServer extends StartupWait to a server that has not responded to
+	// this client yet, such as one that starts together with the caller. A
+	// wrong URL then fails after StartupWait, and not at once.
+	WaitForServer bool
 }
 
 // WithRetry replaces the default [RetryPolicy].

@@ -393,11 +393,11 @@ func TestWithMiddleware_WrapsEachAttempt(t *testing.T) {
 		"https://sso.example.com",
 		authentik.WithMiddleware(func(http.RoundTripper) http.RoundTripper {
 			return testkit.RoundTripFunc(func(*http.Request) (*http.Response, error) {
-				return &http.Response{StatusCode: http.StatusNotFound}, nil
+				return &http.Response{StatusCode: http.StatusGone}, nil
 			})
 		}),
 	)
-	testkit.AssertListError(t, bare.List(t.Context(), t).Err, "404 Not Found (1 attempt)")
+	testkit.AssertListError(t, bare.List(t.Context(), t).Err, "410 Gone (1 attempt)")
 }
 
 // closeable is a body that counts how often it was closed.

@@ -66,6 +66,9 @@ func (c *call) attempt() outcome {
 	c.t.answered.Store(true)
 
 	a, err := c.read(resp)
+	if !a.OK && !a.Foreign() {
+		c.t.reached.Store(true)
+	}
 	err = c.timedOut(ctx, err)
 	switch {
 	case errors.Is(err, ErrTooLarge) && a.OK:
@@ -74,7 +77,9 @@ func (c *call) attempt() outcome {
 	case err != nil && a.OK:
 		return outcome{err: err}
 	case a.OK:
-		err = c.req.Decode(a)
+		if err = c.req.Decode(a); err == nil {
+			c.t.reached.Store(true)
+		}
 		return outcome{answer: a, err: err, decodeFailed: err != nil}
 	case a.mayPass() && errors.Is(err, ErrAttemptTimeout):
 		return outcome{answer: a, err: err}

@@ -9,7 +9,6 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
-	"syscall"
 )
 
 // unwrapURLError returns the cause of the *url.Error that an http.Client of a
@@ -93,11 +92,3 @@ func nothingSent(err error) bool {
 		errors.As(err, &op) && (op.Op == "dial" || op.Op == "proxyconnect") ||
 		errors.As(err, &certificate) || errors.As(err, &record) || errors.Is(err, http.ErrSchemeMismatch)
 }
-
-func refused(err error) bool {
-	return errors.Is(err, syscall.ECONNREFUSED) || errors.Is(err, wsaECONNREFUSED)
-}
-
-// wsaECONNREFUSED is the number that Windows returns. Its syscall.ECONNREFUSED
-// is an invented one.
-const wsaECONNREFUSED = syscall.Errno(10061) //nolint:errname // what Windows calls it

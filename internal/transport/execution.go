@@ -41,7 +41,14 @@ func (a *Answer) mayBeDone() bool {
 
 // mayPass reports whether a later attempt may have another answer.
 func (a *Answer) mayPass() bool {
-	return a.Starting || a.Crashed || retryStatus(a.StatusCode) && !bodyRefused(a)
+	switch {
+	case a.Starting, a.Crashed:
+		return true
+	case a.StatusCode == http.StatusNotFound:
+		return a.Foreign() // a proxy that has lost its backend
+	default:
+		return retryStatus(a.StatusCode) && !bodyRefused(a)
+	}
 }
 
 // crashed reports a 405 without a body that calls itself HTML. authentik's

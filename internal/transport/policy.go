@@ -19,6 +19,7 @@ type Policy struct {
 	MaxRetryAfter time.Duration
 	StartupWait   time.Duration
 	MaxElapsed    time.Duration
+	WaitForServer bool
 }
 
 // WithDefaults resolves zero and negative values. A duration that is 0

@@ -45,10 +45,10 @@ func (c *call) accepts(resp *http.Response) bool {
 // the reason, where the failure does not show it.
 func (c *call) next(o outcome) (wait time.Duration, retry bool, stopReason string) {
 	p := c.t.policy
-	if p.MaxAttempts == 1 || !c.retryable(o) {
+	poll := p.StartupWait > 0 && c.comingBack(o)
+	if p.MaxAttempts == 1 || !c.retryable(o, poll) {
 		return 0, false, ""
 	}
-	poll := p.StartupWait > 0 && c.comingBack(o)
 	if !poll {
 		c.tries++
 		if c.tries >= p.MaxAttempts || c.timeouts > 1 {
@@ -68,7 +68,7 @@ func (c *call) next(o outcome) (wait time.Duration, retry bool, stopReason strin
 	wait = plus(max(wait, after), jitter(after/10))
 	switch {
 	case poll && now.Add(wait).After(c.startingBy):
-		return 0, false, fmt.Sprintf("still starting after %v", p.StartupWait)
+		return 0, false, fmt.Sprintf("still %s after %v", o.absence(), p.StartupWait)
 	case !c.deadline.IsZero() && !now.Add(wait).Before(c.deadline):
 		return 0, false, "no time left to wait and try again"
 	case !poll && !c.t.budget.take():
@@ -96,11 +96,14 @@ func (c *call) delay(o outcome, poll bool) (wait, after time.Duration) {
 	return wait, after
 }
 
-// retryable reports whether another attempt may succeed and does no harm.
-func (c *call) retryable(o outcome) bool {
+// retryable reports whether another attempt may succeed and does no harm. poll
+// says that the server is coming back.
+func (c *call) retryable(o outcome, poll bool) bool {
 	switch {
 	case !c.req.Repeatable && o.mayBeDone():
 		return false
+	case poll:
+		return true
 	case o.decodeFailed:
 		return errors.Is(o.err, io.ErrUnexpectedEOF)
 	case o.answer != nil:
@@ -108,14 +111,4 @@ func (c *call) retryable(o outcome) bool {
 	default:
 		return !permanent(o.err)
 	}
-}
-
-// comingBack reports whether the server is being started: it says so, or
-// nobody listens where there was a server before. Without that before, a
-// refused connection is more likely a wrong port.
-func (c *call) comingBack(o outcome) bool {
-	if o.answer != nil {
-		return o.answer.Starting
-	}
-	return refused(o.err) && c.t.answered.Load()
 }

@@ -79,7 +79,8 @@ type Transport struct {
 	maxBody  int64
 	log      *slog.Logger
 	budget   budget
-	answered atomic.Bool // the server has answered this client before
+	answered atomic.Bool // anything has responded to this client before
+	reached  atomic.Bool // authentik has
 }
 
 // New returns a Transport. It fails only if a middleware returns nil.

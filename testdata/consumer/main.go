@@ -190,7 +190,7 @@ var (
 	_ = authentik.Cache{Count: int(0)}
 	_ = authentik.RetryPolicy{
 		MaxAttempts: int(0), BaseDelay: time.Duration(0), MaxDelay: time.Duration(0), MaxRetryAfter: time.Duration(0),
-		StartupWait: time.Duration(0), MaxElapsed: time.Duration(0),
+		StartupWait: time.Duration(0), MaxElapsed: time.Duration(0), WaitForServer: false,
 	}
 	_ = authentik.Response{StatusCode: 0, Header: http.Header{}, RequestID: "", Attempts: 0, Body: []byte{}}
 	_ = authentik.APIError{

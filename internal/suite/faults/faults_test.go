@@ -3,8 +3,8 @@
 // go test -run 'TestFault/T1_' runs one of them.
 //
 // A fault of the connection is in transport_test.go, of HTTP in http_test.go, of
-// a response body in payload_test.go, of security in security_test.go and of
-// concurrency in concurrency_test.go.
+// a response body in payload_test.go, of security in security_test.go, of
+// concurrency in concurrency_test.go, and a restart in restart_test.go.
 package faults_test
 
 import (
@@ -149,6 +149,14 @@ var matrix = []struct{ row, slug, outcome string }{
 	{"C12", "outage", "at most 300 requests for 200 calls; the error says why"},
 	{"C13", "mutated_headers", "each attempt has its own"},
 	{"C14", "dead_server_without_deadline", "it ends within MaxElapsed"},
+
+	// A restart.
+	{"R1", "restart_of_12_s", "success, whoever reports it, with a request each 1 to 2 s"},
+	{"R2", "first_contact", "at most 4 attempts: a wrong URL fails fast"},
+	{"R3", "first_contact_with_wait_for_server", "as R1; an error after StartupWait"},
+	{"R4", "no_restart", "at most 4 attempts, for limiters and all other failures"},
+	{"R5", "restart_beyond_the_bounds", "within the deadline, StartupWait and MaxAttempts"},
+	{"R6", "restart_during_a_post", "sent again only if the server cannot have executed it"},
 }
 
 // provenAtRoot names the tests of rows that are proven, in full or in part, by a
@@ -191,7 +199,7 @@ func TestFault(t *testing.T) { //nolint:paralleltest // its subtests are, but fo
 func TestMatrix_IsComplete(t *testing.T) {
 	t.Parallel()
 	tests := rowTests(t)
-	require.Len(t, matrix, 111)
+	require.Len(t, matrix, 117)
 	rows := map[string]bool{}
 	for _, fault := range matrix {
 		require.False(t, rows[fault.row], "%s is there twice", fault.row)
@@ -223,7 +231,7 @@ func rowTests(t *testing.T) map[string]func(*testing.T) {
 	t.Helper()
 	tests := map[string]func(*testing.T){}
 	for _, faults := range []map[string]func(*testing.T){
-		transportFaults, httpFaults, payloadFaults, securityFaults, concurrencyFaults,
+		transportFaults, httpFaults, payloadFaults, securityFaults, concurrencyFaults, restartFaults,
 	} {
 		for row, test := range faults {
 			require.NotContains(t, tests, row)

@@ -364,7 +364,7 @@ var httpFaults = map[string]func(*testing.T){
 			": redirected to /[redacted]/%1B%5B31m; no redirect is followed: is the base URL right?",
 		)
 		// No redirect, whatever it has.
-		unfollowed(t, 404, []string{target}, "")
+		unfollowed(t, 410, []string{target}, "")
 	},
 	"H15": func(t *testing.T) {
 		t.Parallel()
@@ -393,9 +393,9 @@ var httpFaults = map[string]func(*testing.T){
 	},
 	"H18": func(t *testing.T) {
 		t.Parallel()
-		got := testkit.NewCheckedClient(t, testkit.NewServer(t, testkit.RawHandler("HTTP/1.1 404 \x1b[31mAll is well\tlevel=ERROR "+testkit.Token+"\r\nContent-Length: 0\r\n\r\n"))).
+		got := testkit.NewCheckedClient(t, testkit.NewServer(t, testkit.RawHandler("HTTP/1.1 410 \x1b[31mAll is well\tlevel=ERROR "+testkit.Token+"\r\nContent-Length: 0\r\n\r\n"))).
 			List(t.Context(), t)
-		testkit.AssertListError(t, got.Err, "404 Not Found (1 attempt)")
+		testkit.AssertListError(t, got.Err, "410 Gone (1 attempt)")
 	},
 	"H19": func(t *testing.T) {
 		t.Parallel()

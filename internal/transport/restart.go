@@ -1,0 +1,71 @@
+package transport
+
+import (
+	"errors"
+	"net"
+	"net/http"
+	"syscall"
+)
+
+// comingBack reports whether the server is restarting. The server's router says
+// so itself. A proxy or the network says so only where there was a server
+// before, because a wrong URL looks the same.
+func (c *call) comingBack(o outcome) bool {
+	known := c.t.policy.WaitForServer
+	switch {
+	case o.answer != nil && o.answer.Starting:
+		return true
+	case o.err == nil:
+		return (known || c.t.reached.Load()) && o.answer.backendAway()
+	case o.answer == nil:
+		return (known || c.t.answered.Load()) && away(o.err)
+	}
+	return false
+}
+
+// absence says how a server that is coming back is away.
+func (o outcome) absence() string {
+	if o.answer != nil && o.answer.Starting {
+		return "starting"
+	}
+	return "down"
+}
+
+// backendAway reports whether a proxy says that it does not reach the server:
+// 502 of nginx, 503 of haproxy, 404 of Traefik, 520 to 523 and 530 of
+// Cloudflare. A Retry-After makes a 503 that of a limiter.
+func (a *Answer) backendAway() bool {
+	switch a.StatusCode {
+	case http.StatusServiceUnavailable:
+		if a.Header.Get("Retry-After") != "" {
+			return false
+		}
+	case http.StatusNotFound, http.StatusBadGateway, 520, 521, 522, 523, 530:
+	default:
+		return false
+	}
+	return a.Foreign()
+}
+
+// away reports whether nothing is at the server's address, or whether its name
+// has no address.
+func away(err error) bool {
+	if _, ok := errors.AsType[*net.DNSError](err); ok {
+		return true
+	}
+	for _, errno := range []syscall.Errno{
+		syscall.ECONNREFUSED, syscall.EHOSTUNREACH, syscall.ENETUNREACH,
+		winsock.refused, winsock.noRoute, winsock.unreachable, winsock.down,
+	} {
+		if errors.Is(err, errno) {
+			return true
+		}
+	}
+	// Not every system has a constant for macOS's answer to a host that is off.
+	errno, ok := errors.AsType[syscall.Errno](err)
+	return ok && errno.Error() == "host is down"
+}
+
+// winsock has what Windows returns. The names of package syscall are for
+// invented numbers there.
+var winsock = struct{ unreachable, refused, down, noRoute syscall.Errno }{10051, 10061, 10064, 10065}
