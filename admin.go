@@ -3,6 +3,8 @@ package authentik
 import (
 	"context"
 	"errors"
+	"fmt"
+	"sync/atomic"
 
 	"github.com/seed-299d42e7/authentik-go/internal/wire"
 )
@@ -32,4 +34,42 @@ func (c *Client) ServerVersion(ctx context.Context, opts ...RequestOption) (stri
 
 type version struct {
 	Current string `json:"version_current"`
+}
+
+// release is a release of authentik.
+type release struct{ year, month int }
+
+func (r release) String() string { return fmt.Sprintf("%d.%d", r.year, r.month) }
+
+// parseRelease returns the release of a version such as 2025.10.0-rc1.
+func parseRelease(version string) (r release, ok bool) {
+	n, _ := fmt.Sscanf(version, "%d.%d", &r.year, &r.month)
+	return r, n == 2
+}
+
+func (r release) before(other release) bool {
+	return r.year < other.year || r.year == other.year && r.month < other.month
+}
+
+// learned is what a client knows of its server. A pointer to it lets a Client
+// be copied for printing.
+type learned struct {
+	release    atomic.Pointer[release]
+	importPath atomic.Pointer[string]
+}
+
+// since reports whether the server is known to be of a release, or of a later
+// one. A server does not become older, so that one request is enough once the
+// answer is yes.
+func (c *Client) since(ctx context.Context, r release) bool {
+	if known := c.learned.release.Load(); known != nil && !known.before(r) {
+		return true
+	}
+	version, err := c.ServerVersion(ctx)
+	now, ok := parseRelease(version)
+	if err != nil || !ok {
+		return false
+	}
+	c.learned.release.Store(&now)
+	return !now.before(r)
 }

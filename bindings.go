@@ -285,7 +285,7 @@ func (c *Client) BindingsRetrieve(ctx context.Context, id uuid.UUID, opts ...Req
 // that does not fit into 32 bits, and for two flags that are false;
 // [ValidationError], also if the flow has the same stage with the same order,
 // or if the flow or the stage does not exist; [PermissionError]; [APIError];
-// [RequestError]; [DecodeError].
+// [RequestError]; [DecodeError]; [ErrNotApplied] beside the binding.
 //
 // Versions: EvaluateOnPlan and ReEvaluatePolicies default to true and false up
 // to 2023.2, and to false and true since.
@@ -295,8 +295,8 @@ func (c *Client) BindingsCreate(
 	ctx context.Context, binding FlowStageBindingRequest, opts ...RequestOption,
 ) (*FlowStageBinding, error) {
 	o := binding.sendAll(post("BindingsCreate", "flows/bindings/"))
-	differing := func(b *FlowStageBinding) []string { return differing(binding.choices(b)) }
-	return create(ctx, c, o, opts, binding.created, binding.find(ctx, c, o.name), differing)
+	others := func(*FlowStageBinding) []comparison { return nil }
+	return create(ctx, c, o, opts, binding.created, binding.find(ctx, c, o.name), binding.choices, others)
 }
 
 // BindingsUpdate changes the required fields of a binding, and those other ones
@@ -316,7 +316,7 @@ func (c *Client) BindingsUpdate(
 	ctx context.Context, id uuid.UUID, binding FlowStageBindingRequest, opts ...RequestOption,
 ) (*FlowStageBinding, error) {
 	o := binding.sendAll(put("BindingsUpdate", "flows/bindings/{fsb_uuid}/", arg("id", id.String())))
-	return call(ctx, c, o, opts, object(sameBinding(id)))
+	return change(ctx, c, o, opts, sameBinding(id), binding.choices)
 }
 
 // BindingsPartialUpdate changes those fields of a binding that are set, and
@@ -339,7 +339,7 @@ func (c *Client) BindingsPartialUpdate(
 		o = o.refuse("FlowStageBindingRequest", "must have a field that is set")
 	}
 	o.repeatable = true // it sets values, whatever they were
-	return call(ctx, c, binding.send(o), opts, object(sameBinding(id)))
+	return change(ctx, c, binding.send(o), opts, sameBinding(id), binding.choices)
 }
 
 // BindingsDestroy deletes a binding. Its flow and its stage remain.

@@ -27,6 +27,7 @@ const apiPath = "/api/v3/"
 type Client struct {
 	base      url.URL // with the path of the API
 	transport *transport.Transport
+	learned   *learned
 	// closeIdle is of the http.Transport we made, if we did: a closure, because
 	// the buffers of its connections hold the token.
 	closeIdle func()
@@ -109,7 +110,7 @@ func of(op string, err error) error {
 
 // connect returns a client with the credentials in credentials.
 func (cfg *clientConfig) connect(op string, base *url.URL, credentials transport.Config) (*Client, error) {
-	c := &Client{base: *base}
+	c := &Client{base: *base, learned: &learned{}}
 	send := http.DefaultTransport
 	switch {
 	case cfg.httpClient == nil:

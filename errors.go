@@ -62,6 +62,13 @@ var (
 	ErrFlowRestarted = errors.New("the server restarted the flow")
 	// ErrFlowStuck reports a flow that does not go on.
 	ErrFlowStuck = errors.New("the flow is stuck")
+	// ErrNotApplied reports a write of which the server dropped a part, as
+	// servers do with what their release does not have. What was written is
+	// returned beside the error.
+	ErrNotApplied = errors.New("not applied")
+	// ErrUnsupported reports an operation that the release of the server does
+	// not have. Nothing was executed.
+	ErrUnsupported = errors.New("not supported by this release")
 	// ErrNoResult is what [One] returns for an empty sequence.
 	ErrNoResult = errors.New("no result")
 	// ErrMultipleResults is what [One] returns for more than one item.
@@ -141,6 +148,17 @@ type DecodeError struct {
 	Err              error
 
 	ending
+}
+
+// ImportError reports a file that was not imported: the server rejected the
+// file, or found nothing to import in it. The latter is [ErrNotApplied], and
+// Success of its Result is true.
+type ImportError struct {
+	// Result has what the server logged, with user names and addresses. The
+	// text of the error and its LogValue leave the logs out.
+	Result *FlowImportResult
+
+	op string
 }
 
 // ArgumentError is a value that was refused before anything was sent. It does

@@ -243,6 +243,37 @@ func (e *DecodeError) LogValue() slog.Value {
 	)
 }
 
+// Error returns one line without the logs of the import.
+func (e *ImportError) Error() string {
+	text := "authentik: "
+	if e.op != "" {
+		text += e.op + ": "
+	}
+	if e.Is(ErrNotApplied) {
+		return text + "the server found nothing to import in the file"
+	}
+	return text + fmt.Sprintf("the server did not import the file: Result.Logs has the reason (messages: %d)", e.messages())
+}
+
+// Is reports whether target is [ErrNotApplied] and applies.
+func (e *ImportError) Is(target error) bool {
+	return target == ErrNotApplied && e.Result != nil && e.Result.Success
+}
+
+// LogValue returns the operation and the number of messages for log/slog.
+func (e *ImportError) LogValue() slog.Value {
+	return slog.GroupValue(
+		slog.String("op", e.op), slog.Bool("not_applied", e.Is(ErrNotApplied)), slog.Int("messages", e.messages()),
+	)
+}
+
+func (e *ImportError) messages() int {
+	if e.Result == nil {
+		return 0
+	}
+	return len(e.Result.Logs)
+}
+
 // Error is one line: operation, field and reason.
 func (e *ArgumentError) Error() string {
 	return fmt.Sprintf("authentik: %s: %s: %s", e.Op, e.Field, e.Reason)

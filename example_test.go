@@ -631,6 +631,24 @@ func ExampleDecodeError() {
 	// Output: pagination.previous missing
 }
 
+func ExampleImportError() {
+	srv := authentiktest.Start()
+	defer srv.Close()
+
+	file := []byte("version: 1\nentries: []\n")
+	_, err := srv.Client().FlowsInstancesImportCreate(context.Background(), file)
+	if failed, ok := errors.AsType[*authentik.ImportError](err); ok {
+		fmt.Println(err)
+		for _, log := range failed.Result.Logs { // may have user names in them
+			fmt.Println(log.Event)
+		}
+		fmt.Println(errors.Is(err, authentik.ErrNotApplied))
+	}
+	// Output:
+	// authentik: FlowsInstancesImportCreate: the server found nothing to import in the file
+	// true
+}
+
 func ExampleArgumentError() {
 	srv := authentiktest.Start()
 	defer srv.Close()
@@ -737,6 +755,21 @@ func ExampleClient_FlowsInstancesCreate() {
 	// Output:
 	// partner-login 25309746-54de-4eab-bf4a-a378228f8464
 	// authentik: FlowsInstancesCreate: Slug: must not be blank
+}
+
+func ExampleClient_FlowsInstancesCreate_notApplied() {
+	srv := authentiktest.Start(authentiktest.Version("2021.12"))
+	defer srv.Close()
+
+	flow, err := srv.Client().FlowsInstancesCreate(context.Background(), authentik.FlowRequest{
+		Name: "Admins", Slug: "admins", Title: "Admins", Designation: authentik.FlowDesignationAuthentication,
+		Authentication: authentik.FlowAuthenticationRequireSuperuser, // since 2022.12
+	})
+	if errors.Is(err, authentik.ErrNotApplied) { // the flow exists, and is open to everybody
+		fmt.Println(flow.Slug, err)
+	}
+	// Output:
+	// admins authentik: FlowsInstancesCreate: the server did not apply Authentication
 }
 
 func ExampleClient_FlowsInstancesUpdate() {
@@ -905,6 +938,24 @@ func ExampleClient_FlowsInstancesSetBackgroundCreate() {
 	})
 	fmt.Println(err)
 	// Output: <nil>
+}
+
+func ExampleClient_FlowsInstancesSetBackgroundURLCreate_unsupported() {
+	srv := authentiktest.Start(authentiktest.Version("2026.8"))
+	defer srv.Close()
+	client := srv.Client()
+	ctx := context.Background()
+
+	const slug, image = "default-authentication-flow", "https://cdn.example.com/background.png"
+	err := client.FlowsInstancesSetBackgroundURLCreate(ctx, slug, image)
+	if errors.Is(err, authentik.ErrUnsupported) {
+		fmt.Println(err)
+		_, err = client.FlowsInstancesPartialUpdate(ctx, slug, authentik.FlowRequest{Background: new(image)})
+	}
+	fmt.Println(err)
+	// Output:
+	// authentik: FlowsInstancesSetBackgroundURLCreate: authentik 2026.8 does not support this, releases up to 2025.10 do: use FlowsInstancesPartialUpdate with Background
+	// <nil>
 }
 
 func ExampleClient_FlowsInstancesSetBackgroundURLCreate() {

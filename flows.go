@@ -361,16 +361,17 @@ func (c *Client) FlowsInstancesRetrieve(ctx context.Context, slug string, opts .
 // Errors: [ArgumentError] for a missing Name, Slug, Title or Designation and
 // for a Slug that the server would reject or could not serve;
 // [ValidationError], also if the slug exists; [PermissionError]; [APIError];
-// [RequestError]; [DecodeError].
+// [RequestError]; [DecodeError]; [ErrNotApplied] beside the flow.
 //
-// Versions: a server silently ignores the fields that it lacks, so that a flow
-// of which Authentication is [FlowAuthenticationRequireSuperuser] is open to
-// everybody on servers before 2022.12.
+// Versions: a server ignores the fields that it lacks, so that a flow of which
+// Authentication is [FlowAuthenticationRequireSuperuser] is open to everybody
+// on servers before 2022.12. ErrNotApplied reports an enum or a boolean that
+// was ignored; the flow exists all the same.
 //
 // https://api.goauthentik.io/reference/flows-instances-create/
 func (c *Client) FlowsInstancesCreate(ctx context.Context, flow FlowRequest, opts ...RequestOption) (*Flow, error) {
 	o := flow.sendAll(post("FlowsInstancesCreate", "flows/instances/"))
-	return create(ctx, c, o, opts, sameSlug(flow.Slug), flow.find(ctx, c, o.name), flow.differing)
+	return create(ctx, c, o, opts, sameSlug(flow.Slug), flow.find(ctx, c, o.name), flow.choices, flow.texts)
 }
 
 // FlowsInstancesUpdate changes all required fields of a flow, and those other
@@ -394,7 +395,7 @@ func (c *Client) FlowsInstancesUpdate(
 ) (*Flow, error) {
 	o := flow.sendAll(put("FlowsInstancesUpdate", "flows/instances/{slug}/", writeSlug(slug)))
 	o.repeatable = flow.Slug == slug // renamed, the flow would not be found again
-	return call(ctx, c, o, opts, object(sameSlug(flow.Slug)))
+	return change(ctx, c, o, opts, sameSlug(flow.Slug), flow.choices)
 }
 
 // FlowsInstancesPartialUpdate changes those fields of a flow that are set, and
@@ -424,7 +425,7 @@ func (c *Client) FlowsInstancesPartialUpdate(
 		want = flow.Slug
 	}
 	o.repeatable = want == slug // renamed, the flow would not be found again
-	return call(ctx, c, flow.send(o), opts, object(sameSlug(want)))
+	return change(ctx, c, flow.send(o), opts, sameSlug(want), flow.choices)
 }
 
 // FlowsInstancesDestroy deletes a flow with its bindings.

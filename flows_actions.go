@@ -9,6 +9,7 @@ import (
 	"mime/multipart"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"unicode"
 
@@ -48,8 +49,8 @@ type Cache struct {
 
 // FlowImportResult is the result of an import.
 type FlowImportResult struct {
-	// Success is whether the server accepted the file. It is also true if the
-	// file had nothing to import in it.
+	// Success reports whether the server accepted the file, even if the file
+	// had nothing in it.
 	Success bool `json:"success"`
 	// Logs are what the server logged during the import. They may have user
 	// names and addresses in them.
@@ -247,40 +248,70 @@ func (c *Client) FlowsInstancesCacheClearCreate(ctx context.Context, opts ...Req
 //
 // An import can do damage. The server identifies objects by primary key or by
 // slug, so that the export of a flow with another slug renames the flow that
-// exists. It evaluates tags such as !Env in the file. It reports success if the
-// file had nothing to import in it.
+// exists. It evaluates tags such as !Env in the file. It rolls back a file of
+// which it rejects a part.
 //
 // Requires the permissions to add and to change flows, flow stage bindings,
 // stages, policies, policy bindings and prompts.
 //
 // Errors: [ArgumentError] for a file that is empty or larger than 32 MiB;
-// [ValidationError]; [PermissionError]; [APIError]; [RequestError];
-// [DecodeError].
+// [ImportError] for a file that the server rejects or that has nothing in it;
+// [ValidationError]; [PermissionError]; [APIError], which is [ErrServer] for a
+// file that is no YAML; [RequestError]; [DecodeError]; [ErrUnsupported] for a
+// server with none of the paths.
+//
+// Versions: up to 2022.9 the result has no logs. Up to 2023.8 nothing shows
+// that a file had nothing in it.
 //
 // https://api.goauthentik.io/reference/flows-instances-import-create/
 func (c *Client) FlowsInstancesImportCreate(
 	ctx context.Context, content []byte, opts ...RequestOption,
 ) (*FlowImportResult, error) {
+	o := post("FlowsInstancesImportCreate", "")
+	if len(content) == 0 {
+		o = o.refuse("content", "must not be empty")
+	}
+	o = o.withFile("content", "flow.yaml", content)
 	var result *FlowImportResult
 	var err error
-	for _, path := range importPaths {
-		o := post("FlowsInstancesImportCreate", path)
-		if len(content) == 0 {
-			o = o.refuse("content", "must not be empty")
-		}
-		result, err = call(ctx, c, o.withFile("content", "flow.yaml", content), opts, imported)
-		if !isMethodNotAllowed(err) {
+	logged := false
+	read := func(a *transport.Answer) (*FlowImportResult, error) {
+		logged = a.StatusCode != http.StatusNoContent
+		return imported(a)
+	}
+	for _, o.path = range c.importPaths() {
+		if result, err = call(ctx, c, o, opts, read); !isMethodNotAllowed(err) {
 			break
 		}
 	}
-	return result, err
+	switch e, _ := errors.AsType[*APIError](err); {
+	case isMethodNotAllowed(err):
+		return nil, unsupported(o, e, "the server has none of the paths where releases from 2021.9 to 2026.8 import: "+
+			"import the file as a blueprint in the admin interface")
+	case err != nil:
+		return nil, err
+	}
+	c.learned.importPath.Store(&o.path)
+	if !result.Success || logged && len(result.Logs) == 0 && c.since(ctx, importLogs) {
+		return nil, &ImportError{Result: result, op: o.name}
+	}
+	return result, nil
 }
+
+// importLogs is a release in which every change by an import is in its logs.
+var importLogs = release{2023, 10}
 
 // importPaths are where releases import: 2022.10 to 2026.2, up to 2022.9, since
 // 2026.5. In this order, each release that lacks one takes "import" and
 // "import_flow" for the slug of a flow, and says that it does not allow POST.
-var importPaths = [...]string{
-	"flows/instances/import/", "flows/instances/import_flow/", "managed/blueprints/import/",
+// The path that this server is known to have comes first.
+func (c *Client) importPaths() []string {
+	paths := []string{"flows/instances/import/", "flows/instances/import_flow/", "managed/blueprints/import/"}
+	if c == nil || c.learned == nil || c.learned.importPath.Load() == nil {
+		return paths
+	}
+	known := *c.learned.importPath.Load()
+	return append([]string{known}, slices.DeleteFunc(paths, func(path string) bool { return path == known })...)
 }
 
 // imported reads the result of an import. Up to 2022.9 there is none.
@@ -309,10 +340,10 @@ func isMethodNotAllowed(err error) bool {
 //
 // Errors: [ArgumentError] for a background without a file and without Clear or
 // with both, and for a file larger than 32 MiB; [ValidationError];
-// [PermissionError]; [APIError]; [RequestError].
+// [PermissionError]; [APIError]; [RequestError]; [ErrUnsupported].
 //
 // Versions: up to 2025.10. Since 2025.12 Background of a [FlowRequest] is
-// writable.
+// writable, and the operation is ErrUnsupported.
 //
 // https://api.goauthentik.io/reference/flows-instances-set-background-create/
 func (c *Client) FlowsInstancesSetBackgroundCreate(
@@ -332,8 +363,11 @@ func (c *Client) FlowsInstancesSetBackgroundCreate(
 		o = o.withFile("Content", background.Filename, background.Content)
 	}
 	_, err := call(ctx, c, o, opts, object[struct{}]())
-	return err
+	return setBackground.replace(ctx, c, o, err)
 }
+
+// setBackground are the operations that became a field of FlowRequest.
+var setBackground = retired{release{2025, 12}, "2025.10", "FlowsInstancesPartialUpdate with Background"}
 
 // FlowsInstancesSetBackgroundURLCreate sets the background of a flow to an
 // image on another server.
@@ -345,10 +379,10 @@ func (c *Client) FlowsInstancesSetBackgroundCreate(
 //
 // Errors: [ArgumentError] for a URL that is neither absolute (https:// or
 // http://) nor a path on the server; [ValidationError]; [PermissionError];
-// [APIError]; [RequestError].
+// [APIError]; [RequestError]; [ErrUnsupported].
 //
 // Versions: up to 2025.10. Since 2025.12 Background of a [FlowRequest] is
-// writable.
+// writable, and the operation is ErrUnsupported.
 //
 // https://api.goauthentik.io/reference/flows-instances-set-background-url-create/
 func (c *Client) FlowsInstancesSetBackgroundURLCreate(
@@ -362,7 +396,7 @@ func (c *Client) FlowsInstancesSetBackgroundURLCreate(
 		URL string `json:"url"`
 	}{url})
 	_, err := call(ctx, c, o, opts, object[struct{}]())
-	return err
+	return setBackground.replace(ctx, c, o, err)
 }
 
 // isImageURL reports whether text is the URL of an image.

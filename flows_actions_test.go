@@ -3,13 +3,17 @@ package authentik_test
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"net/http"
+	"slices"
+	"strconv"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"github.com/seed-299d42e7/authentik-go"
+	"github.com/seed-299d42e7/authentik-go/authentiktest"
 	"github.com/seed-299d42e7/authentik-go/internal/testkit"
 	"github.com/seed-299d42e7/authentik-go/internal/testkit/recording"
 )
@@ -80,13 +84,13 @@ func TestFlowsInstancesImportCreate_TriesThePathsOfEachRelease(t *testing.T) {
 		old        = "/api/v3/flows/instances/import_flow/"
 		blueprints = "/api/v3/managed/blueprints/import/"
 	)
-	ok := testkit.Reply(200, testkit.JSON, `{"logs":[],"success":true}`)
+	ok := testkit.Reply(200, testkit.JSON, `{"logs":[`+importLog+`],"success":true}`)
 	notAllowed := testkit.Reply(405, testkit.JSON, `{"detail":"Method \"POST\" not allowed."}`)
 	crash := testkit.Reply(405, testkit.HTML, "")
 	for name, c := range map[string]struct {
 		answers map[string]recording.Response
 		sent    []string
-		status  int // of the error
+		status  int // of the error, negative if it is ErrUnsupported
 	}{
 		"2022.10 to 2026.2": {map[string]recording.Response{current: ok}, []string{current}, 0},
 		"up to 2022.9": {
@@ -100,7 +104,7 @@ func TestFlowsInstancesImportCreate_TriesThePathsOfEachRelease(t *testing.T) {
 		"none": {
 			map[string]recording.Response{current: notAllowed, old: notAllowed, blueprints: notAllowed},
 			[]string{current, old, blueprints},
-			405,
+			-405,
 		},
 		"a crash": {map[string]recording.Response{current: crash}, []string{current}, 405},
 		"a crash of 2026.5": {
@@ -121,13 +125,115 @@ func TestFlowsInstancesImportCreate_TriesThePathsOfEachRelease(t *testing.T) {
 			assert.Equal(t, c.sent, sent)
 			if c.status == 0 {
 				require.NoError(t, err)
-				assert.Equal(t, authentik.FlowImportResult{Success: true, Logs: []authentik.FlowImportLog{}}, *result)
+				assert.True(t, result.Success)
+				assert.NotNil(t, result.Logs)
+				again, err := ak.FlowsInstancesImportCreate(t.Context(), []byte("version: 1"))
+				require.NoError(t, err)
+				assert.Equal(t, result, again)
+				assert.Equal(t, append(c.sent, c.sent[len(c.sent)-1]), sent, "the path is remembered")
 				return
 			}
 			assert.Nil(t, result)
-			assert.Equal(t, c.status, testkit.RequireType[*authentik.APIError](t, err).StatusCode)
+			assert.Equal(t, c.status < 0, errors.Is(err, authentik.ErrUnsupported))
+			assert.Equal(t, c.status > 0, errors.Is(err, authentik.ErrPerhapsDone))
+			assert.Equal(t, c.status > 0, errors.Is(err, authentik.ErrServer))
+			api, ok := errors.AsType[*authentik.APIError](err)
+			require.True(t, ok)
+			assert.Equal(t, max(c.status, -c.status), api.StatusCode)
 		})
 	}
+}
+
+// A server that was upgraded may import elsewhere.
+func TestFlowsInstancesImportCreate_FindsAPathThatMoved(t *testing.T) {
+	t.Parallel()
+	var sent []string
+	has := "/api/v3/flows/instances/import/"
+	ak := testkit.NewClient(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		sent = append(sent, r.URL.Path)
+		answer := testkit.Reply(405, testkit.JSON, `{"detail":"Method \"POST\" not allowed."}`)
+		if r.URL.Path == has {
+			answer = testkit.Reply(200, testkit.JSON, `{"logs":[`+importLog+`],"success":true}`)
+		}
+		answer.ServeHTTP(w, r)
+	}))
+	for _, path := range []string{"/api/v3/flows/instances/import/", "/api/v3/managed/blueprints/import/"} {
+		has = path
+		_, err := ak.FlowsInstancesImportCreate(t.Context(), []byte("version: 1"))
+		require.NoError(t, err)
+	}
+	_, err := ak.FlowsInstancesImportCreate(t.Context(), []byte("version: 1"))
+	require.NoError(t, err)
+	assert.Equal(t, []string{
+		"/api/v3/flows/instances/import/", "/api/v3/flows/instances/import/", "/api/v3/flows/instances/import_flow/",
+		"/api/v3/managed/blueprints/import/", "/api/v3/managed/blueprints/import/",
+	}, sent)
+}
+
+// older reports whether a release came before another one.
+func older(version, than string) bool {
+	return slices.Index(authentiktest.Versions(), version) < slices.Index(authentiktest.Versions(), than)
+}
+
+func TestFlowsInstancesImportCreate_RejectedFile(t *testing.T) {
+	t.Parallel()
+	for _, version := range authentiktest.Versions()[10:] { // before 2022.10 there is no result
+		srv := authentiktest.NewServer(t, authentiktest.Version(version))
+		unknown := "version: 1\nentries:\n- model: authentik_flows.nothing\n  identifiers:\n    pk: 1\n"
+		result, err := srv.Client().FlowsInstancesImportCreate(t.Context(), []byte(unknown))
+		assert.Nil(t, result, version)
+		if errors.Is(err, authentik.ErrServer) {
+			assert.True(t, older(version, "2023.10"), "2022.12 crashes")
+			continue
+		}
+		failed := testkit.RequireType[*authentik.ImportError](t, err)
+		require.NotErrorIs(t, err, authentik.ErrNotApplied, version)
+		assert.False(t, failed.Result.Success)
+		require.NotEmpty(t, failed.Result.Logs)
+		assert.EqualError(t, err, "authentik: FlowsInstancesImportCreate: the server did not import the file: "+
+			"Result.Logs has the reason (messages: "+strconv.Itoa(len(failed.Result.Logs))+")")
+		var log testkit.Log
+		log.Logger().Info("failed", "err", err)
+		assert.NotContains(t, log.String(), failed.Result.Logs[0].Event)
+		assert.Contains(t, log.String(), "err.op=FlowsInstancesImportCreate err.not_applied=false")
+	}
+}
+
+// A document that is no mapping, and one without entries, import nothing. Up
+// to 2023.8 nothing shows that.
+func TestFlowsInstancesImportCreate_NothingToImport(t *testing.T) {
+	t.Parallel()
+	for _, version := range authentiktest.Versions()[10:] {
+		srv := authentiktest.NewServer(t, authentiktest.Version(version))
+		ak := srv.Client()
+		for _, file := range []string{"- a\n", "version: 1\nentries: []\n"} {
+			result, err := ak.FlowsInstancesImportCreate(t.Context(), []byte(file))
+			if older(version, "2023.10") {
+				require.NoError(t, err, version)
+				assert.True(t, result.Success)
+				continue
+			}
+			assert.Nil(t, result, version)
+			require.ErrorIs(t, err, authentik.ErrNotApplied, version)
+			assert.True(t, testkit.RequireType[*authentik.ImportError](t, err).Result.Success)
+			assert.EqualError(t, err,
+				"authentik: FlowsInstancesImportCreate: the server found nothing to import in the file")
+		}
+		export, err := ak.FlowsInstancesExportRetrieve(t.Context(), "default-source-enrollment")
+		require.NoError(t, err)
+		_, err = ak.FlowsInstancesImportCreate(t.Context(), export.Content)
+		require.NoError(t, err, "%s: what is there already is imported all the same", version)
+	}
+}
+
+func TestImportError_Literal(t *testing.T) {
+	t.Parallel()
+	err := &authentik.ImportError{}
+	require.EqualError(t, err,
+		"authentik: the server did not import the file: Result.Logs has the reason (messages: 0)")
+	assert.NotErrorIs(t, err, authentik.ErrNotApplied)
+	err.Result = &authentik.FlowImportResult{Success: true}
+	assert.ErrorIs(t, err, authentik.ErrNotApplied)
 }
 
 func TestFlowImportLog_DecodesBothShapes(t *testing.T) {
@@ -228,4 +334,87 @@ func TestFlowsInstancesExecuteRetrieve_RejectsAnEmptyLink(t *testing.T) {
 	t.Parallel()
 	_, err := testkit.NewClient(t, &testkit.Stub{Body: `{"link":""}`}).FlowsInstancesExecuteRetrieve(t.Context(), "s")
 	assert.Equal(t, "link", testkit.RequireType[*authentik.DecodeError](t, err).JSONPath)
+}
+
+// backgroundCalls are the operations that releases since 2025.12 lack.
+var backgroundCalls = map[string]func(context.Context, *authentik.Client) error{
+	"FlowsInstancesSetBackgroundCreate": func(ctx context.Context, ak *authentik.Client) error {
+		return ak.FlowsInstancesSetBackgroundCreate(ctx, "s", authentik.FlowBackground{Clear: true})
+	},
+	"FlowsInstancesSetBackgroundURLCreate": func(ctx context.Context, ak *authentik.Client) error {
+		return ak.FlowsInstancesSetBackgroundURLCreate(ctx, "s", "/static/a.png")
+	},
+}
+
+func TestFlowsInstancesSetBackground_UnsupportedSince2025_12(t *testing.T) {
+	t.Parallel()
+	for _, version := range authentiktest.Versions() {
+		srv := authentiktest.NewServer(t, authentiktest.Version(version), authentiktest.Empty())
+		srv.AddFlow(authentik.Flow{Slug: "s"})
+		ak := srv.Client()
+		requests := 0
+		for op, call := range backgroundCalls {
+			err := call(t.Context(), ak)
+			requests++
+			if older(version, "2025.12") {
+				require.NoError(t, err, version)
+				continue
+			}
+			require.ErrorIs(t, err, authentik.ErrUnsupported)
+			assert.NotErrorIs(t, err, authentik.ErrPerhapsDone)
+			assert.NotErrorIs(t, err, authentik.ErrServer)
+			api, ok := errors.AsType[*authentik.APIError](err)
+			require.True(t, ok)
+			assert.Equal(t, 405, api.StatusCode)
+			assert.NotContains(t, api.Error(), "crashed")
+			assert.EqualError(t, err, "authentik: "+op+": authentik "+version+" does not support this, "+
+				"releases up to 2025.10 do: use FlowsInstancesPartialUpdate with Background")
+			assert.Len(t, srv.Requests(), requests+1, "the version is read once")
+		}
+	}
+}
+
+// Where the release has the operation, or is unknown, the write has crashed.
+func TestFlowsInstancesSetBackground_Crash(t *testing.T) {
+	t.Parallel()
+	gone := testkit.Reply(405, testkit.HTML, "")
+	for version, reply := range map[string]recording.Response{
+		"2025.10":   testkit.Reply(200, testkit.JSON, `{"version_current":"2025.10.3"}`),
+		"2021.12":   testkit.Reply(200, testkit.JSON, `{"version_current":"2021.12.5"}`),
+		"unknown":   testkit.Reply(200, testkit.JSON, `{"version_current":"main"}`),
+		"forbidden": testkit.Reply(403, testkit.JSON, `{}`),
+	} {
+		for op, call := range backgroundCalls {
+			err := call(t.Context(), testkit.NewClient(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				if r.URL.Path == "/api/v3/admin/version/" {
+					reply.ServeHTTP(w, r)
+					return
+				}
+				gone.ServeHTTP(w, r)
+			})))
+			require.ErrorIs(t, err, authentik.ErrServer, "%s %s", version, op)
+			require.ErrorIs(t, err, authentik.ErrPerhapsDone)
+			require.NotErrorIs(t, err, authentik.ErrUnsupported)
+		}
+	}
+}
+
+// A 404 that is not the API's is about the path; the API's own is about the
+// flow.
+func TestFlowsInstancesSetBackground_NotFound(t *testing.T) {
+	t.Parallel()
+	for body, want := range map[string]error{
+		"<html>": authentik.ErrUnsupported, `{"detail":"Not found."}`: authentik.ErrNotFound,
+	} {
+		for op, call := range backgroundCalls {
+			err := call(t.Context(), testkit.NewClient(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				if r.URL.Path == "/api/v3/admin/version/" {
+					testkit.Reply(200, testkit.JSON, `{"version_current":"2026.2.1"}`).ServeHTTP(w, r)
+					return
+				}
+				testkit.Reply(404, testkit.HTML, body).ServeHTTP(w, r)
+			})))
+			require.ErrorIs(t, err, want, "%s: %s", op, body)
+		}
+	}
 }

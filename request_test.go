@@ -48,6 +48,8 @@ var (
 )
 
 const (
+	importLog = `{"timestamp":"t","log_level":"info","logger":"l","event":"Created Event","attributes":{}}`
+
 	usedBy         = `[{"app":"a","model_name":"m","pk":"7","name":"n","action":"CASCADE_MANY"}]`
 	usedByReturned = `[{"app":"a","model_name":"m","pk":"7","name":"n","action":"cascade_many"}]`
 )
@@ -146,7 +148,7 @@ var operations = map[string]operation{
 			return ak.FlowsInstancesImportCreate(ctx, []byte("version: 1\r\n\x00"), opts...)
 		},
 		method: "POST", path: "flows/instances/import/", body: "file=flow.yaml:version: 1\r\n\x00",
-		status: 200, response: `{"logs":[],"success":true}`,
+		status: 200, response: `{"logs":[` + importLog + `],"success":true}`,
 	},
 	"FlowsInstancesSetBackgroundCreate": {
 		call: func(ctx context.Context, ak *authentik.Client, opts ...requestOption) (any, error) {

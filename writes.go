@@ -2,8 +2,10 @@ package authentik
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
+	"net/http"
 	"strings"
 	"unicode"
 )
@@ -13,13 +15,13 @@ import (
 // an earlier request and differs in nothing that was requested.
 func create[T any](
 	ctx context.Context, c *Client, o operation, opts []RequestOption, same func(*T) error,
-	find func(requestConfig) (*T, error), differing func(*T) []string,
+	find func(requestConfig) (*T, error), choices, others func(*T) []comparison,
 ) (*T, error) {
 	cfg := newRequestConfig(opts).reset()
 	value, err := callWith(ctx, c, o, cfg, created(same))
 	mayExist := errors.Is(err, ErrPerhapsDone) || errors.Is(err, ErrBadRequest)
 	if !cfg.adopt || !mayExist || ctx.Err() != nil {
-		return value, err
+		return applied(o, value, err, choices)
 	}
 	var response Response
 	found, notFound := find(requestConfig{response: &response})
@@ -29,14 +31,61 @@ func create[T any](
 	case notFound != nil:
 		return nil, fmt.Errorf("%w; reading it back: %w", err, notFound)
 	}
-	if fields := differing(found); len(fields) > 0 {
-		text := "the object exists and differs in " + strings.Join(fields, ", ")
-		return nil, &writeError{op: o.name, text: text, causes: []error{err}}
+	if fields := differing(append(others(found), choices(found)...)); fields != "" {
+		return nil, &writeError{o.name, "the object exists and differs in " + fields, []error{err}}
 	}
 	if cfg.response != nil {
 		*cfg.response = response
 	}
 	return found, nil
+}
+
+// change sends an operation that changes an object.
+func change[T any](
+	ctx context.Context, c *Client, o operation, opts []RequestOption, same func(*T) error, choices func(*T) []comparison,
+) (*T, error) {
+	value, err := call(ctx, c, o, opts, object(same))
+	return applied(o, value, err, choices)
+}
+
+// applied returns ErrNotApplied beside an object that lacks what was requested:
+// a server ignores the fields that its release does not have.
+func applied[T any](o operation, value *T, err error, choices func(*T) []comparison) (*T, error) {
+	if err != nil {
+		return nil, err
+	}
+	if fields := differing(choices(value)); fields != "" {
+		return value, &writeError{o.name, "the server did not apply " + fields, []error{ErrNotApplied}}
+	}
+	return value, nil
+}
+
+// retired is an operation that newer releases lack.
+type retired struct {
+	gone    release // the first one without it
+	last    string  // the last one with it
+	instead string
+}
+
+// replace returns ErrUnsupported in the place of an error that is about the
+// path of the operation, if the server is of a release without it. The empty
+// 405 of a path that does not exist is also that of a write that crashed, and
+// only the release tells the two apart.
+func (r retired) replace(ctx context.Context, c *Client, o operation, err error) error {
+	e, ok := errors.AsType[*APIError](err)
+	if !ok || !e.crashed && (e.StatusCode != http.StatusNotFound || json.Valid(e.Body)) || !c.since(ctx, r.gone) {
+		return err
+	}
+	text := fmt.Sprintf("authentik %v does not support this, releases up to %s do: use %s",
+		c.learned.release.Load(), r.last, r.instead)
+	return unsupported(o, e, text)
+}
+
+// unsupported returns ErrUnsupported with a response that proves it.
+func unsupported(o operation, e *APIError, text string) error {
+	proof := *e
+	proof.crashed, proof.ending = false, ending{} // nothing was executed
+	return &writeError{o.name, text, []error{ErrUnsupported, &proof}}
 }
 
 // writeError reports a write whose response shows another outcome than the one
@@ -73,13 +122,15 @@ func compareText(field, sent, got string) comparison {
 // isSpace reports what Python's str.strip removes.
 func isSpace(r rune) bool { return unicode.IsSpace(r) || r >= 0x1c && r <= 0x1f }
 
-func differing(all []comparison) (fields []string) {
+// differing returns the names of the fields that differ.
+func differing(all []comparison) string {
+	var fields []string
 	for _, c := range all {
 		if c.differs {
 			fields = append(fields, c.field)
 		}
 	}
-	return fields
+	return strings.Join(fields, ", ")
 }
 
 // choices compares the enums and booleans of a request with those of a flow.
@@ -94,14 +145,13 @@ func (r FlowRequest) choices(f *Flow) []comparison {
 	}
 }
 
-// differing returns the fields of a request in which a flow differs.
-func (r FlowRequest) differing(f *Flow) []string {
-	return differing(append([]comparison{
+// texts compares the other fields of a request, but for the slug.
+func (r FlowRequest) texts(f *Flow) []comparison {
+	return []comparison{
 		compareText("Name", r.Name, f.Name),
-		compare("Slug", r.Slug, f.Slug),
 		compareText("Title", r.Title, f.Title),
 		comparePointer("Background", r.Background, f.Background),
-	}, r.choices(f)...))
+	}
 }
 
 // find returns the flow with the slug of a request.

@@ -2,8 +2,10 @@ package authentik_test
 
 import (
 	"context"
+	"encoding/json"
 	"net/http"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 
@@ -219,4 +221,124 @@ func TestAdoptExisting_ComparesWhatIdentifiesABinding(t *testing.T) {
 	other.Order = new(7)
 	_, err = ak.BindingsCreate(t.Context(), other, authentik.AdoptExisting())
 	testkit.RequireType[*authentik.ValidationError](t, err)
+}
+
+// choice is a field of a request that a server may drop.
+type choice struct {
+	field string
+	sent  string // JSON of a request with the field alone
+	other string // JSON of an object that has another value
+}
+
+var (
+	flowChoices = []choice{
+		{"Designation", `{"designation":"recovery"}`, `{"designation":"enrollment"}`},
+		{"PolicyEngineMode", `{"policy_engine_mode":"all"}`, `{"policy_engine_mode":"any"}`},
+		{"CompatibilityMode", `{"compatibility_mode":false}`, `{"compatibility_mode":true}`},
+		{"CompatibilityMode", `{"compatibility_mode":true}`, `{"compatibility_mode":false}`},
+		{"Layout", `{"layout":"stacked"}`, `{"layout":""}`},
+		{"DeniedAction", `{"denied_action":"message"}`, `{"denied_action":"continue"}`},
+		{"Authentication", `{"authentication":"require_superuser"}`, `{}`},
+	}
+	bindingChoices = []choice{
+		{"EvaluateOnPlan", `{"evaluate_on_plan":false}`, `{"evaluate_on_plan":true}`},
+		{"ReEvaluatePolicies", `{"re_evaluate_policies":true}`, `{"re_evaluate_policies":false}`},
+		{"PolicyEngineMode", `{"policy_engine_mode":"all"}`, `{"policy_engine_mode":"any"}`},
+		{"InvalidResponseAction", `{"invalid_response_action":"restart"}`, `{"invalid_response_action":"retry"}`},
+	}
+)
+
+// testNotApplied sends each choice to a server that stores another value, and
+// to one that stores the value.
+func testNotApplied[T any](
+	t *testing.T, minimal string, choices []choice, calls map[string]func(*authentik.Client, string) (*T, error),
+) {
+	for op, call := range calls {
+		for _, c := range choices {
+			for shown, dropped := range map[string]bool{c.other: true, c.sent: false} {
+				status := http.StatusOK
+				if strings.HasSuffix(op, "Create") {
+					status = http.StatusCreated
+				}
+				body := merged(t, minimal, shown)
+				got, err := call(testkit.NewClient(t, testkit.Reply(status, testkit.JSON, body)), c.sent)
+				assert.NotNil(t, got, "%s: %s", op, c.sent)
+				if !dropped {
+					require.NoError(t, err, "%s: %s", op, c.sent)
+					continue
+				}
+				require.ErrorIs(t, err, authentik.ErrNotApplied)
+				assert.EqualError(t, err, "authentik: "+op+": the server did not apply "+c.field)
+			}
+		}
+	}
+}
+
+// merged returns a JSON object with the fields of all; the last one counts.
+func merged(t *testing.T, objects ...string) string {
+	t.Helper()
+	all := map[string]any{}
+	for _, object := range objects {
+		require.NoError(t, json.Unmarshal([]byte(object), &all))
+	}
+	text, err := json.Marshal(all)
+	require.NoError(t, err)
+	return string(text)
+}
+
+func TestErrNotApplied_Flow(t *testing.T) {
+	t.Parallel()
+	request := func(base authentik.FlowRequest, sent string) authentik.FlowRequest {
+		require.NoError(t, json.Unmarshal([]byte(sent), &base))
+		return base
+	}
+	testNotApplied(t, testkit.MinimalFlow, flowChoices, map[string]func(*authentik.Client, string) (*authentik.Flow, error){
+		"FlowsInstancesCreate": func(ak *authentik.Client, sent string) (*authentik.Flow, error) {
+			return ak.FlowsInstancesCreate(t.Context(), request(flowRequest, sent))
+		},
+		"FlowsInstancesUpdate": func(ak *authentik.Client, sent string) (*authentik.Flow, error) {
+			return ak.FlowsInstancesUpdate(t.Context(), "s", request(flowRequest, sent))
+		},
+		"FlowsInstancesPartialUpdate": func(ak *authentik.Client, sent string) (*authentik.Flow, error) {
+			return ak.FlowsInstancesPartialUpdate(t.Context(), "s", request(authentik.FlowRequest{}, sent))
+		},
+	})
+}
+
+func TestErrNotApplied_Binding(t *testing.T) {
+	t.Parallel()
+	type (
+		request = authentik.FlowStageBindingRequest
+		binding = authentik.FlowStageBinding
+	)
+	with := func(base request, sent string) request {
+		require.NoError(t, json.Unmarshal([]byte(sent), &base))
+		return base
+	}
+	testNotApplied(t, testkit.MinimalBinding, bindingChoices, map[string]func(*authentik.Client, string) (*binding, error){
+		"BindingsCreate": func(ak *authentik.Client, sent string) (*binding, error) {
+			return ak.BindingsCreate(t.Context(), with(bindingRequest, sent))
+		},
+		"BindingsUpdate": func(ak *authentik.Client, sent string) (*binding, error) {
+			return ak.BindingsUpdate(t.Context(), flowID, with(bindingRequest, sent))
+		},
+		"BindingsPartialUpdate": func(ak *authentik.Client, sent string) (*binding, error) {
+			return ak.BindingsPartialUpdate(t.Context(), flowID, with(request{}, sent))
+		},
+	})
+}
+
+// A flow for superusers is one for everybody on a server that does not know
+// the field.
+func TestErrNotApplied_OldServer(t *testing.T) {
+	t.Parallel()
+	srv := authentiktest.NewServer(t, authentiktest.Version("2021.12"))
+	request := flowRequest
+	request.Layout = authentik.FlowLayoutStacked
+	request.Authentication = authentik.FlowAuthenticationRequireSuperuser
+	flow, err := srv.Client().FlowsInstancesCreate(t.Context(), request)
+	require.ErrorIs(t, err, authentik.ErrNotApplied)
+	assert.EqualError(t, err, "authentik: FlowsInstancesCreate: the server did not apply Layout, Authentication")
+	assert.Equal(t, "s", flow.Slug)
+	assert.True(t, slices.ContainsFunc(srv.Flows(), func(f authentik.Flow) bool { return f.Slug == "s" }))
 }

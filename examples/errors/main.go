@@ -72,8 +72,9 @@ func caught(err error) string {
 		request    *authentik.RequestError
 		unusable   *authentik.DecodeError
 		refused    *authentik.ArgumentError
+		file       *authentik.ImportError
 	)
-	for _, target := range []any{&invalid, &permission, &api, &request, &unusable, &refused} {
+	for _, target := range []any{&invalid, &permission, &api, &request, &unusable, &refused, &file} {
 		if errors.As(err, target) {
 			is = append(is, strings.TrimPrefix(fmt.Sprintf("%T", target), "*"))
 		}
@@ -101,6 +102,10 @@ var sentinels = []struct {
 	{"ErrListChanged", authentik.ErrListChanged},
 	{"ErrResponseTooLarge", authentik.ErrResponseTooLarge},
 	{"ErrAttemptTimeout", authentik.ErrAttemptTimeout},
+	{"ErrPerhapsDone", authentik.ErrPerhapsDone},
+	{"ErrNotAuthentik", authentik.ErrNotAuthentik},
+	{"ErrNotApplied", authentik.ErrNotApplied},
+	{"ErrUnsupported", authentik.ErrUnsupported},
 	{"ErrNoResult", authentik.ErrNoResult},
 	{"ErrMultipleResults", authentik.ErrMultipleResults},
 	{"context.Canceled", context.Canceled},
@@ -123,6 +128,12 @@ func meaning(err error) string {
 		return "this server has no objection"
 	case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
 		return "the caller wanted no more of it"
+	case errors.Is(err, authentik.ErrPerhapsDone):
+		return "read the object before sending the write again, or let AdoptExisting do so"
+	case errors.Is(err, authentik.ErrUnsupported):
+		return "do what the error says instead"
+	case errors.Is(err, authentik.ErrNotApplied):
+		return "the server has not done all of what was requested"
 	case errors.As(err, &refused):
 		return "a mistake in the program: nothing was sent; see " + refused.Field
 	case errors.As(err, &invalid):
@@ -299,6 +310,31 @@ var scenes = []scene{
 		},
 		do: func(ctx context.Context, server *cli.Server) error {
 			_, err := authentik.Collect(server.FlowsInstancesAll(ctx, &authentik.FlowsInstancesListOptions{PageSize: 10}))
+			return err
+		},
+	},
+	{
+		title: "a new flow, of which no response tells",
+		fault: func(srv *authentiktest.Server) { srv.CutBody(0) },
+		do: func(ctx context.Context, server *cli.Server) error {
+			_, err := server.FlowsInstancesCreate(ctx, authentik.FlowRequest{
+				Name: "New", Slug: "new", Title: "New", Designation: authentik.FlowDesignationRecovery,
+			})
+			return err
+		},
+	},
+	{
+		title: "an operation that newer servers lack",
+		fault: func(*authentiktest.Server) {}, // it would write
+		do: func(ctx context.Context, server *cli.Server) error {
+			return server.FlowsInstancesSetBackgroundURLCreate(ctx, "new", "/static/background.png")
+		},
+	},
+	{
+		title: "a file with nothing to import in it",
+		fault: func(*authentiktest.Server) {}, // it would write
+		do: func(ctx context.Context, server *cli.Server) error {
+			_, err := server.FlowsInstancesImportCreate(ctx, []byte("version: 1\nentries: []\n"))
 			return err
 		},
 	},

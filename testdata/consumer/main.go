@@ -122,7 +122,12 @@ var (
 	_ interface{ Unwrap() []error } = &authentik.RequestError{}
 	_ interface{ Unwrap() error }   = &authentik.DecodeError{}
 	_ error                         = &authentik.ArgumentError{}
-	_                               = []interface{ Known() bool }{
+	_ interface {
+		error
+		slog.LogValuer
+		Is(error) bool
+	} = &authentik.ImportError{}
+	_ = []interface{ Known() bool }{
 		authentik.FlowDesignation(""), authentik.FlowLayout(""), authentik.FlowDeniedAction(""),
 		authentik.FlowAuthentication(""), authentik.PolicyEngineMode(""), authentik.InvalidResponseAction(""),
 		authentik.UsedByAction(""),
@@ -203,6 +208,7 @@ var (
 	_ = authentik.DecodeError{
 		Op: "", Method: "", Path: "", RequestID: "", ContentType: "", JSONPath: "", Excerpt: "", StatusCode: 0, Attempts: 0, Err: errors.New(""),
 	}
+	_ = authentik.ImportError{Result: &authentik.FlowImportResult{}}
 	_ = authentik.ArgumentError{Op: "", Field: "", Reason: ""}
 )
 
@@ -236,7 +242,7 @@ var (
 	_ = []error{
 		authentik.ErrBadRequest, authentik.ErrUnauthorized, authentik.ErrForbidden, authentik.ErrNotFound, authentik.ErrRateLimited,
 		authentik.ErrServer, authentik.ErrStarting, authentik.ErrPaginationStuck, authentik.ErrListChanged, authentik.ErrResponseTooLarge,
-		authentik.ErrAttemptTimeout, authentik.ErrPerhapsDone, authentik.ErrNotAuthentik, authentik.ErrNoResult, authentik.ErrMultipleResults,
+		authentik.ErrAttemptTimeout, authentik.ErrPerhapsDone, authentik.ErrNotAuthentik, authentik.ErrNotApplied, authentik.ErrUnsupported, authentik.ErrNoResult, authentik.ErrMultipleResults,
 	}
 )
 
