@@ -92,6 +92,9 @@ func (s *Server) header(a reply) http.Header {
 
 // answer is the one way from a request to what becomes of it.
 func (s *Server) answer(r *http.Request) (outcome, error) {
+	if broken, err := s.reach(r.Context()); broken != nil || err != nil {
+		return outcome{broken: broken}, err
+	}
 	body, err := readBody(r)
 	if err != nil {
 		return outcome{}, err
@@ -128,7 +131,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	switch {
 	case err != nil:
 		panic(http.ErrAbortHandler) // the client has gone, or the server was closed
-	case o.status == 0:
+	case o.broken != nil:
 		reset(w)
 		return
 	}
@@ -166,10 +169,7 @@ func (s *Server) RoundTrip(r *http.Request) (*http.Response, error) {
 	default:
 	}
 	o, err := s.answer(r)
-	if err == nil && o.status == 0 {
-		err = errReset()
-	}
-	if err != nil {
+	if err = cmp.Or(err, o.broken); err != nil {
 		return nil, err
 	}
 	length := int64(len(o.body))

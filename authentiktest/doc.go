@@ -26,6 +26,27 @@
 // server does not have, such as WebAuthn, is status 501. [Server.Script] and
 // [ChallengeStage] show its challenge.
 //
+// # Faults
+//
+// Each fault takes one call. [Server.On] limits a fault to one operation. A
+// fault that no request meets fails the test.
+//
+//   - any response, for some requests: [Server.FailNext], [Server.HTMLPage]
+//   - authentik starts or has crashed: [Server.Starting], [Server.Crashed]
+//   - a proxy cannot reach authentik, for a time: [Server.Behind]
+//   - refused connections or an unknown name, for a time: [Server.Down],
+//     [Server.Unresolvable]
+//   - a rate limit: [Server.RateLimit]
+//   - a write that happened, and a response that is lost: [Server.FailAfterCommit]
+//   - a connection that breaks: [Server.Reset], [Server.CutBody]
+//   - connections that die silently: [Server.KillConnections]
+//   - a slow response: [Server.Latency]
+//   - a list that changes: [Server.ChangeListAfterPage]
+//
+// [Server.Requests] returns what the server got.
+//
+// # Limits
+//
 // The server does not imitate the speed of authentik, compression, and
 // languages other than English. An import reads the YAML that exports consist
 // of, and JSON; it responds to other YAML as to broken YAML. A policy has the

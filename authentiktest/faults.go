@@ -1,6 +1,7 @@
 package authentiktest
 
 import (
+	"fmt"
 	"net/http"
 	"time"
 )
@@ -113,6 +114,75 @@ func (r *Route) Reset() {
 	r.scope.reset()
 }
 
+// FailAfterCommit resets the connections of the next n requests instead of
+// their responses. The requests have taken effect: a client that sends a write
+// again repeats it.
+func (s *Server) FailAfterCommit(n int) {
+	s.t.Helper()
+	s.scope().failAfterCommit(n)
+}
+
+// FailAfterCommit does what [Server.FailAfterCommit] does, for one operation.
+func (r *Route) FailAfterCommit(n int) {
+	r.scope.server.t.Helper()
+	r.scope.failAfterCommit(n)
+}
+
+// Behind responds to every request, from now on and for d, as a proxy does
+// that cannot reach authentik. The requests do not take effect.
+func (s *Server) Behind(proxy Proxy, d time.Duration) {
+	s.t.Helper()
+	s.scope().behind(proxy, d)
+}
+
+// Behind does what [Server.Behind] does, for one operation.
+func (r *Route) Behind(proxy Proxy, d time.Duration) {
+	r.scope.server.t.Helper()
+	r.scope.behind(proxy, d)
+}
+
+// RateLimit refuses the requests that are too many, until RateLimit is called
+// again. The requests that are refused do not take effect.
+func (s *Server) RateLimit(limit Limit) {
+	s.t.Helper()
+	s.scope().rateLimit(limit)
+}
+
+// RateLimit does what [Server.RateLimit] does, for one operation.
+func (r *Route) RateLimit(limit Limit) {
+	r.scope.server.t.Helper()
+	r.scope.rateLimit(limit)
+}
+
+// Down refuses connections, from now on and for d, and closes those of the
+// clients. A request in flight gets no response. A server on loopback does not
+// see the connections that are refused, and so does not report a Down that no
+// request has met.
+func (s *Server) Down(d time.Duration) {
+	s.t.Helper()
+	s.interrupt(fmt.Sprintf("Down(%v)", d), d, errRefused())
+}
+
+// Unresolvable makes the name of the server unknown to the DNS, from now on and
+// for d. A server on loopback has no name, and Unresolvable is misuse.
+func (s *Server) Unresolvable(d time.Duration) {
+	s.t.Helper()
+	if s.socket != nil {
+		s.misuse("Unresolvable(%v): a server on loopback has no name: use RoundTripper", d)
+		return
+	}
+	s.interrupt(fmt.Sprintf("Unresolvable(%v)", d), d, errNoSuchHost())
+}
+
+// KillConnections makes the open connections of clients die without a word, as
+// when a NAT has forgotten them: a request over one of them is lost, and nothing
+// comes back. New connections work. A server without a socket loses the next
+// request.
+func (s *Server) KillConnections() {
+	s.t.Helper()
+	s.kill()
+}
+
 // Latency delays every response by d, until Latency is called again. With
 // [RoundTripper] in a bubble of [testing/synctest] the delay takes no time.
 // Requests have taken effect before the delay.
@@ -144,9 +214,12 @@ func (r *Route) ChangeListAfterPage(page int, change func()) {
 	r.scope.changeAfter(page, change)
 }
 
-// ClearFaults removes the faults of all operations together. Those of single
-// operations stay: see [Route.ClearFaults].
-func (s *Server) ClearFaults() { s.scope().clear() }
+// ClearFaults removes the faults of all operations together, and ends a
+// [Server.Down]. The faults of single operations stay: see [Route.ClearFaults].
+func (s *Server) ClearFaults() {
+	s.scope().clear()
+	s.restore()
+}
 
 // ClearFaults removes the faults of the operation.
 func (r *Route) ClearFaults() { r.scope.clear() }

@@ -1,25 +1,20 @@
 package authentiktest
 
 import (
-	"encoding/json"
-	"errors"
+	"crypto/tls"
 	"fmt"
 	"io"
 	"maps"
-	"net"
 	"net/http"
-	"path/filepath"
-	"reflect"
-	"runtime"
 	"slices"
-	"strings"
-	"syscall"
 	"time"
 )
 
 // faults are the faults of an operation, or of all operations together. The
 // server's mutex guards them.
 type faults struct {
+	windows []*fault // for a time, the first that has not ended
+	limiter *limiter
 	queue   []*fault // each request takes one, in this order
 	changes []*fault // after a page of a list
 	latency *fault
@@ -32,6 +27,7 @@ type fault struct {
 	met   bool
 
 	left    int                   // requests that the fault is for
+	until   time.Time             // of a fault for a time
 	instead func(request) outcome // in the place of the response; the request does not take effect
 	spoil   func(*outcome)        // what becomes of the response
 
@@ -42,130 +38,13 @@ type fault struct {
 
 // outcome is what becomes of a request.
 type outcome struct {
-	status int // 0: the connection is reset
+	broken error // the connection breaks, and this is what a client sees
+	status int
 	header http.Header
 	body   []byte
 	cut    int // how much of the body is sent; negative is all of it
 	wait   time.Duration
 	change func()
-}
-
-// scope is where faults are set up: a server, or one of its operations.
-type scope struct {
-	server *Server
-	prefix string // of the calls, in reports
-	faults *faults
-}
-
-// set changes the faults of the scope. The caller of the package is where f
-// was set up.
-func (s scope) set(f *fault, change func(*faults)) {
-	f.call, f.where = s.prefix+f.call, caller()
-	s.server.mu.Lock()
-	defer s.server.mu.Unlock()
-	change(s.faults)
-}
-
-// add sets up a fault of the next n requests.
-func (s scope) add(n int, f *fault) {
-	if n < 1 {
-		s.server.t.Helper()
-		s.server.misuse("%s: n must be at least 1", f.call)
-		return
-	}
-	f.left = n
-	s.set(f, func(all *faults) { all.queue = append(all.queue, f) })
-}
-
-func (s scope) failNext(n, status int, body string, header http.Header) {
-	s.server.t.Helper()
-	f := &fault{call: fmt.Sprintf("FailNext(%d, %d, …)", n, status)}
-	if status < 200 || status > 999 {
-		s.server.misuse("%s: %d is not the status of a response", f.call, status)
-		return
-	}
-	header = header.Clone()
-	if header == nil {
-		header = http.Header{}
-	}
-	if header.Get("Content-Type") == "" {
-		header.Set("Content-Type", notJSON)
-		if json.Valid([]byte(body)) {
-			header.Set("Content-Type", "application/json")
-		}
-	}
-	if status == http.StatusNoContent || status == http.StatusNotModified {
-		body = ""
-	}
-	f.instead = func(request) outcome {
-		return outcome{status: status, header: header.Clone(), body: []byte(body), cut: -1}
-	}
-	s.add(n, f)
-}
-
-func (s scope) htmlPage(n int) {
-	s.server.t.Helper()
-	s.add(n, &fault{call: fmt.Sprintf("HTMLPage(%d)", n), instead: func(request) outcome {
-		return outcome{
-			status: http.StatusOK, header: http.Header{"Content-Type": {notJSON}}, body: []byte(htmlPage), cut: -1,
-		}
-	}})
-}
-
-func (s scope) starting(n int) {
-	s.server.t.Helper()
-	s.add(n, &fault{call: fmt.Sprintf("Starting(%d)", n), instead: func(q request) outcome {
-		return s.server.sent(q.rules.startingAnswer(acceptsExactlyJSON(q)))
-	}})
-}
-
-func (s scope) crashed(n int) {
-	s.server.t.Helper()
-	inFlight := true
-	s.add(n, &fault{call: fmt.Sprintf("Crashed(%d)", n), instead: func(q request) outcome {
-		a := q.rules.crashedAnswer(acceptsExactlyJSON(q), inFlight)
-		inFlight = false
-		return s.server.sent(a)
-	}})
-}
-
-func acceptsExactlyJSON(q request) bool { return q.Header.Get("Accept") == "application/json" }
-
-func (s scope) cutBody(after int) {
-	s.server.t.Helper()
-	s.add(1, &fault{call: fmt.Sprintf("CutBody(%d)", after), spoil: func(o *outcome) {
-		o.cut = max(0, min(after, len(o.body)-1))
-	}})
-}
-
-func (s scope) reset() {
-	s.server.t.Helper()
-	s.add(1, &fault{call: "Reset()", instead: func(request) outcome { return outcome{cut: -1} }})
-}
-
-func (s scope) delay(d time.Duration) {
-	f := &fault{call: fmt.Sprintf("Latency(%v)", d), wait: d}
-	s.set(f, func(all *faults) {
-		if all.latency = f; d <= 0 {
-			all.latency = nil
-		}
-	})
-}
-
-func (s scope) changeAfter(page int, change func()) {
-	s.server.t.Helper()
-	f := &fault{call: fmt.Sprintf("ChangeListAfterPage(%d, …)", page), page: page, change: change}
-	if page < 1 || change == nil {
-		s.server.misuse("%s: the page must be at least 1, and change must not be nil", f.call)
-		return
-	}
-	s.set(f, func(all *faults) { all.changes = append(all.changes, f) })
-}
-
-func (s scope) clear() {
-	s.server.mu.Lock()
-	defer s.server.mu.Unlock()
-	*s.faults = faults{}
 }
 
 // scopes returns the faults that a request meets, those of its operation first.
@@ -179,17 +58,41 @@ func (s *Server) scopes(q request) []*faults {
 // next returns the fault of a request, which may be nil.
 func (s *Server) next(q request) *fault {
 	for _, all := range s.scopes(q) {
-		if len(all.queue) == 0 {
-			continue
+		if f := all.next(); f != nil {
+			f.met = true
+			return f
 		}
-		f := all.queue[0]
-		f.met = true
-		if f.left--; f.left == 0 {
-			all.queue = all.queue[1:]
-		}
-		return f
 	}
 	return nil
+}
+
+func (all *faults) next() *fault {
+	if i := slices.IndexFunc(all.windows, func(f *fault) bool { return !f.ended() }); i >= 0 {
+		return all.windows[i]
+	}
+	if all.limiter != nil && all.limiter.refuses() {
+		return &all.limiter.fault
+	}
+	if len(all.queue) == 0 {
+		return nil
+	}
+	f := all.queue[0]
+	if f.left--; f.left == 0 {
+		all.queue = all.queue[1:]
+	}
+	return f
+}
+
+// remaining returns the faults that have been set up and not removed.
+func (all *faults) remaining() []*fault {
+	left := slices.Concat(all.windows, all.queue, all.changes)
+	if all.limiter != nil {
+		left = append(left, &all.limiter.fault)
+	}
+	if all.latency != nil {
+		left = append(left, all.latency)
+	}
+	return left
 }
 
 // outcome returns what becomes of a request.
@@ -246,12 +149,9 @@ func (s *Server) unmet() (all []string) {
 	if s.misused != "" {
 		return nil // no request meets a fault any more
 	}
-	var left []*fault
+	left := slices.Clone(s.link.faults)
 	for _, in := range append(slices.Collect(maps.Values(s.on)), s.all) {
-		left = append(left, slices.Concat(in.queue, in.changes)...)
-		if in.latency != nil {
-			left = append(left, in.latency)
-		}
+		left = append(left, in.remaining()...)
 	}
 	for _, f := range left {
 		if !f.met {
@@ -261,24 +161,6 @@ func (s *Server) unmet() (all []string) {
 	slices.Sort(all)
 	return all
 }
-
-// caller returns the line outside of this package that called into it.
-func caller() string {
-	own := reflect.TypeFor[Server]().PkgPath() + "."
-	pcs := make([]uintptr, 16)
-	frames := runtime.CallersFrames(pcs[:runtime.Callers(2, pcs)])
-	for {
-		frame, more := frames.Next()
-		if !strings.HasPrefix(frame.Function, own) {
-			return fmt.Sprintf("%s:%d", filepath.Base(frame.File), frame.Line)
-		}
-		if !more {
-			return "an unknown line"
-		}
-	}
-}
-
-var errClosed = errors.New("authentiktest: the server is closed")
 
 // settle waits and changes what is to be changed, before anything is sent.
 func (s *Server) settle(r *http.Request, o outcome) error {
@@ -304,19 +186,18 @@ func (s *Server) settle(r *http.Request, o outcome) error {
 func reset(w http.ResponseWriter) {
 	if hijacker, ok := w.(http.Hijacker); ok {
 		if conn, _, err := hijacker.Hijack(); err == nil {
-			if tcp, ok := conn.(*net.TCPConn); ok {
+			under := conn
+			if secure, ok := conn.(*tls.Conn); ok {
+				under = secure.NetConn()
+			}
+			if tcp, ok := under.(interface{ SetLinger(seconds int) error }); ok {
 				_ = tcp.SetLinger(0) // closing the connection then resets it
 			}
-			_ = conn.Close()
+			_ = under.Close() // without the farewell of TLS
 			return
 		}
 	}
 	panic(http.ErrAbortHandler)
-}
-
-// errReset returns what a client's transport says of a reset.
-func errReset() error {
-	return &net.OpError{Op: "read", Net: "tcp", Err: fmt.Errorf("read: %w", syscall.ECONNRESET)}
 }
 
 // cutReader ends as the body of a connection that is cut.

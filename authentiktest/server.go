@@ -26,6 +26,7 @@ type Server struct {
 
 	t      reporter
 	socket *httptest.Server
+	gate   *gate         // of the socket
 	done   chan struct{} // closed by Close
 
 	mu        sync.Mutex // guards what follows
@@ -36,6 +37,7 @@ type Server struct {
 	closed    bool
 	all       *faults            // of all operations together
 	on        map[string]*faults // by operation
+	link      link
 }
 
 // reporter is a test, or nobody.
@@ -57,6 +59,7 @@ type Option func(*config) error
 type config struct {
 	version string
 	empty   bool
+	tls     bool
 }
 
 // Version selects the authentik release of the server: a release such as
@@ -65,6 +68,16 @@ type config struct {
 func Version(name string) Option {
 	return func(c *config) error {
 		c.version = name
+		return nil
+	}
+}
+
+// TLS makes the server of [NewServer] and [Start] listen with TLS. The server
+// has a certificate of its own, which the clients of [Server.Client] trust, and
+// [Server.Certificate] returns. A server without a socket is as with TLS.
+func TLS() Option {
+	return func(c *config) error {
+		c.tls = true
 		return nil
 	}
 }
@@ -84,8 +97,8 @@ func Empty() Option {
 // when the server is closed fails the test, too.
 func NewServer(t testing.TB, opts ...Option) *Server {
 	t.Helper()
-	s := newServer(t, opts)
-	s.listen()
+	s, c := newServer(t, opts)
+	s.listen(c.tls)
 	return s
 }
 
@@ -93,8 +106,8 @@ func NewServer(t testing.TB, opts ...Option) *Server {
 // caller must close it with [Server.Close]. Start panics if an option is
 // invalid or if it cannot listen. Later misuse shows as status 599 alone.
 func Start(opts ...Option) *Server {
-	s := newServer(nil, opts)
-	s.listen()
+	s, c := newServer(nil, opts)
+	s.listen(c.tls)
 	return s
 }
 
@@ -107,12 +120,12 @@ func RoundTripper(t testing.TB, opts ...Option) *Server {
 	if t != nil {
 		t.Helper()
 	}
-	s := newServer(t, opts)
+	s, _ := newServer(t, opts)
 	s.URL = "https://authentik.example.com"
 	return s
 }
 
-func newServer(t testing.TB, opts []Option) *Server {
+func newServer(t testing.TB, opts []Option) (*Server, config) {
 	s := &Server{t: nobody{}, done: make(chan struct{}), all: &faults{}, on: map[string]*faults{}}
 	if t != nil {
 		s.t = t
@@ -141,12 +154,7 @@ func newServer(t testing.TB, opts []Option) *Server {
 	s.store = newStore(r, c.empty)
 	s.endpoints = endpoints(s.store.routes())
 	s.Token = s.store.addAdmin()
-	return s
-}
-
-func (s *Server) listen() {
-	s.socket = httptest.NewServer(s)
-	s.URL = s.socket.URL
+	return s, c
 }
 
 // Close closes the server, the connections of its clients, and the requests in
@@ -185,8 +193,8 @@ func (s *Server) Client(opts ...authentik.ClientOption) *authentik.Client {
 // user. [Server.AddUser] returns such tokens.
 func (s *Server) ClientAs(token string, opts ...authentik.ClientOption) *authentik.Client {
 	s.t.Helper()
-	if s.socket == nil {
-		opts = slices.Concat([]authentik.ClientOption{authentik.WithHTTPClient(&http.Client{Transport: s})}, opts)
+	if transport := s.transport(); transport != nil {
+		opts = slices.Concat([]authentik.ClientOption{authentik.WithHTTPClient(&http.Client{Transport: transport})}, opts)
 	}
 	client, err := authentik.NewClient(s.URL, token, opts...)
 	if err != nil {
