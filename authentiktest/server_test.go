@@ -2,8 +2,12 @@ package authentiktest_test
 
 import (
 	"errors"
+	"go/ast"
+	"go/parser"
+	"go/token"
 	"io"
 	"net/http"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -192,4 +196,31 @@ func TestDocumentation_IsComplete(t *testing.T) {
 	doccheck.Package(t, ".", "github.com/seed-299d42e7/authentik-go/authentiktest", func(method string) bool {
 		return strings.HasPrefix(method, "Route.") // they are Server's
 	})
+}
+
+// A method that an embedded type promotes would be undocumented.
+func TestExportedTypes_EmbedNothingUnexported(t *testing.T) {
+	t.Parallel()
+	names, err := filepath.Glob("*.go")
+	require.NoError(t, err)
+	types := 0
+	for _, name := range names {
+		file, err := parser.ParseFile(token.NewFileSet(), name, nil, parser.SkipObjectResolution)
+		require.NoError(t, err)
+		for node := range ast.Preorder(file) {
+			spec, ok := node.(*ast.TypeSpec)
+			if !ok || !spec.Name.IsExported() || strings.HasSuffix(name, "_test.go") {
+				continue
+			}
+			types++
+			fields, ok := spec.Type.(*ast.StructType)
+			if !ok {
+				continue
+			}
+			for _, field := range fields.Fields.List {
+				assert.NotEmpty(t, field.Names, "%s embeds a type", spec.Name)
+			}
+		}
+	}
+	assert.Greater(t, types, 20)
 }
