@@ -24,7 +24,7 @@ import (
 // A Session sends what the recorder sent, in the same order, and returns what
 // the server responded, for every recorded sequence of every release.
 //
-//nolint:paralleltest,tparallel // the sessions count together
+//nolint:paralleltest // the sessions count together
 func TestReplay_EverySession(t *testing.T) {
 	requests, exceptions, runs := 0, map[string]int{}, 0
 	all, err := recording.Sequences(os.DirFS(testkit.ModuleFile(t, "testdata")), "sequences")
