@@ -149,21 +149,22 @@ func (t table[T]) pageSize(q request) int {
 // page orders rows and returns limit of them. A field that joins makes several
 // rows of one, and so others fall off the end.
 func (t table[T]) page(found []*T, ordering []string, offset, limit int) (on []*T) {
-	rows := make([]row[T], len(found))
+	rows, keys := make([]row[T], len(found)), make([]string, len(found)*len(ordering))
 	for i, of := range found {
-		rows[i].of = of
+		rows[i].of, rows[i].keys = of, keys[i*len(ordering):i*len(ordering):(i+1)*len(ordering)]
 	}
 	var descending []bool
 	for _, field := range ordering {
 		name := strings.TrimPrefix(field, "-")
 		descending = append(descending, name != field)
-		var joined []row[T]
+		joined := make([]row[T], 0, len(rows))
 		for _, r := range rows {
 			values := t.orderings[name](r.of)
 			if len(values) == 0 {
 				values = []string{"\xff\xff"} // NULL, the last one
 			}
-			for _, value := range values {
+			joined = append(joined, row[T]{r.of, append(r.keys, values[0])})
+			for _, value := range values[1:] {
 				joined = append(joined, row[T]{r.of, append(slices.Clip(r.keys), value)})
 			}
 		}
