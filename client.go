@@ -10,14 +10,40 @@ import (
 	"net/http"
 	"net/url"
 	"os"
+	"runtime/debug"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/seed-299d42e7/authentik-go/internal/transport"
 )
 
-// libraryVersion is what the User-Agent says.
-const libraryVersion = "0.1.0"
+// libraryVersion is what the User-Agent says: the version of this module in the
+// program, or devel where the build does not know it, as in tests.
+var libraryVersion = sync.OnceValue(func() string {
+	const unknown = "devel"
+	info, ok := debug.ReadBuildInfo()
+	if !ok {
+		return unknown
+	}
+	return moduleVersion(info, unknown)
+})
+
+// moduleVersion returns the version of this module in a build.
+func moduleVersion(info *debug.BuildInfo, unknown string) string {
+	for _, m := range append([]*debug.Module{&info.Main}, info.Deps...) {
+		if m.Path != "github.com/seed-299d42e7/authentik-go" {
+			continue
+		}
+		if m.Replace != nil {
+			m = m.Replace
+		}
+		if version, ok := strings.CutPrefix(m.Version, "v"); ok {
+			return version
+		}
+	}
+	return unknown
+}
 
 const apiPath = "/api/v3/"
 
@@ -128,7 +154,7 @@ func (cfg *clientConfig) connect(op string, base *url.URL, credentials transport
 		secrets = append(secrets, values...)
 	}
 	cfg.header.Set("Accept", "application/json") // exactly: it decides what a starting server says
-	cfg.header.Set("User-Agent", strings.TrimSpace(cfg.userAgent+" authentik-go/"+libraryVersion))
+	cfg.header.Set("User-Agent", strings.TrimSpace(cfg.userAgent+" authentik-go/"+libraryVersion()))
 	var err error
 	c.transport, err = transport.New(transport.Config{
 		Base: send, Middleware: cfg.middleware,

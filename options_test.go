@@ -208,7 +208,7 @@ func TestWithHeader_AllowedHeaders(t *testing.T) {
 		"Accept-Language":     {"de"},
 		"Cookie":              {"a=b"},
 		"User-Agent": {
-			"inventory/1.2 (é) authentik-go/0.1.0",
+			"inventory/1.2 (é) authentik-go/devel",
 		},
 		"Accept":          {"application/json"},
 		"Authorization":   {"Bearer " + testkit.Token},

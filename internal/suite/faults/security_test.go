@@ -504,7 +504,7 @@ var securityFaults = map[string]func(*testing.T){
 			"Accept": {
 				"application/json",
 			},
-			"User-Agent":    {"authentik-go/0.1.0"},
+			"User-Agent":    {"authentik-go/devel"},
 			"Authorization": {"Bearer " + testkit.Token},
 			"X-Proxy-Key":   {testkit.HeaderSecret},
 		}, sent, "and no Accept-Encoding: that is net/http's to set, and to take off again")
