@@ -14,7 +14,6 @@ func main() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	defer client.Close()
 
 	for flow, err := range client.FlowsInstancesAll(context.Background(), nil) {
 		if err != nil {
