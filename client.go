@@ -47,9 +47,9 @@ func moduleVersion(info *debug.BuildInfo, unknown string) string {
 
 const apiPath = "/api/v3/"
 
-// Client asks one authentik server. Make it with [NewClient]; it is safe for
-// concurrent use, and one for the whole program is best, because calls then
-// share connections. Printing it shows the server's URL and no secret.
+// Client talks to one authentik server. Create one with [NewClient] for the whole
+// program, so that calls share connections. A Client is safe for concurrent use.
+// Printing a Client shows the URL of the server and no secret.
 type Client struct {
 	base      url.URL // with the path of the API
 	transport *transport.Transport
@@ -62,18 +62,19 @@ type Client struct {
 	explain func(ctx context.Context, err error) error
 }
 
-// NewClient makes a client of the server at baseURL, with an API token of it
-// (Directory → Tokens and App passwords, intent "API Token"). It sends nothing.
+// NewClient returns a client for the server at baseURL that sends an API token
+// (Directory → Tokens and App passwords, intent "API Token"). NewClient sends no
+// request.
 //
 // baseURL is https://host or, if authentik is served below a path,
-// https://host/path; /api/v3 and a trailing slash may follow. Plain http:// is
-// for this host only: see [WithInsecureHTTP].
+// https://host/path. It may end in /api/v3 and a slash. Plain http:// is accepted
+// only for loopback hosts: see [WithInsecureHTTP].
 //
-// What cannot work is refused as an [*ArgumentError] that repeats neither URL
-// nor token: a URL without scheme or host, of another scheme, with user,
-// query or fragment; a token that is empty or has spaces, control characters
-// or "Bearer " in it; a token together with [WithTokenFunc]; and what each
-// option refuses.
+// Errors: [ArgumentError], which contains neither the URL nor the token, for a URL
+// without a scheme or host, of another scheme, or with a user, query or fragment;
+// for a token that is empty, or has spaces, control characters or "Bearer " in
+// it; for a token together with [WithTokenFunc]; and for an option that is
+// invalid.
 func NewClient(baseURL, token string, opts ...ClientOption) (*Client, error) {
 	return newClient("baseURL", "token", baseURL, token, opts)
 }
@@ -187,9 +188,8 @@ func newHTTPTransport() *http.Transport {
 	}
 }
 
-// Close drops the connections that are idle, if NewClient made the transport;
-// one of [WithHTTPClient] is its owner's. Calls under way and later ones still
-// work; Close may be called again.
+// Close closes idle connections, unless [WithHTTPClient] has set the transport.
+// Requests under way and later ones still work. Close may be called again.
 func (c *Client) Close() {
 	if c != nil && c.closeIdle != nil {
 		c.closeIdle()

@@ -1,6 +1,7 @@
-// Package authentik is a client of the flows API of [authentik], the
-// open-source identity provider. It reads and writes flows, the bindings that
-// tie stages to them, and the stages, on every release from 2021.12 to 2026.8.
+// Package authentik is a client for the flows API of [authentik], the
+// open-source identity provider. The client reads and writes flows, stages and
+// the bindings that tie them together, and runs flows as a browser does. The
+// package works with every release from 2021.12 to 2026.8. It is not official.
 //
 //	go get github.com/seed-299d42e7/authentik-go
 //
@@ -72,49 +73,49 @@
 //
 // # Errors
 //
-// An answer with an error status is an [*APIError], in a [*ValidationError] if
-// it is a 400 and in a [*PermissionError] if it is a 401 or 403. A request
-// without a usable answer is a [*RequestError]; an answer that is not what was
-// asked for, a [*DecodeError]; a value that was refused before anything was
-// sent, an [*ArgumentError]. errors.As tells them apart, and errors.Is answers
-// [ErrNotFound] and the others:
+// A response with an error status is an [*APIError], within a
+// [*ValidationError] for 400 and within a [*PermissionError] for 401 and 403. A
+// request without a usable response is a [*RequestError]. A response that is not
+// the requested thing is a [*DecodeError]. An invalid argument is an
+// [*ArgumentError], and nothing was sent. errors.As tells these types apart, and
+// errors.Is matches sentinels such as [ErrNotFound]:
 //
 //	var invalid *authentik.ValidationError
 //	switch {
 //	case errors.As(err, &invalid):
 //		fmt.Println(invalid.Fields["designation"])
 //	case errors.Is(err, authentik.ErrNotFound):
-//		// no such binding
+//		// there is no such binding
 //	}
 //
-// Their texts are one line and say which operation, which status, which field
-// and which request, under the ID that the server logs. Neither they nor the
-// log hold the token or what was searched for, unless the server's own message
-// quotes it.
+// The text of an error is one line with the operation, the status, the invalid
+// fields, and the request ID that the server logs. Neither errors nor log
+// records contain the token. They contain a search term only where the message
+// of the server quotes it.
 //
 // # Iteration
 //
-// [Client.FlowsInstancesAll] is lazy, ends, delivers each flow once, and tells
-// when the list changed under it; its documentation lists what it guarantees.
-// [Client.FlowsInstancesPages] walks page by page. [Collect], [One] and
-// [Snapshot] read a sequence to its end. [WithPrefetch] asks ahead.
+// [Client.FlowsInstancesAll] requests pages as they are needed, always
+// terminates, yields each flow once, and reports a list that changes meanwhile.
+// Its documentation lists all guarantees. [Client.FlowsInstancesPages] iterates
+// over pages. [Collect], [One] and [Snapshot] read a sequence to its end.
+// [WithPrefetch] requests pages ahead of time.
 //
 // # Decoding
 //
-// Reading is tolerant across servers: fields and enum values that this library
-// does not know, and fields that an older server does not have, are no errors.
-// It is strict about nonsense: a required key that is missing, null, a wrong
-// type, a duplicate key, a key in the wrong case, invalid UTF-8, or anything
-// that is not the object asked for is a [*DecodeError] with the path to it,
-// never a zero value. What is decoded keeps nothing else of the response alive.
+// The client accepts what other releases send: unknown fields, unknown values of
+// enums, and the lack of fields that a release does not have. The client rejects
+// everything else that does not match: a required key that is missing, null, a
+// wrong type, a duplicate key, a key in the wrong case, and invalid UTF-8. Such a
+// response is a [*DecodeError] with the path of the invalid value, never a zero
+// value. Decoded values do not retain the response body.
 //
 // # Versions
 //
-// The same code works with every release: what an older server does not have
-// is the zero value, and the doc comment of each field and enum value says
-// since when it is there. What servers do otherwise, such as the size of a
-// page, is said where it matters. All of it was seen on real servers, or is in
-// the schema of the release.
+// The same code works with every release. A field that a release does not have
+// is zero, and the doc comments of fields, values and methods say since when they
+// exist. An operation that a release does not have is [ErrUnsupported]. The
+// differences come from real servers and from the schema of each release.
 //
 // # Testing
 //
@@ -128,8 +129,8 @@
 //
 // # Retries
 //
-// Requests are tried again as [RetryPolicy] says, and a server that says that
-// it is starting is waited for. Redirects are never followed. Nothing is
+// [RetryPolicy] describes which requests are retried, and how long the client
+// waits for a server that restarts. The client follows no redirect. Nothing is
 // logged without [WithLogger].
 //
 // [authentik]: https://goauthentik.io
