@@ -82,6 +82,7 @@ func (b *bench) measure() error {
 		{"list", b.list},
 		{"retrieve", b.retrieve},
 		{"write", b.write},
+		{"login", b.login},
 		{"walk", b.walk},
 		{"walk as met", b.asMet},
 		{"whole install", b.whole},

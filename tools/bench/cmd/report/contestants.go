@@ -102,7 +102,7 @@ func newOurs(url string, clientOpts []authentik.ClientOption, opts ...authentik.
 		},
 		create: func(ctx context.Context, slug string) error {
 			_, err := ak.FlowsInstancesCreate(ctx, authentik.FlowRequest{
-				Name: flowName, Slug: slug, Title: flowTitle, Designation: authentik.FlowDesignationAuthorization,
+				Name: flowName, Slug: slug, Title: flowTitle, Designation: authentik.FlowDesignationUnenrollment,
 			})
 			return err // it has compared the slug
 		},
@@ -150,7 +150,7 @@ func newOfficial(url string) *client {
 			return err
 		},
 		create: func(ctx context.Context, slug string) error {
-			flow := api.NewFlowRequest(flowName, slug, flowTitle, api.FLOWDESIGNATIONENUM_AUTHORIZATION)
+			flow := api.NewFlowRequest(flowName, slug, flowTitle, api.FLOWDESIGNATIONENUM_UNENROLLMENT)
 			got, _, err := ak.FlowsInstancesCreate(ctx).FlowRequest(*flow).Execute() //nolint:bodyclose // it has closed it
 			return same(got.GetSlug(), slug, err)
 		},
@@ -207,7 +207,7 @@ func newPlain(url string) *client {
 		},
 		create: func(ctx context.Context, slug string) error {
 			return write(ctx, http.MethodPost, flowsPath, slug, http.StatusCreated, plainFlowRequest{
-				Name: flowName, Slug: slug, Title: flowTitle, Designation: "authorization",
+				Name: flowName, Slug: slug, Title: flowTitle, Designation: "unenrollment",
 			})
 		},
 		patch: func(ctx context.Context, slug string) error {
@@ -237,7 +237,7 @@ func newBodyOnly(url string) *client {
 			return err
 		},
 		create: func(ctx context.Context, slug string) error {
-			flow := []byte(`{"name":"` + flowName + `","slug":"` + slug + `","title":"` + flowTitle + `","designation":"authorization"}`)
+			flow := []byte(`{"name":"` + flowName + `","slug":"` + slug + `","title":"` + flowTitle + `","designation":"unenrollment"}`)
 			_, err := do(ctx, http.MethodPost, url+flowsPath, flow, http.StatusCreated)
 			return err
 		},

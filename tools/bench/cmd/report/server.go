@@ -9,6 +9,8 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"path"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"sync"
@@ -56,6 +58,7 @@ type server struct {
 	http.ServeMux
 
 	versions map[string]*content
+	logins   logins
 	made     sync.Map // answers, so that the server costs next to nothing
 	workers  chan struct{}
 }
@@ -138,6 +141,8 @@ func newServer(recordings string) (*server, error) {
 	} {
 		s.HandleFunc(pattern, s.answer(content))
 	}
+	s.HandleFunc("/{version}/{flows}/{delay}/api/v3/flows/executor/{slug}/{$}", s.logins.serve)
+	s.HandleFunc("GET /{version}/{flows}/{delay}/api/v3/core/users/me/{$}", s.logins.serve)
 	for _, version := range versions {
 		c, err := loadContent(recordings, version)
 		if err != nil {
@@ -145,7 +150,12 @@ func newServer(recordings string) (*server, error) {
 		}
 		s.versions[version] = c
 	}
-	return s, nil
+	sequence := path.Join("sequences", versions[1], "login.jsonl")
+	login, err := recording.Load(os.DirFS(filepath.Dir(recordings)), sequence)
+	if err != nil {
+		return nil, err
+	}
+	return s, s.logins.learn(login)
 }
 
 func loadContent(recordings, version string) (*content, error) {
