@@ -1,6 +1,7 @@
 package authentik
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -51,7 +52,8 @@ type FlowStageBindingRequest struct {
 	// bits. No two bindings of a flow may have the same Stage and Order.
 	Order *int `json:"order,omitzero"`
 	// EvaluateOnPlan and ReEvaluatePolicies are pointers because false is a
-	// value: new(false). One of the two must be true.
+	// value: new(false). One of the two must be true. An update with one of
+	// them reads the other from the server first, and sends both.
 	EvaluateOnPlan        *bool                 `json:"evaluate_on_plan,omitzero"`
 	ReEvaluatePolicies    *bool                 `json:"re_evaluate_policies,omitzero"`
 	PolicyEngineMode      PolicyEngineMode      `json:"policy_engine_mode,omitzero"`
@@ -76,6 +78,27 @@ func (r FlowStageBindingRequest) send(o operation) operation {
 		o = o.refuse("EvaluateOnPlan", "must not be false together with ReEvaluatePolicies")
 	}
 	return o.withJSON("FlowStageBindingRequest", r)
+}
+
+// withFlags returns a request with both flags if it has one of them; the other
+// is that of the server. The server compares the flags of a request alone: it
+// takes its defaults for one that is missing, and so rejects what is valid and
+// stores two that are false. o is what would be sent without the flag.
+func (r FlowStageBindingRequest) withFlags(
+	ctx context.Context, c *Client, o operation, id uuid.UUID, opts []RequestOption,
+) (FlowStageBindingRequest, error) {
+	mustRead := (r.EvaluateOnPlan == nil) != (r.ReEvaluatePolicies == nil)
+	if o.err != nil || !mustRead {
+		return r, o.err
+	}
+	read := get(o.name, "flows/bindings/{fsb_uuid}/", arg("id", id.String()))
+	stored, err := call(ctx, c, read, opts, object(sameBinding(id)))
+	if err != nil {
+		return r, err
+	}
+	r.EvaluateOnPlan = cmp.Or(r.EvaluateOnPlan, &stored.EvaluateOnPlan)
+	r.ReEvaluatePolicies = cmp.Or(r.ReEvaluatePolicies, &stored.ReEvaluatePolicies)
+	return r, nil
 }
 
 // sendAll is send for an operation that requires a complete binding.
@@ -305,6 +328,9 @@ func (c *Client) BindingsCreate(
 //
 //	PUT /flows/bindings/{fsb_uuid}/
 //
+// EvaluateOnPlan and ReEvaluatePolicies are sent together: see
+// [Client.BindingsPartialUpdate].
+//
 // Requires the permissions authentik_flows.change_flowstagebinding and
 // view_flowstagebinding, globally or on the binding.
 //
@@ -315,14 +341,22 @@ func (c *Client) BindingsCreate(
 func (c *Client) BindingsUpdate(
 	ctx context.Context, id uuid.UUID, binding FlowStageBindingRequest, opts ...RequestOption,
 ) (*FlowStageBinding, error) {
-	o := binding.sendAll(put("BindingsUpdate", "flows/bindings/{fsb_uuid}/", arg("id", id.String())))
-	return change(ctx, c, o, opts, sameBinding(id), binding.choices)
+	o := put("BindingsUpdate", "flows/bindings/{fsb_uuid}/", arg("id", id.String()))
+	binding, err := binding.withFlags(ctx, c, binding.sendAll(o), id, opts)
+	if err != nil {
+		return nil, err
+	}
+	return change(ctx, c, binding.sendAll(o), opts, sameBinding(id), binding.choices)
 }
 
 // BindingsPartialUpdate changes those fields of a binding that are set, and
 // returns the binding. A different Target moves it to another flow.
 //
 //	PATCH /flows/bindings/{fsb_uuid}/
+//
+// The server rejects or misunderstands EvaluateOnPlan without
+// ReEvaluatePolicies, and the other way round. A request with one of them reads
+// the binding first and sends both.
 //
 // Requires the permissions authentik_flows.change_flowstagebinding and
 // view_flowstagebinding, globally or on the binding.
@@ -339,6 +373,10 @@ func (c *Client) BindingsPartialUpdate(
 		o = o.refuse("FlowStageBindingRequest", "must have a field that is set")
 	}
 	o.repeatable = true // it sets values, whatever they were
+	binding, err := binding.withFlags(ctx, c, binding.send(o), id, opts)
+	if err != nil {
+		return nil, err
+	}
 	return change(ctx, c, binding.send(o), opts, sameBinding(id), binding.choices)
 }
 

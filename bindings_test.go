@@ -18,6 +18,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/seed-299d42e7/authentik-go"
+	"github.com/seed-299d42e7/authentik-go/authentiktest"
 	"github.com/seed-299d42e7/authentik-go/internal/testkit"
 )
 
@@ -285,4 +286,106 @@ func TestFlowStageBinding_Request(t *testing.T) {
 		Target: flowID, Stage: otherID, Order: new(7), EvaluateOnPlan: new(true), ReEvaluatePolicies: new(false),
 		PolicyEngineMode: "any", InvalidResponseAction: "restart",
 	}, binding.Request())
+}
+
+// flagUpdates are the methods that change the flags of a binding.
+var flagUpdates = map[string]func(
+	context.Context, *authentik.Client, authentik.FlowStageBinding, authentik.FlowStageBindingRequest,
+) (*authentik.FlowStageBinding, error){
+	"BindingsPartialUpdate": func(
+		ctx context.Context, ak *authentik.Client, b authentik.FlowStageBinding, r authentik.FlowStageBindingRequest,
+	) (*authentik.FlowStageBinding, error) {
+		return ak.BindingsPartialUpdate(ctx, b.PK, r)
+	},
+	"BindingsUpdate": func(
+		ctx context.Context, ak *authentik.Client, b authentik.FlowStageBinding, r authentik.FlowStageBindingRequest,
+	) (*authentik.FlowStageBinding, error) {
+		r.Target, r.Stage, r.Order = b.Target, b.Stage, &b.Order
+		return ak.BindingsUpdate(ctx, b.PK, r)
+	},
+}
+
+// flags are EvaluateOnPlan and ReEvaluatePolicies, nil if they are not sent.
+type flags struct{ onPlan, onRun *bool }
+
+func (f flags) request() authentik.FlowStageBindingRequest {
+	return authentik.FlowStageBindingRequest{EvaluateOnPlan: f.onPlan, ReEvaluatePolicies: f.onRun}
+}
+
+// Every change of the flags has the same result on every release. One flag is
+// sent with what the server has of the other.
+func TestBindings_FlagsAreSentTogether(t *testing.T) {
+	t.Parallel()
+	yes, no := new(true), new(false)
+	for _, version := range authentiktest.Versions() {
+		t.Run(version, func(t *testing.T) {
+			t.Parallel()
+			srv := authentiktest.NewServer(t, authentiktest.Version(version), authentiktest.Empty())
+			target, stage := srv.AddFlow(authentik.Flow{}).PK, srv.AddStage(authentik.Stage{}).PK
+			ak := srv.Client()
+			order := 0
+			for op, update := range flagUpdates {
+				for _, stored := range []flags{{yes, no}, {no, yes}, {yes, yes}} {
+					for _, sent := range []flags{{yes, nil}, {no, nil}, {nil, yes}, {nil, no}, {no, yes}, {}} {
+						order++
+						binding := srv.AddBinding(authentik.FlowStageBinding{
+							Target: target, Stage: stage, Order: order,
+							EvaluateOnPlan: *stored.onPlan, ReEvaluatePolicies: *stored.onRun,
+						})
+						want := flags{stored.onPlan, stored.onRun}
+						if sent.onPlan != nil {
+							want.onPlan = sent.onPlan
+						}
+						if sent.onRun != nil {
+							want.onRun = sent.onRun
+						}
+						request := sent.request()
+						request.InvalidResponseAction = authentik.InvalidResponseActionRestart
+						before := len(srv.Requests())
+						got, err := update(t.Context(), ak, binding, request)
+						requests := srv.Requests()[before:]
+						reads := (sent.onPlan == nil) != (sent.onRun == nil)
+						if !*want.onPlan && !*want.onRun {
+							refused := testkit.RequireType[*authentik.ArgumentError](t, err)
+							assert.Equal(t, op, refused.Op)
+							assert.Len(t, requests, 1, "nothing is written")
+							assert.Contains(t, srv.Bindings(), binding)
+							continue
+						}
+						require.NoError(t, err)
+						assert.Equal(t, want, flags{&got.EvaluateOnPlan, &got.ReEvaluatePolicies})
+						assert.Len(t, requests, map[bool]int{true: 2, false: 1}[reads])
+						body := requests[len(requests)-1].Body
+						for _, key := range []string{"evaluate_on_plan", "re_evaluate_policies"} {
+							assert.Equal(t, sent != flags{}, strings.Contains(body, key), body)
+						}
+					}
+				}
+			}
+		})
+	}
+}
+
+func TestBindings_FlagsAreNotReadInVain(t *testing.T) {
+	t.Parallel()
+	for op, update := range flagUpdates {
+		server := &testkit.Stub{Status: http.StatusNotFound, Body: `{"detail":"Not found."}`}
+		ak := testkit.NewClient(t, server)
+		binding := authentik.FlowStageBinding{PK: flowID, Target: flowID, Stage: otherID}
+		_, err := update(t.Context(), ak, binding, flags{onPlan: new(true)}.request())
+		require.ErrorIs(t, err, authentik.ErrNotFound)
+		assert.Equal(t, op, testkit.RequireType[*authentik.APIError](t, err).Op)
+		assert.EqualValues(t, 1, server.Requests.Load(), "without the binding nothing is written")
+
+		if strconv.IntSize == 32 {
+			continue // an int cannot be too large
+		}
+		large := int64(1 << 31)
+		request := flags{onPlan: new(true)}.request()
+		request.Order = new(int(large))
+		binding.Order = *request.Order
+		_, err = update(t.Context(), ak, binding, request)
+		assert.Equal(t, "Order", testkit.RequireType[*authentik.ArgumentError](t, err).Field)
+		assert.EqualValues(t, 1, server.Requests.Load(), "what must not be sent needs no flag")
+	}
 }

@@ -241,8 +241,14 @@ var (
 		{"Authentication", `{"authentication":"require_superuser"}`, `{}`},
 	}
 	bindingChoices = []choice{
-		{"EvaluateOnPlan", `{"evaluate_on_plan":false}`, `{"evaluate_on_plan":true}`},
-		{"ReEvaluatePolicies", `{"re_evaluate_policies":true}`, `{"re_evaluate_policies":false}`},
+		{
+			"EvaluateOnPlan", `{"evaluate_on_plan":false,"re_evaluate_policies":true}`,
+			`{"evaluate_on_plan":true,"re_evaluate_policies":true}`,
+		},
+		{
+			"ReEvaluatePolicies", `{"evaluate_on_plan":true,"re_evaluate_policies":true}`,
+			`{"evaluate_on_plan":true,"re_evaluate_policies":false}`,
+		},
 		{"PolicyEngineMode", `{"policy_engine_mode":"all"}`, `{"policy_engine_mode":"any"}`},
 		{"InvalidResponseAction", `{"invalid_response_action":"restart"}`, `{"invalid_response_action":"retry"}`},
 	}
