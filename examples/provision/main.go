@@ -20,10 +20,10 @@ import (
 	"flag"
 	"fmt"
 	"io"
-	"strings"
 
 	"github.com/seed-299d42e7/authentik-go"
 	"github.com/seed-299d42e7/authentik-go/examples/internal/cli"
+	"github.com/seed-299d42e7/authentik-go/examples/internal/plan"
 )
 
 // Exit codes, beside those of package cli.
@@ -50,12 +50,12 @@ func run(ctx context.Context, env cli.Env) int {
 		return env.Exit(ctx, nil, err)
 	}
 	defer server.Close()
-	var wanted *file
+	var wanted *plan.File
 	switch {
 	case flags.NArg() > 0:
-		wanted, err = read(flags.Arg(0))
+		wanted, err = plan.Read(flags.Arg(0))
 	case server.Demo != nil:
-		wanted, err = parse("flows.json", demoFile)
+		wanted, err = plan.Parse("flows.json", demoFile)
 	default:
 		err = fmt.Errorf("%w: which file?", cli.ErrUsage)
 	}
@@ -72,7 +72,7 @@ func run(ctx context.Context, env cli.Env) int {
 	case onlyPlan || len(steps) == 0:
 		return cli.OK
 	}
-	if question := deletions(steps); question != "" && !agreed && server.Demo == nil {
+	if question := plan.Question(steps); question != "" && !agreed && server.Demo == nil {
 		if agreed, err = env.Confirm(ctx, question); err != nil {
 			return env.Exit(ctx, server, err)
 		} else if !agreed {
@@ -80,83 +80,21 @@ func run(ctx context.Context, env cli.Env) int {
 			return declined
 		}
 	}
-	return env.Exit(ctx, server, apply(ctx, server.Client, wanted, steps, env))
+	return env.Exit(ctx, server, plan.Apply(ctx, env, server.Client, wanted, steps))
 }
 
 // prepare prints and returns what there is to do.
-func prepare(ctx context.Context, client *authentik.Client, wanted *file, out io.Writer) ([]step, error) {
-	p, err := look(ctx, client)
+func prepare(ctx context.Context, client *authentik.Client, wanted *plan.File, out io.Writer) ([]plan.Step, error) {
+	server, err := plan.Look(ctx, client)
 	if err == nil {
-		err = p.possible(wanted)
+		err = server.Possible(wanted)
 	}
 	if err != nil {
 		return nil, err
 	}
-	steps, err := p.plan(ctx, wanted)
+	steps, err := server.Steps(ctx, wanted)
 	if err == nil {
-		err = show(out, steps)
+		err = plan.Show(out, steps)
 	}
 	return steps, err
-}
-
-// show prints steps, and how many they are.
-func show(w io.Writer, steps []step) error {
-	var b strings.Builder
-	counts := map[string]int{}
-	for _, s := range steps {
-		counts[s.sign]++
-		fmt.Fprintf(&b, "%s %s\n", s.sign, cli.Printable(s.title))
-		for _, line := range s.lines {
-			fmt.Fprintf(&b, "    %s\n", cli.Printable(line))
-		}
-	}
-	if len(steps) == 0 {
-		b.WriteString("nothing to change\n")
-	} else {
-		fmt.Fprintf(&b, "%d to add, %d to change, %d to remove\n", counts[add], counts[change], counts[remove])
-	}
-	_, err := io.WriteString(w, b.String())
-	return err
-}
-
-// deletions is the question to ask before steps, "" if they delete nothing.
-func deletions(steps []step) string {
-	var titles []string
-	for _, s := range steps {
-		if s.sign == remove {
-			titles = append(titles, cli.Printable(s.title))
-		}
-	}
-	if titles == nil {
-		return ""
-	}
-	return "Delete " + strings.Join(titles, ", ") + "? [y/N] "
-}
-
-// apply runs steps, and then makes sure that the server is as the file wants
-// it: a server ignores the fields that its release lacks, and somebody else may
-// have changed something, too.
-func apply(ctx context.Context, client *authentik.Client, wanted *file, steps []step, env cli.Env) error {
-	for i, s := range steps {
-		if err := s.run(ctx, client); err != nil {
-			_, _ = fmt.Fprintf(env.Stderr, "%d of %d changes were made. Another run makes the others.\n", i, len(steps))
-			return fmt.Errorf("%s %s: %w", s.sign, s.title, err)
-		}
-	}
-	p, err := look(ctx, client)
-	if err != nil {
-		return err
-	}
-	left, err := p.plan(ctx, wanted)
-	if err != nil {
-		return err
-	}
-	if len(left) > 0 {
-		if err := show(env.Stderr, left); err != nil {
-			return err
-		}
-		return fmt.Errorf("the server still differs from the file after %d changes, as shown above", len(steps))
-	}
-	_, err = fmt.Fprintf(env.Stdout, "all %d changes were made\n", len(steps))
-	return err
 }

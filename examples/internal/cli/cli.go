@@ -96,11 +96,23 @@ type Server struct {
 // Connect makes a client of the server that AUTHENTIK_URL and AUTHENTIK_TOKEN
 // name, or of a fake one, as it is after its installation, if neither is set.
 func (e Env) Connect(opts ...authentik.ClientOption) (*Server, error) {
-	s := &Server{URL: e.Getenv("AUTHENTIK_URL"), Token: e.Getenv("AUTHENTIK_TOKEN")}
-	if s.URL == "" && s.Token == "" {
-		s.Demo = e.Demo("AUTHENTIK_URL and AUTHENTIK_TOKEN")
-		s.URL, s.Token = s.Demo.URL, s.Demo.Token
+	if e.Getenv("AUTHENTIK_URL") == "" && e.Getenv("AUTHENTIK_TOKEN") == "" {
+		return e.Fake(e.Demo("AUTHENTIK_URL and AUTHENTIK_TOKEN"), opts...)
 	}
+	return e.Real("AUTHENTIK_URL", "AUTHENTIK_TOKEN", opts...)
+}
+
+// Real makes a client of the server that two variables name.
+func (e Env) Real(urlVariable, tokenVariable string, opts ...authentik.ClientOption) (*Server, error) {
+	return e.server(&Server{URL: e.Getenv(urlVariable), Token: e.Getenv(tokenVariable)}, opts)
+}
+
+// Fake makes a client of a fake server, which Close closes.
+func (e Env) Fake(fake *authentiktest.Server, opts ...authentik.ClientOption) (*Server, error) {
+	return e.server(&Server{URL: fake.URL, Token: fake.Token, Demo: fake}, opts)
+}
+
+func (e Env) server(s *Server, opts []authentik.ClientOption) (*Server, error) {
 	var err error
 	if s.Client, err = authentik.NewClient(s.URL, s.Token, slices.Concat(opts, e.Options)...); err != nil {
 		s.Close()

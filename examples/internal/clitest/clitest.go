@@ -38,10 +38,16 @@ func (p Program) Server(t *testing.T, srv *authentiktest.Server, args ...string)
 // between attempts.
 func (p Program) Input(ctx context.Context, t *testing.T, url, token, typed string, args ...string) Result {
 	t.Helper()
+	return p.Run(ctx, t, Vars(url, token), typed, args...)
+}
+
+// Run is Input with these variables set.
+func (p Program) Run(ctx context.Context, t *testing.T, vars map[string]string, typed string, args ...string) Result {
+	t.Helper()
 	return p.run(ctx, t, cli.Env{
 		Args: args, Stdin: strings.NewReader(typed),
 		Options: []authentik.ClientOption{authentik.WithRetry(authentik.RetryPolicy{BaseDelay: -1})},
-	}, Vars(url, token))
+	}, vars)
 }
 
 // Vars are the variables that name a server.

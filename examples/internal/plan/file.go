@@ -1,4 +1,4 @@
-package main
+package plan
 
 import (
 	"bytes"
@@ -13,27 +13,27 @@ import (
 	"github.com/seed-299d42e7/authentik-go/examples/internal/cli"
 )
 
-// file is how the flows of a server should be. Its keys are those of
+// File is how the flows of a server should be. Its keys are those of
 // authentik's API.
-type file struct {
-	Flows []flow `json:"flows"`
+type File struct {
+	Flows []Flow `json:"flows"`
 	// Absent are the slugs of flows that must not exist.
 	Absent []string `json:"absent"`
 }
 
-// flow is a flow that must exist. A field that is left out is not managed: the
+// Flow is a flow that must exist. A field that is left out is not managed: the
 // server uses its default for a new flow and keeps the value of an existing
 // one.
-type flow struct {
+type Flow struct {
 	authentik.FlowRequest
 
 	// Bindings are all stages of the flow, in their order. If they are left
 	// out, they are not managed; an empty list removes all.
-	Bindings []binding `json:"bindings"`
+	Bindings []Binding `json:"bindings"`
 }
 
-// binding is a stage in a flow.
-type binding struct {
+// Binding is a stage in a flow.
+type Binding struct {
 	// Stage is the name of a stage.
 	Stage string `json:"stage"`
 	// Order is 10 more than that of the binding before, if it is left out.
@@ -44,17 +44,18 @@ type binding struct {
 	InvalidResponseAction authentik.InvalidResponseAction `json:"invalid_response_action"`
 }
 
-func read(name string) (*file, error) {
+// Read reads a file with this name.
+func Read(name string) (*File, error) {
 	content, err := os.ReadFile(name) //nolint:gosec // the user names it
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", cli.ErrInput, err)
 	}
-	return parse(name, content)
+	return Parse(name, content)
 }
 
-// parse reads a file. A mistake in it is found before anything is sent.
-func parse(name string, content []byte) (*file, error) {
-	var f file
+// Parse reads a file with a name that errors have. A mistake in it is found before anything is sent.
+func Parse(name string, content []byte) (*File, error) {
+	var f File
 	decoder := json.NewDecoder(bytes.NewReader(content))
 	decoder.DisallowUnknownFields()
 	err := decoder.Decode(&f)
@@ -73,7 +74,7 @@ func parse(name string, content []byte) (*file, error) {
 }
 
 // check returns what is wrong with the file, and fills in the orders.
-func (f *file) check() error {
+func (f *File) check() error {
 	seen := map[string]bool{}
 	for i := range f.Flows {
 		slug, name, title := f.Flows[i].Slug, f.Flows[i].Name, f.Flows[i].Title
@@ -101,7 +102,7 @@ func (f *file) check() error {
 
 // checkBindings wants the list to be in ascending order, because authentik runs
 // stages of the same order in any order.
-func checkBindings(bindings []binding) error {
+func checkBindings(bindings []Binding) error {
 	before := 0
 	for i := range bindings {
 		b := &bindings[i]

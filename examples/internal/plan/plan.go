@@ -1,4 +1,6 @@
-package main
+// Package plan compares the flows of a server with those of a file, and makes
+// the one like the other.
+package plan
 
 import (
 	"bytes"
@@ -18,32 +20,36 @@ import (
 
 // Signs of steps.
 const (
-	add    = "+"
-	change = "~"
-	remove = "-"
+	Add    = "+"
+	Change = "~"
+	Remove = "-"
 )
 
-// step is one request that changes the server.
-type step struct {
-	sign, title string
-	lines       []string // what the step changes
-	run         func(context.Context, *authentik.Client) error
+// Step is one request that changes a server.
+type Step struct {
+	Sign, Title string
+	Lines       []string // what the step changes
+	Run         func(context.Context, *authentik.Client) error
 }
 
-// planner knows what a server has.
-type planner struct {
+// Server is what a server has.
+type Server struct {
+	Flows  map[string]authentik.Flow  // by slug
+	Stages map[string]authentik.Stage // by name
+
 	client *authentik.Client
-	flows  map[string]authentik.Flow
-	stages map[string]uuid.UUID
 	// writable are the fields of a flow that the release has, as far as its
 	// flows show.
 	writable map[string]json.RawMessage
-	steps    []step
+	steps    []Step
 }
 
-// look reads what a server has.
-func look(ctx context.Context, client *authentik.Client) (*planner, error) {
-	p := &planner{client: client, flows: map[string]authentik.Flow{}, stages: map[string]uuid.UUID{}}
+// Look reads what a server has.
+func Look(ctx context.Context, client *authentik.Client) (*Server, error) {
+	server := &Server{
+		Flows: map[string]authentik.Flow{}, Stages: map[string]authentik.Stage{},
+		client: client, writable: map[string]json.RawMessage{},
+	}
 	// With half of a list, the rest of the flows would be created again.
 	flows, err := authentik.Snapshot(client.FlowsInstancesAll(ctx, nil))
 	if err != nil {
@@ -53,50 +59,45 @@ func look(ctx context.Context, client *authentik.Client) (*planner, error) {
 	if err != nil {
 		return nil, err
 	}
-	p.writable = map[string]json.RawMessage{}
-	for _, f := range flows {
-		p.flows[f.Slug] = f
-		maps.Copy(p.writable, fields(f.Request()))
+	for _, flow := range flows {
+		server.Flows[flow.Slug] = flow
+		maps.Copy(server.writable, fields(flow.Request()))
 	}
-	for _, s := range stages {
-		p.stages[s.Name] = s.PK
+	for _, stage := range stages {
+		server.Stages[stage.Name] = stage
 	}
-	return p, nil
+	return server, nil
 }
 
-// plan returns the steps from what the server has to what the file wants. No
+// Steps returns the steps from what the server has to what the file wants. No
 // request of it changes anything.
-func (p *planner) plan(ctx context.Context, wanted *file) ([]step, error) {
-	p.steps = nil
+func (s *Server) Steps(ctx context.Context, wanted *File) ([]Step, error) {
+	s.steps = nil
 	for _, f := range wanted.Flows {
-		if err := p.flow(ctx, f); err != nil {
+		if err := s.flow(ctx, f); err != nil {
 			return nil, err
 		}
 	}
 	for _, slug := range wanted.Absent {
-		if err := p.absent(ctx, slug); err != nil {
+		if err := s.absent(ctx, slug); err != nil {
 			return nil, err
 		}
 	}
-	return p.steps, nil
+	return s.steps, nil
 }
 
-// possible returns everything that the file wants and this server cannot have.
-func (p *planner) possible(wanted *file) error {
+// Possible returns everything that the file wants and this server cannot have.
+func (s *Server) Possible(wanted *File) error {
 	var problems []error
 	for _, f := range wanted.Flows {
-		if _, exists := p.flows[f.Slug]; !exists && (f.Name == "" || f.Title == "" || f.Designation == "") {
+		if _, exists := s.Flows[f.Slug]; !exists && (f.Name == "" || f.Title == "" || f.Designation == "") {
 			problems = append(problems, fmt.Errorf("flow %q: does not exist: name, title and designation must be set", f.Slug))
 		}
-		for _, key := range slices.Sorted(maps.Keys(fields(f.FlowRequest))) {
-			// The server would ignore the field, and a flow for superusers
-			// would be open to everybody.
-			if _, has := p.writable[key]; len(p.flows) > 0 && !has {
-				problems = append(problems, fmt.Errorf("flow %q: %s: this release of authentik cannot set it", f.Slug, key))
-			}
+		for _, key := range s.Lacks(f.FlowRequest) {
+			problems = append(problems, fmt.Errorf("flow %q: %s: this release of authentik cannot set it", f.Slug, key))
 		}
 		for _, b := range f.Bindings {
-			if _, exists := p.stages[b.Stage]; !exists {
+			if _, exists := s.Stages[b.Stage]; !exists {
 				problems = append(problems, fmt.Errorf("flow %q: there is no stage %q", f.Slug, b.Stage))
 			}
 		}
@@ -107,14 +108,26 @@ func (p *planner) possible(wanted *file) error {
 	return fmt.Errorf("%w: %w", cli.ErrInput, errors.Join(problems...))
 }
 
+// Lacks returns the fields of a request that the release of the server cannot
+// set, as far as its flows show. The server would ignore them, and a flow for
+// superusers would be open to everybody.
+func (s *Server) Lacks(request authentik.FlowRequest) (keys []string) {
+	for _, key := range slices.Sorted(maps.Keys(fields(request))) {
+		if _, has := s.writable[key]; len(s.Flows) > 0 && !has {
+			keys = append(keys, key)
+		}
+	}
+	return keys
+}
+
 // flow plans a flow and its bindings.
-func (p *planner) flow(ctx context.Context, f flow) error {
-	have, exists := p.flows[f.Slug]
+func (s *Server) flow(ctx context.Context, f Flow) error {
+	have, exists := s.Flows[f.Slug]
 	var bound []authentik.FlowStageBinding
 	switch {
 	case !exists:
 		lines := differences(nil, fields(f.FlowRequest))
-		p.step(add, "flow "+f.Slug, lines, func(ctx context.Context, client *authentik.Client) error {
+		s.step(Add, "flow "+f.Slug, lines, func(ctx context.Context, client *authentik.Client) error {
 			created, err := client.FlowsInstancesCreate(ctx, f.FlowRequest, authentik.AdoptExisting())
 			if err == nil {
 				have = *created
@@ -123,7 +136,7 @@ func (p *planner) flow(ctx context.Context, f flow) error {
 		})
 	default:
 		if lines := differences(fields(have.Request()), fields(f.FlowRequest)); lines != nil {
-			p.step(change, "flow "+f.Slug, lines, func(ctx context.Context, client *authentik.Client) error {
+			s.step(Change, "flow "+f.Slug, lines, func(ctx context.Context, client *authentik.Client) error {
 				_, err := client.FlowsInstancesPartialUpdate(ctx, f.Slug, f.FlowRequest)
 				return err
 			})
@@ -132,12 +145,12 @@ func (p *planner) flow(ctx context.Context, f flow) error {
 			return nil
 		}
 		var err error
-		bound, err = authentik.Snapshot(p.client.BindingsAll(ctx, &authentik.BindingsListOptions{Target: have.PK}))
+		bound, err = authentik.Snapshot(s.client.BindingsAll(ctx, &authentik.BindingsListOptions{Target: have.PK}))
 		if err != nil {
 			return err
 		}
 	}
-	p.bindings(f, func() uuid.UUID { return have.PK }, bound)
+	s.bindings(f, func() uuid.UUID { return have.PK }, bound)
 	return nil
 }
 
@@ -145,7 +158,7 @@ func (p *planner) flow(ctx context.Context, f flow) error {
 // and what is not wanted goes last: in between, and after an interruption, no
 // stage is missing that the flow has before and after. A binding is moved, not
 // made anew, because its policies are bound to it.
-func (p *planner) bindings(f flow, target func() uuid.UUID, bound []authentik.FlowStageBinding) {
+func (s *Server) bindings(f Flow, target func() uuid.UUID, bound []authentik.FlowStageBinding) {
 	var later, missing, sooner []func()
 	bound = slices.Clone(bound)
 	take := func(match func(authentik.FlowStageBinding) bool) *authentik.FlowStageBinding {
@@ -161,21 +174,21 @@ func (p *planner) bindings(f flow, target func() uuid.UUID, bound []authentik.Fl
 	pairs := make([]*authentik.FlowStageBinding, len(f.Bindings))
 	for i, want := range f.Bindings {
 		pairs[i] = take(func(b authentik.FlowStageBinding) bool {
-			return b.Stage == p.stages[want.Stage] && b.Order == *want.Order
+			return b.Stage == s.Stages[want.Stage].PK && b.Order == *want.Order
 		})
 	}
 	for i, want := range f.Bindings {
 		if pairs[i] == nil {
-			pairs[i] = take(func(b authentik.FlowStageBinding) bool { return b.Stage == p.stages[want.Stage] })
+			pairs[i] = take(func(b authentik.FlowStageBinding) bool { return b.Stage == s.Stages[want.Stage].PK })
 		}
-		request := want.request(p.stages[want.Stage])
+		request := want.request(s.Stages[want.Stage].PK)
 		switch have := pairs[i]; {
 		case have == nil:
-			missing = append(missing, func() { p.bind(f.Slug, want.Stage, request, target) })
+			missing = append(missing, func() { s.bind(f.Slug, want.Stage, request, target) })
 		case have.Order < *want.Order:
-			later = append(later, func() { p.rebind(f.Slug, *have, request) })
+			later = append(later, func() { s.rebind(f.Slug, *have, request) })
 		default:
-			sooner = append(sooner, func() { p.rebind(f.Slug, *have, request) })
+			sooner = append(sooner, func() { s.rebind(f.Slug, *have, request) })
 		}
 	}
 	slices.Reverse(later)
@@ -186,20 +199,20 @@ func (p *planner) bindings(f flow, target func() uuid.UUID, bound []authentik.Fl
 		unbind := func(ctx context.Context, client *authentik.Client) error {
 			return gone(client.BindingsDestroy(ctx, b.PK))
 		}
-		p.step(remove, title(f.Slug, b.Order, b.StageObj.Name), nil, unbind)
+		s.step(Remove, title(f.Slug, b.Order, b.StageObj.Name), nil, unbind)
 	}
 }
 
-func (p *planner) bind(slug, stage string, request authentik.FlowStageBindingRequest, target func() uuid.UUID) {
+func (s *Server) bind(slug, stage string, request authentik.FlowStageBindingRequest, target func() uuid.UUID) {
 	lines := differences(nil, fields(request))
-	p.step(add, title(slug, *request.Order, stage), lines, func(ctx context.Context, client *authentik.Client) error {
+	s.step(Add, title(slug, *request.Order, stage), lines, func(ctx context.Context, client *authentik.Client) error {
 		request.Target = target()
 		_, err := client.BindingsCreate(ctx, request, authentik.AdoptExisting())
 		return err
 	})
 }
 
-func (p *planner) rebind(slug string, have authentik.FlowStageBinding, request authentik.FlowStageBindingRequest) {
+func (s *Server) rebind(slug string, have authentik.FlowStageBinding, request authentik.FlowStageBindingRequest) {
 	lines := differences(fields(have.Request()), fields(request))
 	if lines == nil {
 		return
@@ -208,15 +221,15 @@ func (p *planner) rebind(slug string, have authentik.FlowStageBinding, request a
 		_, err := client.BindingsPartialUpdate(ctx, have.PK, request)
 		return err
 	}
-	p.step(change, title(slug, have.Order, have.StageObj.Name), lines, rebind)
+	s.step(Change, title(slug, have.Order, have.StageObj.Name), lines, rebind)
 }
 
 // absent plans the deletion of a flow, and says what goes with it.
-func (p *planner) absent(ctx context.Context, slug string) error {
-	if _, exists := p.flows[slug]; !exists {
+func (s *Server) absent(ctx context.Context, slug string) error {
+	if _, exists := s.Flows[slug]; !exists {
 		return nil
 	}
-	uses, err := p.client.FlowsInstancesUsedByList(ctx, slug)
+	uses, err := s.client.FlowsInstancesUsedByList(ctx, slug)
 	if err != nil {
 		return err
 	}
@@ -230,14 +243,14 @@ func (p *planner) absent(ctx context.Context, slug string) error {
 			lines = append(lines, fmt.Sprintf("leaves %s %q without it", use.ModelName, use.Name))
 		}
 	}
-	p.step(remove, "flow "+slug, lines, func(ctx context.Context, client *authentik.Client) error {
+	s.step(Remove, "flow "+slug, lines, func(ctx context.Context, client *authentik.Client) error {
 		return gone(client.FlowsInstancesDestroy(ctx, slug))
 	})
 	return nil
 }
 
-func (p *planner) step(sign, title string, lines []string, run func(context.Context, *authentik.Client) error) {
-	p.steps = append(p.steps, step{sign, title, lines, run})
+func (s *Server) step(sign, title string, lines []string, run func(context.Context, *authentik.Client) error) {
+	s.steps = append(s.steps, Step{sign, title, lines, run})
 }
 
 func title(slug string, order int, stage string) string {
@@ -252,7 +265,7 @@ func gone(err error) error {
 	return err
 }
 
-func (b binding) request(stage uuid.UUID) authentik.FlowStageBindingRequest {
+func (b Binding) request(stage uuid.UUID) authentik.FlowStageBindingRequest {
 	return authentik.FlowStageBindingRequest{
 		Stage: stage, Order: b.Order,
 		EvaluateOnPlan: b.EvaluateOnPlan, ReEvaluatePolicies: b.ReEvaluatePolicies,
