@@ -24,6 +24,7 @@ import (
 func (p *player) catchUp(e recording.Exchange) {
 	p.ensureSlug(e)
 	p.ensurePolicies(e)
+	p.ensureUses(e)
 	p.ensureImported(e)
 	switch name := strings.Replace(e.ID, "w_bpimport_", "w_import_", 1); name {
 	case "w_import_after_delete", "w_import_after_delete_all":
@@ -181,6 +182,23 @@ func (p *player) ensurePolicies(e recording.Exchange) {
 			 "identifiers": {"policy": %[1]q, "target": %[3]q, "order": 0}, "attrs": {}}]}`,
 			p.translated(use.PK), use.Name, target))
 		p.learnPolicy(use.PK, target)
+	}
+}
+
+// ensureUses adds the providers and brands that the recorder made, the last one
+// first: the fake has an order of its own.
+func (p *player) ensureUses(e recording.Exchange) {
+	var uses []authentik.UsedBy
+	if !strings.HasPrefix(e.ID, "w_used_by_wu-") || json.Unmarshal(plain(p.t, e.Response), &uses) != nil {
+		return
+	}
+	slices.Reverse(uses)
+	for _, f := range p.srv.Flows() {
+		for _, use := range uses {
+			if f.Slug == strings.Split(e.Request.Target, "/")[5] && slices.Contains([]string{"brand", "provider"}, use.ModelName) {
+				p.srv.AddUse(f.PK, use)
+			}
+		}
 	}
 }
 

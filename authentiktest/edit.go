@@ -279,8 +279,9 @@ func (s *Server) Bindings() (bindings []authentik.FlowStageBinding) {
 // and stage, export_flow, inspect_flow, view_flow_cache and clear_flow_cache,
 // each with the prefix "authentik_flows."; view_policy, add_policy,
 // change_policy, and the same of policybinding, with the prefix
-// "authentik_policies."; and view_prompt, add_prompt and change_prompt with the
-// prefix "authentik_stages_prompt.". A permission for a single object has the
+// "authentik_policies."; view_prompt, add_prompt and change_prompt with the
+// prefix "authentik_stages_prompt."; and authentik_core.view_provider,
+// authentik_brands.view_brand and authentik_tenants.view_tenant. A permission for a single object has the
 // object's identifier after a colon:
 //
 //	srv.AddUser("authentik_flows.view_flow:" + flow.PK.String())
@@ -316,6 +317,7 @@ var knownPermission = regexp.MustCompile(
 	`^authentik_flows\.((view|add|change|delete)_(flow|flowstagebinding|stage)|(export|inspect)_flow)$` +
 		`|^authentik_flows\.(view|clear)_flow_cache$` +
 		`|^authentik_policies\.(view|add|change)_(policy|policybinding)$` +
+		`|^authentik_(core\.view_provider|brands\.view_brand|tenants\.view_tenant)$` +
 		`|^authentik_stages_prompt\.(view|add|change)_prompt$`)
 
 // RotateToken invalidates a token and returns a new token of the same user, as

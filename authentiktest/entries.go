@@ -23,14 +23,15 @@ const (
 	promptModel        = "authentik_stages_prompt.prompt"
 	stageModels        = "authentik_stages_"
 	policyModels       = "authentik_policies_"
+	expressionPolicy   = "authentik_policies_expression.expressionpolicy"
 )
 
 // policyNames are the verbose names of the policies.
 var policyNames = map[string]string{
-	"authentik_policies_dummy.dummypolicy":                    "Dummy Policy",
-	"authentik_policies_event_matcher.eventmatcherpolicy":     "Event Matcher Policy",
-	"authentik_policies_expiry.passwordexpirypolicy":          "Password Expiry Policy",
-	"authentik_policies_expression.expressionpolicy":          "Expression Policy",
+	"authentik_policies_dummy.dummypolicy":                "Dummy Policy",
+	"authentik_policies_event_matcher.eventmatcherpolicy": "Event Matcher Policy",
+	"authentik_policies_expiry.passwordexpirypolicy":      "Password Expiry Policy",
+	expressionPolicy:                                          "Expression Policy",
 	"authentik_policies_geoip.geoippolicy":                    "GeoIP Policy",
 	"authentik_policies_password.passwordpolicy":              "Password Policy",
 	"authentik_policies_reputation.reputationpolicy":          "Reputation Policy",
@@ -89,7 +90,7 @@ var modelDefaults = map[string]object{
 		{"user_type", "external"},
 		{"user_path_template", ""},
 	},
-	"authentik_policies_expression.expressionpolicy": {{"execution_logging", false}},
+	expressionPolicy: {{"execution_logging", false}},
 	policyBindingModel: {
 		{"negate", false},
 		{"enabled", true},
@@ -129,7 +130,7 @@ func (st *store) loadEntry(raw json.RawMessage) {
 	case stage != nil:
 		st.settings[pk] = e.attrs
 	default:
-		st.things = append(st.things, &thing{e.model, pk, e.attrs})
+		st.things = append(st.things, &thing{model: e.model, pk: pk, settings: e.attrs})
 	}
 }
 

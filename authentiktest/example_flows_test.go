@@ -2,6 +2,7 @@ package authentiktest_test
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -121,4 +122,16 @@ func ExampleServer_AddPolicy() {
 	})
 	fmt.Println(flow.Slug, "says:", newBrowser(srv).show(flow.Slug).ErrorMessage)
 	// Output: default-authentication-flow says: come to the office
+}
+
+// A provider is deleted with the flow by which it authorizes.
+func ExampleServer_AddUse() {
+	srv := authentiktest.RoundTripper(nil)
+	flow := srv.AddFlow(authentik.Flow{Slug: "authorize", Designation: authentik.FlowDesignationAuthorization})
+	srv.AddUse(flow.PK, authentik.UsedBy{Name: "Wiki"})
+	uses, err := srv.Client().FlowsInstancesUsedByList(context.Background(), "authorize")
+	for _, use := range uses {
+		fmt.Println(use.ModelName, use.Name, use.Action, err)
+	}
+	// Output: provider Wiki cascade <nil>
 }

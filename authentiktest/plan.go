@@ -3,6 +3,7 @@ package authentiktest
 import (
 	"encoding/json"
 	"errors"
+	"fmt"
 	"maps"
 	"net/url"
 	"slices"
@@ -199,23 +200,33 @@ type PolicyRequest struct {
 // AddPolicy adds a policy to the flow or the binding with that identifier. The
 // PolicyEngineMode of a flow or binding decides whether all its policies must
 // pass, or any of them. The policies of a flow run when a plan is made, and
-// those of a binding when its EvaluateOnPlan and ReEvaluatePolicies say so. A
-// policy must not use the server. An identifier that is unknown is misuse.
+// those of a binding when its EvaluateOnPlan and ReEvaluatePolicies say so. Uses,
+// diagrams and exports show an expression policy with a generated name. A policy
+// must not use the server. An identifier that is unknown is misuse.
 func (s *Server) AddPolicy(target uuid.UUID, policy Policy) {
 	s.t.Helper()
 	s.edit(func(st *store) error {
-		flow := st.flowByPK(target)
-		bound := slices.ContainsFunc(st.bindings, func(b *authentik.FlowStageBinding) bool { return b.PK == target })
 		switch {
 		case policy == nil:
 			return errors.New("AddPolicy: the policy must not be nil")
-		case flow == nil && !bound:
+		case st.flowByPK(target) == nil && st.binding(target) == nil:
 			return errors.New("AddPolicy: no flow or binding has the identifier " + target.String())
-		case flow != nil:
-			flow.Policies = append(flow.Policies, st.id("policy"))
 		}
-		st.running.policies[target] = append(st.running.policies[target], policy)
+		st.link(target, policy)
 		return nil
+	})
+}
+
+// link binds a Go function to a flow or binding, as an expression policy.
+func (st *store) link(target uuid.UUID, policy Policy) {
+	t := &thing{model: expressionPolicy, pk: st.id("policy"), run: policy}
+	t.settings = complete(expressionPolicy, object{
+		{"name", fmt.Sprintf("policy-%d", st.ids["policy"])}, {"expression", "return True"},
+	})
+	st.things = append(st.things, t)
+	st.insertPolicyBinding(&policyBinding{
+		pk: st.id("policybinding"), policy: t.pk, target: target, order: len(st.policyBindingsOf(target)),
+		settings: complete(policyBindingModel, nil),
 	})
 }
 
@@ -245,11 +256,15 @@ func (v *visit) passes(target uuid.UUID, mode authentik.PolicyEngineMode, p *pla
 	return shown(strings.Join(texts, "\n"))
 }
 
-// linked returns a policy that is no Go function.
+// linked returns the policy of a policy binding.
 func (st *store) linked(link *policyBinding) Policy {
+	policy := st.thing(link.policy)
+	if policy != nil && policy.run != nil {
+		return policy.run
+	}
 	return func(PolicyRequest) error {
 		negated, _ := link.settings.get("negate")
-		if policy := st.thing(link.policy); policy != nil && policy.passes() == (negated == true) {
+		if policy != nil && policy.passes() == (negated == true) {
 			return shown("")
 		}
 		return nil

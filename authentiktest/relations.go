@@ -13,6 +13,7 @@ type thing struct {
 	model    string // such as authentik_policies_expression.expressionpolicy
 	pk       uuid.UUID
 	settings object
+	run      Policy // of a policy that is a Go function
 }
 
 func (t *thing) name() string {
@@ -93,6 +94,7 @@ func (st *store) removeFlow(f *authentik.Flow) {
 		st.removeBinding(b)
 	}
 	st.unlink(f.PK)
+	st.unuse(f.PK)
 }
 
 // bindingsOf returns the bindings of a flow in the order of its stages.
@@ -125,6 +127,7 @@ func (st *store) removeBinding(b *authentik.FlowStageBinding) {
 	st.unbind(b)
 	st.bindings = without(st.bindings, b)
 	st.unlink(b.PK)
+	st.unuse(b.PK)
 }
 
 // unbind removes a binding's stage from the stages of its flow. Of a stage that
@@ -167,6 +170,7 @@ func (st *store) removeStage(stage *authentik.Stage) {
 	}
 	st.stages = without(st.stages, stage)
 	delete(st.settings, stage.PK)
+	st.unuse(stage.PK)
 }
 
 // policyBindingsOf returns the policies of a flow or a binding in their order.

@@ -90,9 +90,16 @@ func mayChange(values map[string]any, request PolicyRequest) error {
 	return nil
 }
 
-// configure adds the policy of a fresh install that depends on what the flow
-// has found out.
+// configure adds what no recorded object shows: the policy that depends on what
+// the flow has found out, and the brand that uses flows.
 func (st *store) configure() {
+	for _, slug := range []string{
+		"default-authentication-flow", "default-invalidation-flow", "default-user-settings-flow",
+	} {
+		if flow := st.flow(slug); flow != nil {
+			st.uses = append(st.uses, &otherUse{flow.PK, st.defaultBrand()})
+		}
+	}
 	for _, b := range st.bindings {
 		stage, flow := st.stage(b.Stage), st.flowByPK(b.Target)
 		if stage.Name == "default-authentication-password" && strings.HasPrefix(flow.Slug, "default-") {

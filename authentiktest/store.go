@@ -19,6 +19,7 @@ type store struct {
 	bindings []*authentik.FlowStageBinding
 	things   []*thing // policies and prompts
 	links    []*policyBinding
+	uses     []*otherUse
 	settings map[uuid.UUID]object // of a stage: the fields that only its model has
 	users    map[string]*user     // by token
 	people   []*user

@@ -3,6 +3,8 @@ package authentiktest
 import (
 	"fmt"
 	"net/http"
+	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/google/uuid"
@@ -42,12 +44,71 @@ func (t table[T]) usedBy(uses func(*T) []use) func(request) reply {
 
 const cascade, cascadeMany = "cascade", "cascade_many"
 
-// flowUses returns what uses a flow.
-func (st *store) flowUses(f *authentik.Flow) (uses []use) {
-	brand := st.brandUses(f)
-	if st.since("2023.10") { // its app comes first since tenants have become brands
-		uses = append(uses, brand...)
+// otherUse is what uses an object, and is of a model that the fake does not
+// have.
+type otherUse struct {
+	of uuid.UUID
+	use
+}
+
+// AddUse adds an object of another kind, such as a provider or a brand, that
+// uses the flow, stage or binding with that identifier, and returns the stored
+// use. Fields that are zero get a value: App is authentik_core, ModelName is
+// provider, PK and Name are generated, and Action is cascade. An object whose
+// Action is cascade is deleted with what the object uses. An identifier that is
+// unknown is misuse.
+func (s *Server) AddUse(of uuid.UUID, by authentik.UsedBy) authentik.UsedBy {
+	s.t.Helper()
+	s.edit(func(st *store) error {
+		if st.flowByPK(of) == nil && st.stage(of) == nil && st.binding(of) == nil {
+			return fmt.Errorf("AddUse: no flow, stage or binding has the identifier %s", of)
+		}
+		st.ids["use"]++
+		fallback(&by.App, "authentik_core")
+		fallback(&by.ModelName, "provider")
+		fallback(&by.PK, strconv.Itoa(st.ids["use"]))
+		fallback(&by.Name, fmt.Sprintf("%s-%d", by.ModelName, st.ids["use"]))
+		fallback(&by.Action, cascade)
+		st.uses = append(st.uses, &otherUse{of, use{by.App, by.ModelName, by.PK, by.Name, string(by.Action)}})
+		return nil
+	})
+	return by
+}
+
+// otherUses returns the objects of other models that use an object, by app.
+// Those of apps before authentik_flows come first.
+func (st *store) otherUses(of uuid.UUID) (before, after []use) {
+	for _, u := range st.uses {
+		switch {
+		case u.of != of:
+		case u.app < "authentik_flows":
+			before = append(before, u.use)
+		default:
+			after = append(after, u.use)
+		}
 	}
+	byApp := func(a, b use) int { return strings.Compare(a.app, b.app) }
+	slices.SortStableFunc(before, byApp)
+	slices.SortStableFunc(after, byApp)
+	return before, after
+}
+
+// unuse removes the uses of an object that is deleted, and those of the objects
+// that are deleted with it.
+func (st *store) unuse(of uuid.UUID) {
+	for _, u := range slices.Clone(st.uses) {
+		if u.of == of && u.action == cascade {
+			st.uses = slices.DeleteFunc(st.uses, func(other *otherUse) bool {
+				return other.app == u.app && other.model == u.model && other.pk == u.pk
+			})
+		}
+	}
+	st.uses = slices.DeleteFunc(st.uses, func(u *otherUse) bool { return u.of == of })
+}
+
+// flowUses returns what uses a flow.
+func (st *store) flowUses(f *authentik.Flow) []use {
+	uses, after := st.otherUses(f.PK)
 	uses = append(uses, st.linkUses(f.PK)...)
 	for _, b := range st.bindingsOf(f) {
 		uses = append(uses, st.bindingUse(b))
@@ -56,10 +117,7 @@ func (st *store) flowUses(f *authentik.Flow) (uses []use) {
 	for _, stage := range st.stagesOf(f) {
 		uses = append(uses, use{"authentik_flows", "stage", stage.PK.String(), "Stage " + stage.Name, cascadeMany})
 	}
-	if !st.since("2023.10") {
-		uses = append(uses, brand...)
-	}
-	return uses
+	return append(uses, after...)
 }
 
 // stagesOf returns the stages of a flow, once for each binding. Since 2023.10
@@ -81,22 +139,19 @@ func (st *store) stagesOf(f *authentik.Flow) (all []*authentik.Stage) {
 	return all
 }
 
-// brandUses returns the default brand, if it has the flow.
-func (st *store) brandUses(f *authentik.Flow) []use {
-	switch f.Slug {
-	case "default-authentication-flow", "default-invalidation-flow", "default-user-settings-flow":
-		pk := newID("brand", 1).String()
-		if st.since("2023.10") {
-			return []use{{"authentik_brands", "brand", pk, "Default brand", "set_null"}}
-		}
-		return []use{{"authentik_tenants", "tenant", pk, "Default tenant", "set_null"}}
+// defaultBrand returns the brand of a fresh install.
+func (st *store) defaultBrand() use {
+	pk := newID("brand", 1).String()
+	if st.since("2023.10") {
+		return use{"authentik_brands", "brand", pk, "Default brand", "set_null"}
 	}
-	return nil
+	return use{"authentik_tenants", "tenant", pk, "Default tenant", "set_null"}
 }
 
 // bindingUses returns what uses a binding.
 func (st *store) bindingUses(b *authentik.FlowStageBinding) []use {
-	return append(st.linkUses(b.PK), st.policyUses(b.PK)...)
+	before, after := st.otherUses(b.PK)
+	return slices.Concat(before, st.linkUses(b.PK), st.policyUses(b.PK), after)
 }
 
 // stageUses returns what uses a stage: each binding of it, and its flow.
@@ -110,7 +165,8 @@ func (st *store) stageUses(stage *authentik.Stage) (uses []use) {
 			bindings = append(bindings, st.bindingUse(b))
 		}
 	}
-	return append(uses, bindings...)
+	before, after := st.otherUses(stage.PK)
+	return slices.Concat(before, uses, bindings, after)
 }
 
 func (st *store) bindingUse(b *authentik.FlowStageBinding) use {

@@ -11,6 +11,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/google/uuid"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
@@ -184,4 +185,84 @@ func TestServerAddUser_PermitsWrites(t *testing.T) {
 		status, _ = tell(t, srv, with("authentik_flows.clear_flow_cache", "authentik_flows.add_flow"), http.MethodPost, "flows/instances/cache_clear/", "")
 		assert.Equal(t, want(http.StatusNoContent), status, version)
 	}
+}
+
+func TestServerAddUse_ShowsAndDeletes(t *testing.T) {
+	t.Parallel()
+	for version, brand := range map[string]string{"2021.12": "tenant", "2026.8": "brand"} {
+		srv := authentiktest.RoundTripper(t, authentiktest.Version(version))
+		ak := srv.Client()
+		used := func(as, slug string) (shown []string) {
+			uses, err := srv.ClientAs(as).FlowsInstancesUsedByList(t.Context(), slug)
+			require.NoError(t, err)
+			for _, use := range uses {
+				if use.App != "authentik_flows" {
+					shown = append(shown, use.ModelName+" "+use.Name+" "+string(use.Action))
+				}
+			}
+			return shown
+		}
+		flows := map[string]authentik.Flow{}
+		for _, flow := range srv.Flows() {
+			flows[flow.Slug] = flow
+		}
+		login, logout := flows["default-authentication-flow"].PK, flows["default-invalidation-flow"].PK
+		srv.AddUse(login, authentik.UsedBy{App: "authentik_sources_ldap", ModelName: "ldapsource", Name: "s", Action: "set_null"})
+		provider := srv.AddUse(login, authentik.UsedBy{})
+		srv.AddUse(logout, authentik.UsedBy{PK: provider.PK, Name: provider.Name, Action: authentik.UsedByActionSetDefault})
+
+		source := "ldapsource s set_null"
+		byDefault := brand + " Default " + brand + " set_null"
+		want := []string{byDefault, "provider provider-2 cascade", source}
+		if version < "2023" { // tenants come after the flows
+			want = []string{"provider provider-2 cascade", source, byDefault}
+		}
+		assert.Equal(t, want, used(srv.Token, "default-authentication-flow"), version)
+		if version > "2023.10" {
+			assert.Equal(t, []string{"provider provider-2 cascade"},
+				used(srv.AddUser("authentik_flows.view_flow", "authentik_core.view_provider"), "default-authentication-flow"))
+		}
+		assert.ElementsMatch(t, []string{byDefault, "provider provider-2 set_default"}, used(srv.Token, "default-invalidation-flow"))
+		require.NoError(t, ak.FlowsInstancesDestroy(t.Context(), "default-authentication-flow"))
+		assert.Equal(t, []string{byDefault}, used(srv.Token, "default-invalidation-flow"), "the provider is deleted with the flow")
+	}
+}
+
+func TestServerAddUse_OfStagesAndBindings(t *testing.T) {
+	t.Parallel()
+	srv := authentiktest.RoundTripper(t)
+	binding := srv.Bindings()[0]
+	srv.AddUse(binding.PK, authentik.UsedBy{Name: "of the binding"})
+	srv.AddUse(binding.Stage, authentik.UsedBy{Name: "of the stage", App: "authentik_sources_saml", Action: "set_null"})
+	uses, err := srv.Client().BindingsUsedByList(t.Context(), binding.PK)
+	require.NoError(t, err)
+	require.Len(t, uses, 1)
+	assert.Equal(t, "of the binding", uses[0].Name)
+	uses, err = srv.Client().StagesAllUsedByList(t.Context(), binding.Stage)
+	require.NoError(t, err)
+	assert.Equal(t, "of the stage", uses[len(uses)-1].Name)
+
+	srv.DeleteStage(binding.Stage)
+	tb := &told{TB: t}
+	other := authentiktest.RoundTripper(tb)
+	other.AddUse(uuid.Max, authentik.UsedBy{})
+	assert.Len(t, tb.errors, 2)
+}
+
+func TestServerAddPolicy_ShowsThePolicy(t *testing.T) {
+	t.Parallel()
+	srv := authentiktest.RoundTripper(t)
+	flow := srv.AddFlow(authentik.Flow{Slug: "guarded"})
+	srv.AddPolicy(flow.PK, func(authentiktest.PolicyRequest) error { return nil })
+	uses, err := srv.Client().FlowsInstancesUsedByList(t.Context(), "guarded")
+	require.NoError(t, err)
+	require.Len(t, uses, 2)
+	assert.Equal(t, "policybinding", uses[0].ModelName)
+	assert.Equal(t, "policy-1", uses[1].Name)
+	shown, err := srv.Client().FlowsInstancesRetrieve(t.Context(), "guarded")
+	require.NoError(t, err)
+	assert.Equal(t, uses[1].PK, shown.Policies[0].String())
+	diagram, err := srv.Client().FlowsInstancesDiagramRetrieve(t.Context(), "guarded")
+	require.NoError(t, err)
+	assert.Contains(t, diagram.Diagram, "policy-1")
 }
