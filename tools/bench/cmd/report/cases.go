@@ -40,7 +40,7 @@ type plan struct {
 
 var (
 	full = plan{
-		versions: versions, turns: 11, batch: 20 * time.Millisecond, requests: 101, pageSizes: []int{1, 20, 100, 1_000, 10_000},
+		versions: versions, turns: 21, batch: 20 * time.Millisecond, requests: 101, pageSizes: []int{1, 20, 100, 1_000, 10_000},
 		walks: 3, walked: 10_000, delays: ms(0, 5, 20, 50), ahead: []int{2, 4, 8, 16},
 		met: 1_000, lengths: []int{100, 1_000, 10_000, 100_000},
 		stockAhead: []int{1, 2, 4, 8, 16},

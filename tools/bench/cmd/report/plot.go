@@ -7,6 +7,7 @@ import (
 
 	"gonum.org/v1/plot"
 	"gonum.org/v1/plot/plotter"
+	"gonum.org/v1/plot/text"
 	"gonum.org/v1/plot/vg"
 )
 
@@ -18,11 +19,12 @@ var palette = []color.RGBA{
 
 // draw writes a picture of a chart: a group of bars for each release.
 func draw(file string, releases []string, charts []*chart) error {
-	const width = 26 // of a bar, in points
+	const width = 46 // of a bar, in points
 	p := plot.New()
 	p.BackgroundColor = color.White
 	p.Title.Text = charts[0].Title
 	p.Title.Padding = vg.Points(6)
+
 	p.Y.Label.Text = charts[0].Unit
 	p.Y.Min = 0
 	p.Legend.Top = true
@@ -52,15 +54,17 @@ func draw(file string, releases []string, charts []*chart) error {
 		if err != nil {
 			return err
 		}
-		texts.Offset = vg.Point{X: offset - vg.Points(width)/2 + vg.Points(2), Y: vg.Points(2)}
+		texts.Offset = vg.Point{X: offset, Y: vg.Points(2)}
 		for k := range texts.TextStyle {
 			texts.TextStyle[k].Font.Size = vg.Points(9)
+			texts.TextStyle[k].XAlign = text.XCenter
 		}
 		p.Add(bars, texts)
 		p.Legend.Add(charts[0].Bars[i].Name, bars)
 	}
 	p.Y.Max = highest * (1.12 + 0.09*float64(contestants)) // room for the legend
 	p.NominalX(releases...)
+	p.X.Min, p.X.Max = -0.5, float64(len(releases))-0.5
 	return p.Save(vg.Points(560), vg.Points(320), file)
 }
 

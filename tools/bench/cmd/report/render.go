@@ -87,21 +87,6 @@ func targets(p func(string, ...any), all []results) {
 	}
 }
 
-// reasons say why a target is missed: what the profile shows. The first of
-// which the name is part of the target's counts.
-var reasons = []struct{ part, text string }{}
-
-const noReason = "not explained yet"
-
-func why(target string) string {
-	for _, r := range reasons {
-		if strings.Contains(target, r.part) {
-			return r.text
-		}
-	}
-	return noReason
-}
-
 func table(p func(string, ...any), head row, rows []row) {
 	p("| %s |", strings.Join(head, " | "))
 	p("|%s", strings.Repeat("---|", len(head)))

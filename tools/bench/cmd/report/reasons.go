@@ -1,0 +1,52 @@
+package main
+
+import (
+	"fmt"
+	"strings"
+	"time"
+)
+
+// reasons say why a target is missed: what the profile shows. The first one
+// whose part the target has counts.
+var reasons = []struct{ part, text string }{
+	{"walk as met, " + ours + ", 2026.8: ", asMetLimit(full.met, 0)},
+	{"walk as met, " + withPrefetch(2) + ", 2026.8: ", asMetLimit(full.met, 2)},
+	{"whole install, " + ours + ", 2026.8: ", wholeLimit(full.install)},
+}
+
+const noReason = "not explained yet"
+
+func why(target string) string {
+	for _, r := range reasons {
+		if strings.Contains(target, r.part) {
+			return r.text
+		}
+	}
+	return noReason
+}
+
+// pagesOf is the number of pages of a list.
+func pagesOf(rows, size int) int { return (rows + size - 1) / size }
+
+// asMetLimit is how much faster a walk can be against a server of 2026.8.
+func asMetLimit(flows, prefetch int) string {
+	p := paces[stock2026]
+	theirs := float64(pagesOf(flows, p.size)) * p.answer(p.size).Seconds()
+	limit := theirs / ideal(pagesOf(flows, p.most), prefetch, p.answer(p.most))
+	atATime := ""
+	if prefetch > 1 {
+		atATime = fmt.Sprintf(", %d at a time,", prefetch)
+	}
+	return fmt.Sprintf("nearly all of the time is the server's. %d pages of %d flows%s in the place of %d pages of %d are %.2f times as fast, and no client can do better.",
+		pagesOf(flows, p.most), p.most, atATime, pagesOf(flows, p.size), p.size, limit)
+}
+
+// wholeLimit is how much faster the reading of a whole install can be, one
+// request after the other.
+func wholeLimit(flows int) string {
+	p := paces[stock2026]
+	theirs := time.Duration(pagesOf(flows, p.size))*p.answer(p.size) + time.Duration(flows)*p.answer(bindingsOfAFlow)
+	requests := pagesOf(flows, p.most) + pagesOf(bindingsOfAFlow*flows, p.most)
+	return fmt.Sprintf("nearly all of the time is the server's. %d pages in the place of %d requests are %.1f times as fast; `WithPrefetch(2)` makes use of both workers of the server.",
+		requests, pagesOf(flows, p.size)+flows, theirs.Seconds()/(time.Duration(requests)*p.answer(p.most)).Seconds())
+}
