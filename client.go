@@ -141,7 +141,7 @@ func (cfg *clientConfig) connect(op string, base *url.URL, credentials transport
 	send := http.DefaultTransport
 	switch {
 	case cfg.httpClient == nil:
-		own := newHTTPTransport()
+		own := transport.NewPool(newHTTPTransport)
 		send, c.closeIdle = own, own.CloseIdleConnections
 	case cfg.httpClient.Transport != nil:
 		send = cfg.httpClient.Transport

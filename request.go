@@ -32,6 +32,9 @@ type operation struct {
 	accept      func(*http.Response) bool // of transport.Request
 }
 
+// nilUUID is uuid.Nil as a segment of a path.
+var nilUUID = uuid.Nil.String()
+
 // Operations by method. Each {name} in a path is replaced by the next argument,
 // escaped as one segment.
 var (
@@ -47,7 +50,7 @@ func operations(method string, repeatable bool) func(name, path string, args ...
 		o := operation{name: name, method: method, path: path, repeatable: repeatable}
 		for _, a := range args {
 			switch {
-			case a.segment == "" || a.segment == uuid.Nil.String():
+			case a.segment == "" || a.segment == nilUUID:
 				o = o.refuse(a.field, "must not be empty")
 			case a.reason != "":
 				o = o.refuse(a.field, a.reason)

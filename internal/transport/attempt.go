@@ -26,6 +26,7 @@ type call struct {
 
 	// of the last attempt
 	began  time.Time
+	empty  http.Response // what the loop sees
 	retry  bool          // another one follows
 	wait   time.Duration // before it
 	result Result
@@ -51,15 +52,19 @@ func (c *call) attempt() outcome {
 	}
 	ctx, cancel := context.WithTimeoutCause(c.ctx, timeout, ErrAttemptTimeout)
 	defer cancel()
-	var conn *connection
-	if c.req.changes() {
-		conn = &connection{}
-		ctx = httptrace.WithClientTrace(ctx, conn.trace())
+	conn := &connection{Context: ctx, info: Info{c.req.Op, c.req.Route, c.result.Attempts, c.req.Page}}
+	ctx = conn
+	if c.t.renew != nil || c.req.changes() {
+		conn.record(c.req.changes())
+		ctx = httptrace.WithClientTrace(ctx, &conn.trace)
 	}
 
 	resp, err := send(c.t.chain, c.newRequest(ctx))
 	if err != nil {
 		err = c.timedOut(ctx, err)
+		if c.t.renew != nil && conn.reused.Load() && ctx.Err() == nil {
+			c.t.renew(c.began) // the others are as old
+		}
 		return outcome{err: err, unsent: conn.unused(err)}
 	}
 	defer resp.Body.Close() //nolint:errcheck // the body has been read
@@ -151,6 +156,9 @@ func (c *call) timedOut(ctx context.Context, err error) error {
 		return err
 	}
 	c.timeouts++
+	if c.t.renew != nil {
+		c.t.renew(c.began)
+	}
 	return fmt.Errorf("%w after %v", ErrAttemptTimeout, time.Since(c.began).Round(time.Millisecond))
 }
 
@@ -174,21 +182,63 @@ type endedError struct{ err, cause error }
 func (e *endedError) Error() string   { return e.err.Error() + ": " + e.cause.Error() }
 func (e *endedError) Unwrap() []error { return []error{e.err, e.cause} }
 
-// connection records whether http.Transport had a connection for a request. A
-// request that wanted one and never had it was not sent, whatever the error is.
-type connection struct{ wanted, had atomic.Bool }
+// Info describes the attempt that a request is of.
+type Info struct {
+	Op, Route     string
+	Attempt, Page int
+}
 
-func (c *connection) trace() *httptrace.ClientTrace {
-	return &httptrace.ClientTrace{
-		GetConn: func(string) { c.wanted.Store(true) },
-		GotConn: func(httptrace.GotConnInfo) { c.had.Store(true) },
+// InfoOf returns the Info in the context of a request.
+func InfoOf(ctx context.Context) (Info, bool) {
+	info, ok := ctx.Value(infoKey{}).(Info)
+	return info, ok
+}
+
+type infoKey struct{}
+
+// connection is the context of an attempt. It has the Info, and records which
+// connection http.Transport had. A request that wanted one and never had it was
+// not sent, whatever the error is.
+type connection struct {
+	context.Context //nolint:containedctx // it is one
+
+	info                Info
+	trace               httptrace.ClientTrace
+	wanted, had, reused atomic.Bool
+	quiet               *quietConn
+}
+
+// Value implements context.Context.
+func (c *connection) Value(key any) any {
+	if key == (infoKey{}) {
+		return c.info
+	}
+	return c.Context.Value(key)
+}
+
+// record sets the trace. Only a write has to know what became of it.
+func (c *connection) record(write bool) {
+	c.trace.GotConn = func(got httptrace.GotConnInfo) {
+		c.had.Store(true)
+		c.reused.Store(got.Reused)
+		if c.quiet = quiet(got.Conn); c.quiet != nil {
+			c.quiet.taken.Add(1)
+		}
+	}
+	c.trace.PutIdleConn = func(err error) {
+		if err == nil && c.quiet != nil {
+			c.quiet.returned.Add(1)
+		}
+	}
+	if write {
+		c.trace.GetConn = func(string) { c.wanted.Store(true) }
 	}
 }
 
 // unused reports whether nothing was sent. Without a trace, and with a
 // RoundTripper that is no http.Transport, only the error can tell.
 func (c *connection) unused(err error) bool {
-	if c == nil || !c.wanted.Load() {
+	if !c.wanted.Load() {
 		return nothingSent(err)
 	}
 	return !c.had.Load()

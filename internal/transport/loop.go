@@ -24,7 +24,8 @@ func newLoop() *retryablehttp.Client {
 		HTTPClient: &http.Client{Transport: roundTripper(func(req *http.Request) (*http.Response, error) {
 			c := callOf(req.Context())
 			c.decide(c.attempt())
-			return &http.Response{StatusCode: http.StatusOK, Body: http.NoBody, Request: req}, nil
+			c.empty = http.Response{StatusCode: http.StatusOK, Body: http.NoBody, Request: req}
+			return &c.empty, nil
 		})},
 		RetryMax: math.MaxInt,
 		CheckRetry: func(ctx context.Context, _ *http.Response, _ error) (bool, error) {

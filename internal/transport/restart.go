@@ -48,8 +48,11 @@ func (a *Answer) backendAway() bool {
 }
 
 // away reports whether nothing is at the server's address, or whether its name
-// has no address.
+// has no address. A proxy may say so, too.
 func away(err error) bool {
+	if proxy, ok := errors.AsType[*ProxyError](err); ok {
+		return proxy.StatusCode == http.StatusBadGateway || proxy.StatusCode == http.StatusServiceUnavailable
+	}
 	if _, ok := errors.AsType[*net.DNSError](err); ok {
 		return true
 	}

@@ -72,6 +72,7 @@ type Config struct {
 type Transport struct {
 	loop     *retryablehttp.Client
 	chain    http.RoundTripper
+	renew    func(time.Time)    // of a Pool: a closure, because its buffers may hold secrets; or nil
 	header   func() http.Header // a closure, because values may be secrets
 	secrets  *secrets
 	policy   Policy
@@ -85,6 +86,10 @@ type Transport struct {
 
 // New returns a Transport. It fails only if a middleware returns nil.
 func New(cfg Config) (*Transport, error) {
+	var renew func(time.Time)
+	if pool, ok := cfg.Base.(*Pool); ok {
+		cfg.Base, renew = roundTripper(pool.RoundTrip), pool.Renew
+	}
 	cfg.Base = namesProxy(cfg.Base)
 	known := newSecrets(cfg.Secrets)
 	chain := authorize(cfg, known.remember)
@@ -96,6 +101,7 @@ func New(cfg Config) (*Transport, error) {
 	return &Transport{
 		loop:    newLoop(),
 		chain:   chain,
+		renew:   renew,
 		header:  cfg.Header.Clone,
 		secrets: known,
 		policy:  cfg.Policy.WithDefaults(),
@@ -115,6 +121,8 @@ func (t *Transport) Remember(secret string) { t.secrets.remember(secret) }
 // Request is one operation.
 type Request struct {
 	Op          string // for logs
+	Route       string // the path with {names} in it, for middleware
+	Page        int    // of an iterator, for middleware; 0 is none
 	Method      string
 	URL         url.URL
 	ContentType string // of Body; "" sets no header

@@ -16,6 +16,7 @@ import (
 	"github.com/seed-299d42e7/authentik-go"
 	"github.com/seed-299d42e7/authentik-go/internal/testkit"
 	"github.com/seed-299d42e7/authentik-go/internal/testkit/recording"
+	"github.com/seed-299d42e7/authentik-go/internal/transport"
 )
 
 // fromProxy is a response that is not authentik's.
@@ -65,6 +66,7 @@ var networkDown = map[string]testkit.Step{
 	"host is down, Windows":           connectFails(10064),
 	"no such host":                    dialFails(&net.DNSError{Err: "no such host", IsNotFound: true}),
 	"the name server fails":           dialFails(&net.DNSError{Err: "server misbehaving", IsTemporary: true}),
+	"its proxy refuses CONNECT":       testkit.Fail(&transport.ProxyError{StatusCode: 502, Status: "502 Bad Gateway"}),
 	"its proxy is refused": testkit.Fail(
 		&net.OpError{Op: "proxyconnect", Net: "tcp", Err: os.NewSyscallError("connect", syscall.ECONNREFUSED)}),
 }

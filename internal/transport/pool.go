@@ -1,0 +1,174 @@
+package transport
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"io"
+	"net"
+	"net/http"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// maxAge bounds the age of a connection, so that a change of the server's
+// address is followed.
+const maxAge = 15 * time.Minute
+
+// Pool is an http.RoundTripper over an http.Transport, which Pool replaces when
+// its connections are too old or have failed. Requests under way keep their
+// connections. Later ones dial, with HTTP/2 too.
+type Pool struct {
+	dial func() *http.Transport
+
+	mu      sync.Mutex
+	current *http.Transport
+	retired *http.Transport // the one before, which may still have connections
+	born    time.Time       // of current
+}
+
+// NewPool returns a Pool. It calls fresh for each http.Transport that it uses.
+func NewPool(fresh func() *http.Transport) *Pool {
+	return &Pool{dial: func() *http.Transport {
+		t := fresh()
+		t.DialContext = quietly(t.DialContext)
+		t.ReadBufferSize = smallRead
+		return t
+	}}
+}
+
+// RoundTrip implements http.RoundTripper.
+func (p *Pool) RoundTrip(req *http.Request) (*http.Response, error) {
+	return p.use(time.Now().Add(-maxAge)).RoundTrip(req)
+}
+
+// Renew makes later requests dial. It does nothing if that has happened since
+// a request that failed began.
+func (p *Pool) Renew(began time.Time) { p.use(began) }
+
+// use returns the http.Transport, which is no older than oldest.
+func (p *Pool) use(oldest time.Time) *http.Transport {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.current == nil || !p.born.After(oldest) {
+		p.closeIdle()
+		p.retired, p.current, p.born = p.current, p.dial(), time.Now()
+	}
+	return p.current
+}
+
+// CloseIdleConnections closes the connections that no request uses.
+func (p *Pool) CloseIdleConnections() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.closeIdle()
+}
+
+func (p *Pool) closeIdle() {
+	for _, t := range []*http.Transport{p.retired, p.current} {
+		if t != nil {
+			t.CloseIdleConnections()
+		}
+	}
+}
+
+// quiet returns the quietConn below TLS, nil if there is none.
+func quiet(conn net.Conn) *quietConn {
+	for {
+		switch c := conn.(type) {
+		case *quietConn:
+			return c
+		case interface{ NetConn() net.Conn }:
+			conn = c.NetConn()
+		default:
+			return nil
+		}
+	}
+}
+
+// quietConn is a connection that ends when bytes come that no request wants.
+// net/http would log them, with what is in them. Bytes in the same TLS record
+// as a response are not recognized.
+type quietConn struct {
+	net.Conn
+
+	in              *bufio.Reader
+	secure          atomic.Bool  // TLS was begun
+	record          int          // what is left of a TLS record
+	taken, returned atomic.Int64 // by requests; HTTP/2 never returns it
+}
+
+// smallRead is the size of net/http's buffer. What is larger is a body, of which
+// net/http reads no more than there is. It is also the longest trailer.
+const smallRead = 1 << 10
+
+func quietly(
+	dial func(ctx context.Context, network, addr string) (net.Conn, error),
+) func(ctx context.Context, network, addr string) (net.Conn, error) {
+	return func(ctx context.Context, network, addr string) (net.Conn, error) {
+		conn, err := dial(ctx, network, addr)
+		if err != nil {
+			return nil, err
+		}
+		return &quietConn{Conn: conn, in: bufio.NewReader(conn)}, nil
+	}
+}
+
+func (c *quietConn) Write(p []byte) (int, error) {
+	if len(p) > 1 && p[0] == tlsHandshake && p[1] == tlsVersion {
+		c.secure.Store(true)
+	}
+	return c.Conn.Write(p)
+}
+
+// Read returns no more than the rest of a response or TLS record, so that what
+// follows stays here until the connection is idle.
+func (c *quietConn) Read(p []byte) (int, error) {
+	if len(p) == 0 {
+		return 0, nil
+	}
+	// Peek waits for the first byte. It is the only one that returns an error of
+	// the connection.
+	if _, err := c.in.Peek(1); err != nil {
+		return 0, err
+	}
+	if c.secure.Load() {
+		p = p[:min(len(p), c.restOfRecord())]
+	} else if len(p) <= smallRead {
+		p = p[:min(len(p), c.restOfHeader())]
+	}
+	n, err := c.in.Read(p)
+	c.record = max(c.record-n, 0)
+	if taken := c.taken.Load(); n > 0 && taken > 0 && taken == c.returned.Load() {
+		return 0, io.EOF
+	}
+	return n, err
+}
+
+// restOfHeader returns the length of the header of a response, if all of it is
+// here and nothing was read of it. Of anything else, net/http gets a byte.
+func (c *quietConn) restOfHeader() int {
+	header, _ := c.in.Peek(c.in.Buffered())
+	if end := bytes.Index(header, []byte("\r\n\r\n")); end >= 0 && bytes.HasPrefix(header, []byte("HTTP/")) {
+		return end + len("\r\n\r\n")
+	}
+	return 1
+}
+
+const (
+	tlsHandshake = 22 // a record's type
+	tlsVersion   = 3  // its major version, of SSL 3.0 and all of TLS
+	tlsHeader    = 5  // type, version, length
+)
+
+func (c *quietConn) restOfRecord() int {
+	if c.record == 0 {
+		header, err := c.in.Peek(tlsHeader)
+		if err != nil || header[1] != tlsVersion {
+			return c.in.Buffered() // for crypto/tls to refuse
+		}
+		c.record = tlsHeader + int(header[3])<<8 + int(header[4])
+	}
+	return c.record
+}
