@@ -212,8 +212,10 @@ func (s *Session) Login(ctx context.Context, slug string, solver Solver) (*User,
 		s.jar.forget(sessionCookie, csrfCookie)
 		_, err := s.runFlow(ctx, op, slug, nil, solver)
 		// A flow may deny access after the login, as with a next that the server
-		// does not allow.
-		if _, denied := errors.AsType[*FlowDeniedError](err); err != nil && !denied {
+		// does not allow. It seems to restart if the response with its end was cut
+		// off after the cookies.
+		_, denied := errors.AsType[*FlowDeniedError](err)
+		if err != nil && !denied && !errors.Is(err, ErrFlowRestarted) {
 			return err
 		}
 		me, failed := s.user(ctx, op)
