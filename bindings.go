@@ -252,11 +252,14 @@ func (c *Client) BindingsList(
 // that an earlier page had. [Client.FlowsInstancesAll] has the contract of the
 // iterator, and [Client.BindingsList] the permission and the errors.
 //
+// Versions: up to 2025.8 a list of several pages arrives as one, whatever
+// PageSize is; see [Client.BindingsAll].
+//
 // https://api.goauthentik.io/reference/flows-bindings-list/
 func (c *Client) BindingsPages(
 	ctx context.Context, opts *BindingsListOptions, reqOpts ...RequestOption,
 ) iter.Seq2[*Page[FlowStageBinding], error] {
-	return bindings.pages(ctx, c, opts.query("BindingsPages"), reqOpts)
+	return bindingPages(ctx, c, opts.query("BindingsPages"), reqOpts)
 }
 
 // BindingsAll returns an iterator over the bindings of a list. opts may be nil.
@@ -269,11 +272,17 @@ func (c *Client) BindingsPages(
 // [Client.FlowsInstancesAll] has the contract of the iterator, and
 // [Client.BindingsList] the permission and the errors.
 //
+// Versions: up to 2025.8 the order of bindings is not total, and pages repeat
+// some and omit others. The iterator then requests one page that has all, for
+// which servers had no maximum. Of a list that exceeds [WithMaxResponseSize] it
+// requests the bindings of each flow, which requires the permission
+// authentik_flows.view_flow.
+//
 // https://api.goauthentik.io/reference/flows-bindings-list/
 func (c *Client) BindingsAll(
 	ctx context.Context, opts *BindingsListOptions, reqOpts ...RequestOption,
 ) iter.Seq2[FlowStageBinding, error] {
-	return bindings.all(ctx, c, opts.query("BindingsAll"), reqOpts)
+	return items(bindingPages(ctx, c, opts.query("BindingsAll"), reqOpts))
 }
 
 // BindingsRetrieve returns the binding with a PK, and its stage.

@@ -389,3 +389,217 @@ func TestBindings_FlagsAreNotReadInVain(t *testing.T) {
 		assert.EqualValues(t, 1, server.Requests.Load(), "what must not be sent needs no flag")
 	}
 }
+
+// addBindings adds flows with as many bindings each, all of the same order. The
+// first flow has none.
+func addBindings(srv *authentiktest.Server, flows, each int) (targets []uuid.UUID) {
+	targets = []uuid.UUID{srv.AddFlow(authentik.Flow{}).PK}
+	for range flows {
+		target := srv.AddFlow(authentik.Flow{}).PK
+		for range each {
+			stage := srv.AddStage(authentik.Stage{}).PK
+			srv.AddBinding(authentik.FlowStageBinding{Target: target, Stage: stage, Order: 10, EvaluateOnPlan: true})
+		}
+		targets = append(targets, target)
+	}
+	return targets
+}
+
+// distinct returns the number of different bindings.
+func distinct(all []authentik.FlowStageBinding) int {
+	seen := map[uuid.UUID]bool{}
+	for _, b := range all {
+		seen[b.PK] = true
+	}
+	return len(seen)
+}
+
+// listPages are the parameters of lists that are read in several pages.
+var listPages = map[string]authentik.BindingsListOptions{
+	"default":            {},
+	"pages of 20":        {PageSize: 20},
+	"pages of 100":       {PageSize: 100},
+	"an order":           {Ordering: "order"},
+	"an order, in pages": {Ordering: "-order", PageSize: 50},
+}
+
+func TestBindingsAll_WholeOnEveryRelease(t *testing.T) {
+	t.Parallel()
+	for _, version := range authentiktest.Versions() {
+		t.Run(version, func(t *testing.T) {
+			t.Parallel()
+			srv := authentiktest.NewServer(t, authentiktest.Version(version), authentiktest.Empty())
+			targets := addBindings(srv, 8, 40)
+			ak := srv.Client()
+			for name, opts := range listPages {
+				if name != "default" && !slices.Contains([]string{"2022.5", "2024.10", "2025.10", "2026.8"}, version) {
+					continue // each takes a while
+				}
+				for _, ahead := range []int{0, 3} {
+					all, err := authentik.Collect(ak.BindingsAll(t.Context(), &opts, authentik.WithPrefetch(ahead)))
+					require.NoError(t, err, name)
+					assert.Len(t, all, 320, name)
+					assert.Equal(t, 320, distinct(all), name)
+				}
+			}
+			for _, target := range targets {
+				of, err := authentik.Collect(ak.BindingsAll(t.Context(), &authentik.BindingsListOptions{Target: target}))
+				require.NoError(t, err)
+				assert.Len(t, of, map[bool]int{true: 0, false: 40}[target == targets[0]])
+			}
+			_, err := authentik.Collect(ak.BindingsAll(t.Context(), &authentik.BindingsListOptions{Target: uuid.Max}))
+			testkit.RequireType[*authentik.ValidationError](t, err)
+		})
+	}
+}
+
+// The server does lose bindings where an iterator must not read page by page,
+// and an iterator that may does so.
+func TestBindingsAll_RequestsOnePageWhereTheOrderIsNotTotal(t *testing.T) {
+	t.Parallel()
+	for version, total := range map[string]bool{
+		"2021.12": false, "2024.10": false, "2025.8": false, "2025.10": true, "2026.8": true,
+	} {
+		t.Run(version, func(t *testing.T) {
+			t.Parallel()
+			srv := authentiktest.NewServer(t, authentiktest.Version(version), authentiktest.Empty())
+			addBindings(srv, 100, 20)
+			ak := srv.Client()
+			var single []authentik.FlowStageBinding
+			for number := 1; number <= 29; number++ {
+				page, err := ak.BindingsList(t.Context(), &authentik.BindingsListOptions{Page: number, PageSize: 70})
+				require.NoError(t, err)
+				single = append(single, page.Results...)
+			}
+			assert.Equal(t, total, distinct(single) == 2000, "%d of 2000", distinct(single))
+
+			before := len(srv.Requests())
+			all, err := authentik.Collect(ak.BindingsAll(t.Context(), nil, authentik.WithPrefetch(2)))
+			require.NoError(t, err)
+			assert.Equal(t, 2000, distinct(all))
+			requests := srv.Requests()[before:]
+			if total {
+				assert.Len(t, requests, 21, "a version and 20 pages")
+				return
+			}
+			assert.Len(t, requests, 3, "a page, the version, and all")
+			assert.Equal(t, "2100", requests[2].Query.Get("page_size"))
+		})
+	}
+}
+
+// The page that has all begins where the caller begins.
+func TestBindingsPages_WholeFromAPageOn(t *testing.T) {
+	t.Parallel()
+	srv := authentiktest.NewServer(t, authentiktest.Version("2024.10"), authentiktest.Empty())
+	addBindings(srv, 8, 40)
+	ak := srv.Client()
+	for page, want := range map[int]int{1: 320, 2: 300, 7: 200, 16: 20} {
+		var response authentik.Response
+		opts := &authentik.BindingsListOptions{Page: page, PageSize: 20}
+		pages, err := authentik.Collect(ak.BindingsPages(t.Context(), opts, authentik.WithResponse(&response)))
+		require.NoError(t, err)
+		require.Len(t, pages, 1)
+		assert.Len(t, pages[0].Results, want)
+		assert.Contains(t, string(response.Body), pages[0].Results[0].PK.String())
+	}
+	_, err := authentik.Collect(ak.BindingsPages(t.Context(), &authentik.BindingsListOptions{Page: 17, PageSize: 20}))
+	require.ErrorIs(t, err, authentik.ErrNotFound)
+}
+
+func TestBindingsAll_ByFlowWhereAllIsTooLarge(t *testing.T) {
+	t.Parallel()
+	srv := authentiktest.NewServer(t, authentiktest.Version("2024.10"), authentiktest.Empty())
+	targets := addBindings(srv, 8, 40)
+	ak := srv.Client(authentik.WithMaxResponseSize(200 << 10)) // a page of 100 has 100 KiB
+	all, err := authentik.Collect(ak.BindingsAll(t.Context(), nil))
+	require.NoError(t, err)
+	assert.Equal(t, 320, distinct(all))
+
+	var pages int
+	for page, err := range ak.BindingsPages(t.Context(), &authentik.BindingsListOptions{PageSize: 30}) {
+		require.NoError(t, err)
+		assert.Len(t, page.Results, 40, "PageSize does not divide what must be whole")
+		if pages++; pages == 3 {
+			break
+		}
+	}
+	assert.Equal(t, 3, pages)
+
+	_, err = authentik.Collect(ak.BindingsAll(t.Context(), &authentik.BindingsListOptions{Page: 2}))
+	require.ErrorIs(t, err, authentik.ErrResponseTooLarge, "flow by flow there is no page 2")
+
+	gone := func(r *http.Request) bool { return r.URL.Query().Get("target") == targets[4].String() }
+	deleting := srv.Client(authentik.WithMaxResponseSize(200<<10), authentik.WithMiddleware(
+		func(next http.RoundTripper) http.RoundTripper {
+			return testkit.RoundTripFunc(func(r *http.Request) (*http.Response, error) {
+				if gone(r) {
+					srv.DeleteFlow(srv.Flows()[4].Slug)
+				}
+				return next.RoundTrip(r)
+			})
+		}))
+	_, err = authentik.Collect(deleting.BindingsAll(t.Context(), nil))
+	require.ErrorIs(t, err, authentik.ErrListChanged)
+	require.ErrorIs(t, err, authentik.ErrBadRequest)
+
+	small := srv.Client(authentik.WithMaxResponseSize(20 << 10))
+	_, err = authentik.Collect(small.BindingsAll(t.Context(), &authentik.BindingsListOptions{Target: targets[1], PageSize: 10}))
+	require.ErrorIs(t, err, authentik.ErrResponseTooLarge, "a flow cannot be divided")
+}
+
+// A token that sees some flows alone does not see all bindings flow by flow.
+func TestBindingsAll_ByFlowReportsWhatItCannotSee(t *testing.T) {
+	t.Parallel()
+	srv := authentiktest.NewServer(t, authentiktest.Version("2024.10"), authentiktest.Empty())
+	targets := addBindings(srv, 8, 40)
+	token := srv.AddUser("authentik_flows.view_flowstagebinding", "authentik_flows.view_flow:"+targets[1].String())
+	ak := srv.ClientAs(token, authentik.WithMaxResponseSize(200<<10))
+	some, err := authentik.Collect(ak.BindingsAll(t.Context(), nil))
+	require.ErrorIs(t, err, authentik.ErrListChanged)
+	assert.Len(t, some, 40)
+	some, err = authentik.Collect(ak.BindingsAll(t.Context(), nil, authentik.AllowListChanges()))
+	require.NoError(t, err)
+	assert.Len(t, some, 40)
+}
+
+// A server whose version is unknown may limit its pages, which shows that its
+// order is total.
+func TestBindingsAll_WithoutAVersion(t *testing.T) {
+	t.Parallel()
+	for version, requests := range map[string]int{"2024.10": 3, "2026.8": 6} {
+		srv := authentiktest.NewServer(t, authentiktest.Version(version), authentiktest.Empty())
+		addBindings(srv, 8, 40)
+		srv.On("admin_version_retrieve").FailNext(1, http.StatusForbidden, `{}`, nil)
+		all, err := authentik.Collect(srv.Client().BindingsAll(t.Context(), nil))
+		require.NoError(t, err, version)
+		assert.Equal(t, 320, distinct(all), version)
+		assert.Len(t, srv.Requests(), requests, version)
+	}
+}
+
+// A list that grows while it is read has room in the page that has all; one
+// that grows faster is a list that changed.
+func TestBindingsAll_WholeWhileItGrows(t *testing.T) {
+	t.Parallel()
+	for _, each := range []int{50, 400} {
+		srv := authentiktest.NewServer(t, authentiktest.Version("2024.10"), authentiktest.Empty())
+		addBindings(srv, 4, 40)
+		ak := srv.Client(authentik.WithMiddleware(func(next http.RoundTripper) http.RoundTripper {
+			return testkit.RoundTripFunc(func(r *http.Request) (*http.Response, error) {
+				if size := r.URL.Query().Get("page_size"); size != "" && size != "100" {
+					addBindings(srv, 1, each)
+				}
+				return next.RoundTrip(r)
+			})
+		}))
+		all, err := authentik.Collect(ak.BindingsAll(t.Context(), nil))
+		if each == 50 {
+			require.NoError(t, err)
+			assert.Equal(t, 210, distinct(all))
+			continue
+		}
+		require.ErrorIs(t, err, authentik.ErrListChanged)
+		assert.Len(t, srv.Requests(), 5, "it ends")
+	}
+}

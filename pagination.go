@@ -201,6 +201,7 @@ type walk[T any] struct {
 	request operation
 	first   int // the page to start at
 	config  requestConfig
+	head    *fetched[T] // the first page, if it has been fetched
 }
 
 func newWalk[T any](l list[T], c *Client, o operation, first int, opts []RequestOption) walk[T] {
@@ -222,7 +223,10 @@ func (w walk[T]) pages(ctx context.Context) iter.Seq2[*Page[T], error] {
 		defer ahead.stop()
 		seen := tally{keys: map[uuid.UUID]struct{}{}, keyless: w.key == nil, tolerant: w.config.allowListChanges}
 		for number := w.first; ; number++ {
-			got := ahead.get(number)
+			got := w.head
+			if got == nil || number != w.first {
+				got = ahead.get(number)
+			}
 			if w.config.response != nil {
 				*w.config.response = got.response
 			}

@@ -1,0 +1,104 @@
+package authentik
+
+import (
+	"context"
+	"errors"
+	"iter"
+	"maps"
+	"strconv"
+)
+
+// totalBindings is the first release that lists bindings in a total order. On
+// older ones, bindings with the same order come in any order, and pages repeat
+// some of them and omit others.
+var totalBindings = release{2025, 10}
+
+type bindingWalk struct{ walk[FlowStageBinding] }
+
+// bindingPages returns an iterator over the pages of a list that is whole on
+// every release.
+func bindingPages(
+	ctx context.Context, c *Client, q *query, opts []RequestOption,
+) iter.Seq2[*Page[FlowStageBinding], error] {
+	return bindingWalk{newWalk(bindings, c, q.operation(bindings.path), q.page, opts)}.pages(ctx)
+}
+
+func (w bindingWalk) pages(ctx context.Context) iter.Seq2[*Page[FlowStageBinding], error] {
+	return func(yield func(*Page[FlowStageBinding], error) bool) {
+		w := w
+		if w.request.err == nil {
+			w.head = w.fetch(ctx, w.first)
+		}
+		if w.head != nil && w.head.err == nil && w.head.page.Pagination.Next != 0 && !w.client.since(ctx, totalBindings) {
+			whole := w.whole(ctx)
+			if errors.Is(whole.err, ErrResponseTooLarge) && w.first == 1 && !w.request.query.Has("target") {
+				w.byTarget(ctx, yield)
+				return
+			}
+			w.head = whole
+		}
+		w.walk.pages(ctx)(yield)
+	}
+}
+
+const (
+	// wholeTries is how often a list may outgrow the page that is to have all.
+	wholeTries = 3
+	wholeSlack = 100
+)
+
+// whole returns one page that has everything from the first page on, or the
+// first page itself if the server limits the size of a page: the servers that
+// do so list bindings in a total order.
+func (w bindingWalk) whole(ctx context.Context) *fetched[FlowStageBinding] {
+	first, all := w.head.page.Pagination, w
+	all.request.query = maps.Clone(w.request.query)
+	size := first.Count
+	for range wholeTries {
+		size += wholeSlack
+		all.request.query.Set("page_size", strconv.Itoa(size))
+		f := all.fetch(ctx, 1)
+		switch {
+		case f.err != nil:
+			return f
+		case f.page.Pagination.Next == 0:
+			skip := min(first.StartIndex-1, len(f.page.Results))
+			f.page.Results = f.page.Results[max(skip, 0):]
+			return f
+		case len(f.page.Results) < size:
+			return w.head
+		}
+		size = f.page.Pagination.Count
+	}
+	return &fetched[FlowStageBinding]{err: w.changed("it grows faster than it can be read")}
+}
+
+// byTarget yields the bindings of each flow, for a list that is too large for
+// one response.
+func (w bindingWalk) byTarget(ctx context.Context, yield func(*Page[FlowStageBinding], error) bool) {
+	want, got := w.head.page.Pagination.Count, 0
+	for flow, err := range flows.all(ctx, w.client, newQuery(w.request.name), nil) {
+		if err != nil {
+			yield(nil, err)
+			return
+		}
+		of := w
+		of.request.query = maps.Clone(w.request.query)
+		of.request.query.Set("target", flow.PK.String())
+		for page, err := range of.pages(ctx) {
+			if errors.Is(err, ErrBadRequest) { // there is no such flow any more
+				err = w.changed("a flow is gone: %w", err)
+			}
+			if err != nil {
+				yield(nil, err)
+				return
+			}
+			if got += len(page.Results); len(page.Results) > 0 && !yield(page, nil) {
+				return
+			}
+		}
+	}
+	if got != want && !w.config.allowListChanges {
+		yield(nil, w.changed("%d results in all flows, where the count is %d", got, want))
+	}
+}
