@@ -53,9 +53,11 @@ func WithHTTPClient(client *http.Client) ClientOption {
 // zero has its default, and a negative duration means none.
 //
 // Retried are connections that fail or are cut off, and responses with status
-// 408, 429, 500, 502, 503, 504 and 520 to 524, and 404 if a proxy sent it: see
-// [APIError.Foreign]. Not retried are other responses, certificates that do not
-// verify, hosts that do not exist and servers that do not speak HTTP. A request
+// 408, 429, 500, 502, 503, 504, 520 to 527 and 530, and 404 if a proxy sent it:
+// see [APIError.Foreign]. 504 and 524 are timeouts and retried once: see
+// [WithTimeout]. Not retried are other responses, certificates that do not
+// verify, hosts that do not exist, servers that do not speak HTTP, responses that
+// net/http cannot parse, and a 4xx of a proxy to CONNECT. A request
 // is not retried either if the caller's context ends, or if the next wait would
 // exceed its deadline. Where the server may have executed a request, GET, PUT
 // and DELETE are sent again and other writes are not: see [ErrPerhapsDone].
@@ -73,7 +75,9 @@ type RetryPolicy struct {
 	MaxDelay time.Duration
 	// MaxRetryAfter limits the Retry-After of a 429 or 503. The client waits
 	// for all of it and up to a tenth more. With a longer one the call ends at
-	// once, and [APIError.RetryAfter] has it. The default is 60 s.
+	// once, and [APIError.RetryAfter] has it. A date in it counts from the Date
+	// of the response, and a 429 without it may have a RateLimit-Reset instead.
+	// The default is 60 s.
 	MaxRetryAfter time.Duration
 	// StartupWait limits the wait for a server that restarts. authentik needs 6
 	// to 30 s for that. The default is 60 s; a negative value disables the wait.

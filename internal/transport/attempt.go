@@ -144,7 +144,7 @@ func (c *call) read(resp *http.Response) (*Answer, error) {
 		StatusCode: resp.StatusCode, Header: resp.Header, Body: body,
 		Starting:   err == nil && Starting(resp.StatusCode, body),
 		Crashed:    err == nil && c.req.changes() && crashed(resp, body),
-		RetryAfter: retryAfter(resp.Header, time.Now()),
+		RetryAfter: retryAfter(resp.StatusCode, resp.Header, time.Now()),
 	}
 	a.OK = success && !a.Starting
 	return a, err

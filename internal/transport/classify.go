@@ -7,6 +7,7 @@ import (
 	"errors"
 	"net"
 	"net/http"
+	"net/textproto"
 	"net/url"
 	"strings"
 )
@@ -48,9 +49,11 @@ func permanent(err error) bool {
 		op          *net.OpError
 		dns         *net.DNSError
 		proxy       *ProxyError
+		syntax      textproto.ProtocolError
 	)
 	switch {
 	case errors.As(err, &token),
+		errors.As(err, &syntax), // of the header
 		errors.As(err, &proxy) && proxy.StatusCode/100 == 4,
 		errors.Is(err, context.Canceled), // by middleware: the caller's context is checked before
 		errors.As(err, &certificate),
@@ -65,7 +68,11 @@ func permanent(err error) bool {
 	// net/http gives these no type.
 	for _, text := range []string{
 		"malformed HTTP",                   // no HTTP server at all
-		"multiple Content-Length headers",  // RFC 9112, 6.3: smuggling
+		"Content-Length",                   // several, or no number: RFC 9112, 6.3
+		"transfer encoding",                // an unsupported one, or too many
+		"railer",                           // invalid, or too long
+		"like an HTTP/1.1 header",          // where HTTP/2 was agreed on
+		"header list larger than",          // HTTP/2's words for the next one
 		"server response headers exceeded", // as often as it is asked
 		"unsupported protocol scheme",      // a transport's
 		"invalid header field",             // a middleware's

@@ -25,7 +25,7 @@ func FuzzRetryAfter(f *testing.F) {
 		f.Add("3", seed)
 	}
 	f.Fuzz(func(t *testing.T, first, second string) {
-		wait := func(values ...string) time.Duration { return retryAfter(http.Header{"Retry-After": values}, now) }
+		wait := func(values ...string) time.Duration { return retryAfter(503, http.Header{"Retry-After": values}, now) }
 		a, b := wait(first), wait(second)
 		assert.GreaterOrEqual(t, a, time.Duration(0))
 		assert.Equal(t, max(a, b), wait(first, second))

@@ -85,7 +85,7 @@ func plus(a, b time.Duration) time.Duration {
 }
 
 // retryStatus reports a status that may pass by itself: timeouts, throttling,
-// failures of the server and of the proxies in front (520 to 524 are
+// failures of the server and of the proxies in front (520 to 527 and 530 are
 // Cloudflare's). The other 5xx are about the server's abilities, and 4xx about
 // the request.
 func retryStatus(status int) bool {
@@ -94,7 +94,7 @@ func retryStatus(status int) bool {
 		http.StatusBadGateway, http.StatusServiceUnavailable, http.StatusGatewayTimeout:
 		return true
 	default:
-		return status >= 520 && status <= 524
+		return status >= 520 && status <= 527 || status == 530
 	}
 }
 
@@ -103,26 +103,56 @@ func honorsRetryAfter(status int) bool {
 	return status == http.StatusTooManyRequests || status == http.StatusServiceUnavailable
 }
 
-// retryAfter returns the Retry-After header, which has seconds or a date: the
-// longer one of several, 0 if there is none that is valid and in the future.
-func retryAfter(header http.Header, now time.Time) time.Duration {
+// timeoutStatus reports a proxy whose patience with the server has ended.
+func timeoutStatus(status int) bool { return status == http.StatusGatewayTimeout || status == 524 }
+
+// retryAfter returns the wait that a response requires: the longest one that
+// its Retry-After headers have or, with 429 and none of them, its
+// RateLimit-Reset headers. Without a valid one in the future the wait is 0. A
+// date counts from the response's own Date, because clocks differ.
+func retryAfter(status int, header http.Header, now time.Time) time.Duration {
+	if date, err := http.ParseTime(header.Get("Date")); err == nil {
+		now = date
+	}
 	var longest time.Duration
 	for _, value := range header.Values("Retry-After") {
-		value = strings.TrimSpace(value)
-		if at, err := http.ParseTime(value); err == nil {
+		if at, err := http.ParseTime(strings.TrimSpace(value)); err == nil {
 			longest = max(longest, at.Sub(now))
-			continue
+		} else {
+			longest = max(longest, duration(value))
 		}
-		// Digits and a point only: ParseFloat reads NaN, Inf and 0x1p3 too.
-		if strings.Trim(value, "0123456789.") != "" {
-			continue
-		}
-		seconds, err := strconv.ParseFloat(value, 64)
-		if seconds >= math.MaxInt64/float64(time.Second) {
-			longest = math.MaxInt64 // overflow must not become a short wait
-		} else if err == nil {
-			longest = max(longest, time.Duration(seconds*float64(time.Second)))
+	}
+	if status != http.StatusTooManyRequests || header.Get("Retry-After") != "" {
+		return longest
+	}
+	for _, name := range []string{"RateLimit-Reset", "X-RateLimit-Reset"} {
+		for _, value := range header.Values(name) {
+			reset := duration(value)
+			if reset >= epoch {
+				reset -= time.Duration(now.UnixNano()) // some send the time itself
+			}
+			longest = max(longest, reset)
 		}
 	}
 	return longest
+}
+
+// epoch tells a time from a duration: no limit resets after 15 years.
+const epoch = 5e8 * time.Second
+
+// duration returns a number of seconds, 0 if it is not one.
+func duration(seconds string) time.Duration {
+	seconds = strings.TrimSpace(seconds)
+	// Digits and a point only: ParseFloat reads NaN, Inf and 0x1p3 too.
+	if strings.Trim(seconds, "0123456789.") != "" {
+		return 0
+	}
+	value, err := strconv.ParseFloat(seconds, 64)
+	if value >= math.MaxInt64/float64(time.Second) {
+		return math.MaxInt64 // overflow must not become a short wait
+	}
+	if err != nil {
+		return 0
+	}
+	return time.Duration(value * float64(time.Second))
 }

@@ -49,6 +49,9 @@ func (c *call) next(o outcome) (wait time.Duration, retry bool, stopReason strin
 	if p.MaxAttempts == 1 || !c.retryable(o, poll) {
 		return 0, false, ""
 	}
+	if o.err == nil && timeoutStatus(o.answer.StatusCode) {
+		c.timeouts++
+	}
 	if !poll {
 		c.tries++
 		if c.tries >= p.MaxAttempts || c.timeouts > 1 {

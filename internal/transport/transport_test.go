@@ -225,7 +225,7 @@ var failures = map[string]failure{
 	},
 	"503 of a proxy":             {status: 503, body: "no server is available", read: 4, write: 1, perhaps: true},
 	"503 that quotes the router": {status: 503, body: "<p>authentik starting</p>", read: 4, write: 1, perhaps: true},
-	"504":                        {status: 504, read: 4, write: 1, perhaps: true},
+	"504":                        {status: 504, read: 2, write: 1, perhaps: true},
 	"507":                        {status: 507, read: 1, write: 1, perhaps: true},
 	"520":                        {status: 520, read: 4, write: 1, perhaps: true},
 }

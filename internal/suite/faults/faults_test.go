@@ -4,7 +4,8 @@
 //
 // A fault of the connection is in transport_test.go, of HTTP in http_test.go, of
 // a response body in payload_test.go, of security in security_test.go, of
-// concurrency in concurrency_test.go, and a restart in restart_test.go.
+// concurrency in concurrency_test.go, of a
+// restart in restart_test.go, and of waits in pacing_test.go.
 package faults_test
 
 import (
@@ -64,7 +65,7 @@ var matrix = []struct{ row, slug, outcome string }{
 	{"H7", "retry_after_elsewhere", "heeded on 429 and 503 only"},
 	{"H8", "retry_after_twice", "the larger counts"},
 	{"H9", "429", "full jitter over 1, 2 and 4 s"},
-	{"H10", "status_that_may_pass", "asked again: 408, 500, 502, 503, 504, 520 to 524"},
+	{"H10", "status_that_may_pass", "asked again: 408, 500, 502, 503, 520 to 523, 525 to 527, 530"},
 	{"H11", "status_that_stays", "one attempt"},
 	{"H12", "400_403_404", "one attempt, the typed error, its fields"},
 	{"H13", "bad_token", "one attempt, a PermissionError, for 401 as for 403"},
@@ -156,6 +157,10 @@ var matrix = []struct{ row, slug, outcome string }{
 	{"R3", "first_contact_with_wait_for_server", "as R1; an error after StartupWait"},
 	{"R4", "no_restart", "at most 4 attempts, for limiters and all other failures"},
 	{"R5", "restart_beyond_the_bounds", "within the deadline, StartupWait and MaxAttempts"},
+	{"R7", "timeout_of_a_proxy", "504 and 524 are sent again once, as after a timeout of ours"},
+	{"R8", "response_that_never_parses", "one attempt"},
+	{"R9", "clock_of_the_server", "a Retry-After date counts from the Date of the response"},
+	{"R10", "ratelimit_reset", "honored on 429 without a Retry-After"},
 	{"R6", "restart_during_a_post", "sent again only if the server cannot have executed it"},
 }
 
@@ -199,7 +204,7 @@ func TestFault(t *testing.T) { //nolint:paralleltest // its subtests are, but fo
 func TestMatrix_IsComplete(t *testing.T) {
 	t.Parallel()
 	tests := rowTests(t)
-	require.Len(t, matrix, 117)
+	require.Len(t, matrix, 121)
 	rows := map[string]bool{}
 	for _, fault := range matrix {
 		require.False(t, rows[fault.row], "%s is there twice", fault.row)
@@ -231,7 +236,7 @@ func rowTests(t *testing.T) map[string]func(*testing.T) {
 	t.Helper()
 	tests := map[string]func(*testing.T){}
 	for _, faults := range []map[string]func(*testing.T){
-		transportFaults, httpFaults, payloadFaults, securityFaults, concurrencyFaults, restartFaults,
+		transportFaults, httpFaults, payloadFaults, securityFaults, concurrencyFaults, restartFaults, pacingFaults,
 	} {
 		for row, test := range faults {
 			require.NotContains(t, tests, row)

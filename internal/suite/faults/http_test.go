@@ -261,7 +261,9 @@ var httpFaults = map[string]func(*testing.T){
 			}
 		})
 	},
-	"H10": testkit.RunScenarios(statuses(4, testkit.Backoff(3), 408, 500, 502, 503, 504, 520, 521, 522, 523, 524)...),
+	"H10": testkit.RunScenarios(statuses(
+		4, testkit.Backoff(3), 408, 500, 502, 503, 520, 521, 522, 523, 525, 526, 527, 530,
+	)...),
 	"H11": testkit.RunScenarios(
 		statuses(
 			1,
@@ -284,9 +286,9 @@ var httpFaults = map[string]func(*testing.T){
 			510,
 			511,
 			519,
-			525,
-			526,
-			530,
+			528,
+			529,
+			531,
 			599,
 			600,
 			999,

@@ -466,7 +466,7 @@ func TestRetryPolicy_WaitsForStartingServer(t *testing.T) {
 	}
 	for name, a := range map[string]answer{
 		"another status":         {500, testkit.JSON, testkit.StartingBody},
-		"another bad status":     {504, testkit.Text, "authentik starting"},
+		"another bad status":     {520, testkit.Text, "authentik starting"},
 		"a page that says so":    {502, testkit.HTML, "<p>authentik starting</p>"},
 		"a page that ends in it": {503, testkit.HTML, "Sorry: authentik starting"},
 		"a flow of that name":    {503, testkit.JSON, `{"results":[{"title":"authentik starting"}]}`},
