@@ -259,6 +259,24 @@ func TestServerKillConnections_LosesRequests(t *testing.T) {
 	}
 }
 
+func TestServerKillConnections_LosesTheResponseUnderWay(t *testing.T) {
+	t.Parallel()
+	tb := &told{TB: t}
+	srv := authentiktest.NewServer(tb)
+	ak := srv.Client(authentik.WithRetry(authentik.RetryPolicy{MaxAttempts: 1}), authentik.WithTimeout(50*time.Millisecond))
+	defer ak.Close()
+	killed := make(chan struct{})
+	srv.ChangeListAfterPage(1, func() {
+		srv.KillConnections()
+		close(killed)
+	})
+	_, err := ak.FlowsInstancesList(t.Context(), nil)
+	assert.ErrorIs(t, err, authentik.ErrAttemptTimeout)
+	<-killed
+	srv.Close()
+	assert.Empty(t, tb.errors)
+}
+
 func TestServerKillConnections_LosesTheNextRequestWithoutASocket(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

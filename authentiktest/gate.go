@@ -208,7 +208,8 @@ func (c *gateConn) Read(p []byte) (n int, err error) {
 
 // Write sends to the client, who gets nothing over a dead connection.
 func (c *gateConn) Write(p []byte) (int, error) {
-	if c.dead.Load() != nil {
+	if f := c.dead.Load(); f != nil {
+		c.gate.server.lost(f)
 		return len(p), nil
 	}
 	return c.Conn.Write(p)
