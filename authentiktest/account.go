@@ -30,13 +30,13 @@ type Account struct {
 	Superuser bool
 	// Inactive users cannot log in.
 	Inactive bool
-	// Permissions are those of [Server.AddUser].
+	// Permissions are permissions as [Server.AddUser] describes.
 	Permissions []string
 	// Groups and Roles are the names of groups and, since authentik 2025.12,
 	// roles, which core/users/me returns.
 	Groups []string
 	Roles  []string
-	// Token is a token of the user. It is ignored by [Server.AddAccount].
+	// Token is a token of the user, which [Server.AddAccount] generates.
 	Token string
 }
 
@@ -136,7 +136,7 @@ func (s *Server) DeleteDevices(username string) {
 
 // Code returns the code that a TOTP device shows at a time, or the first code
 // of a static device. Authentik accepts a code once, and the codes before and
-// after the current one, too. It returns "" for a secret that is not base 32.
+// after the current one, too. Code returns "" for a secret that is not base 32.
 func (d Device) Code(at time.Time) string {
 	if len(d.Codes) > 0 {
 		return d.Codes[0]

@@ -5,7 +5,7 @@ import (
 	"strings"
 )
 
-// refusedWithout returns the answer to a user who has not all of the
+// refusedWithout returns the response to a user who has not all of the
 // permissions for all objects.
 func (q request) refusedWithout(permissions ...string) (reply, bool) {
 	for _, permission := range permissions {
@@ -46,7 +46,7 @@ func (st *store) cacheClear(q request) reply {
 	return q.done()
 }
 
-// stageTypes answers any user.
+// stageTypes responds to any user.
 func (st *store) stageTypes(q request) reply {
 	if a, refused := q.refusedTo(); refused {
 		return a

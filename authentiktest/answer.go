@@ -14,8 +14,8 @@ import (
 	"github.com/google/uuid"
 )
 
-// reply is what an operation answers. The header fields that every response
-// has are added when the answer is sent.
+// reply is the response of an operation. The header fields that every response
+// has are added when the reply is sent.
 type reply struct {
 	status      int
 	contentType string
@@ -90,7 +90,7 @@ func (s *Server) header(a reply) http.Header {
 	return h
 }
 
-// answer is the one way from a request to what becomes of it.
+// answer is the one way from a request to its outcome.
 func (s *Server) answer(r *http.Request) (outcome, error) {
 	if broken, err := s.reach(r.Context()); broken != nil || err != nil {
 		return outcome{broken: broken}, err
@@ -125,7 +125,7 @@ func (s *Server) decide(r *http.Request, body []byte) outcome {
 	return o
 }
 
-// ServeHTTP answers a request as authentik does.
+// ServeHTTP responds to a request as authentik does.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	o, err := s.answer(r)
 	switch {
@@ -152,8 +152,8 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// RoundTrip answers a request without a socket, for use as the Transport of an
-// [http.Client]. A request to another host than that of the server is misuse.
+// RoundTrip responds to a request without a socket, for use as the Transport of
+// an [http.Client]. A request to another host than that of the server is misuse.
 func (s *Server) RoundTrip(r *http.Request) (*http.Response, error) {
 	if r.Body != nil {
 		defer r.Body.Close() //nolint:errcheck // it was only read

@@ -84,7 +84,7 @@ func quotePath(name string) string {
 	return quoted.String()
 }
 
-// setBackground answers set_background.
+// setBackground handles set_background.
 func (st *store) setBackground(q request) reply {
 	flow, problem := st.flowTable().writable(q)
 	if problem != nil {
@@ -110,7 +110,7 @@ func (st *store) setBackground(q request) reply {
 	return q.json(http.StatusOK, object{})
 }
 
-// setBackgroundURL answers set_background_url. authentik checks a permission
+// setBackgroundURL handles set_background_url. Authentik checks a permission
 // that does not exist for anybody but a superuser, and fails.
 func (st *store) setBackgroundURL(q request) reply {
 	if a, refused := q.refusedTo(); refused {
@@ -143,7 +143,7 @@ func (st *store) setBackgroundURL(q request) reply {
 	return q.json(http.StatusOK, object{})
 }
 
-// emptyHTML is the answer to an upload without what it must have.
+// emptyHTML is the response to an upload that lacks a part.
 func (q request) emptyHTML() reply {
 	return reply{status: badRequest, contentType: notJSON, allow: q.allow, german: q.german}
 }

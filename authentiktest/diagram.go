@@ -11,7 +11,7 @@ import (
 	"github.com/seed-299d42e7/authentik-go"
 )
 
-// diagram answers anybody. Who may not view the bindings of a flow gets a
+// diagram responds to anybody. Who may not view the bindings of a flow gets a
 // diagram without them.
 func (st *store) diagram(q request) reply {
 	anonymous := q.user == nil && q.denied == "" && st.anonymousDetail && acceptsJSON(q.Header.Values("Accept"))

@@ -281,8 +281,8 @@ func (s *Server) Bindings() (bindings []authentik.FlowStageBinding) {
 // change_policy, and the same of policybinding, with the prefix
 // "authentik_policies."; view_prompt, add_prompt and change_prompt with the
 // prefix "authentik_stages_prompt."; and authentik_core.view_provider,
-// authentik_brands.view_brand and authentik_tenants.view_tenant. A permission for a single object has the
-// object's identifier after a colon:
+// authentik_brands.view_brand and authentik_tenants.view_tenant. A permission
+// for a single object has the object's identifier after a colon:
 //
 //	srv.AddUser("authentik_flows.view_flow:" + flow.PK.String())
 //

@@ -40,7 +40,7 @@ var policyNames = map[string]string{
 
 func verboseName(model string) string { return policyNames[model] }
 
-// stageType is what stages/all/types tells of a model of stages.
+// stageType is what stages/all/types returns for a model of stages.
 type stageType struct {
 	Name      string `json:"name"`
 	Component string `json:"component"`

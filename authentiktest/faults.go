@@ -30,11 +30,11 @@ func (s *Server) On(operation string) *Route {
 
 func (s *Server) scope() scope { return scope{s, "", s.all} }
 
-// FailNext answers the next n requests with a status, a body and a header,
-// which may be nil. The answer is that of a proxy in front of authentik: the
-// requests do not reach authentik, and the header fields that authentik adds
-// are missing. Without a Content-Type the answer has application/json if the
-// body is JSON, and else text/html.
+// FailNext responds to the next n requests with a status, a body and a header,
+// which may be nil. The response is that of a proxy in front of authentik: the
+// requests do not take effect, and the header fields that authentik adds are
+// missing. Without a Content-Type the response has application/json if the body
+// is JSON, and else text/html.
 func (s *Server) FailNext(n, status int, body string, header http.Header) {
 	s.t.Helper()
 	s.scope().failNext(n, status, body, header)
@@ -46,8 +46,8 @@ func (r *Route) FailNext(n, status int, body string, header http.Header) {
 	r.scope.failNext(n, status, body, header)
 }
 
-// HTMLPage answers the next n requests with status 200 and an HTML page, as a
-// proxy does that wants its user to log in.
+// HTMLPage responds to the next n requests with status 200 and an HTML page, as
+// a proxy does that wants its user to log in.
 func (s *Server) HTMLPage(n int) {
 	s.t.Helper()
 	s.scope().htmlPage(n)
@@ -59,9 +59,9 @@ func (r *Route) HTMLPage(n int) {
 	r.scope.htmlPage(n)
 }
 
-// Starting answers the next n requests as authentik's router does while the
-// server behind it starts. The status is 502, 503 or, in 2025.10.0, 200; the
-// body depends on the release and on the request's Accept.
+// Starting responds to the next n requests as authentik's router does while the
+// server behind the router starts. The status is 502, 503 or, in 2025.10.0, 200.
+// The body depends on the release and on the request's Accept.
 func (s *Server) Starting(n int) {
 	s.t.Helper()
 	s.scope().starting(n)
@@ -73,9 +73,9 @@ func (r *Route) Starting(n int) {
 	r.scope.starting(n)
 }
 
-// Crashed answers the next n requests with status 502, as authentik's router
-// does once the server behind it has died. The first of them is answered like
-// the request that was in flight. None of them takes effect.
+// Crashed responds to the next n requests with status 502, as authentik's router
+// does once the server behind the router has died. The first response is that to
+// a request in flight. None of the requests takes effect.
 func (s *Server) Crashed(n int) {
 	s.t.Helper()
 	s.scope().crashed(n)
@@ -200,8 +200,8 @@ func (r *Route) Latency(d time.Duration) {
 
 // ChangeListAfterPage calls change once, between a response with that page of
 // a list and its arrival at the client, so that a list changes while a client
-// iterates over it. change runs in a goroutine of the server, where t.FailNow
-// must not be called.
+// iterates over the list. The function runs in a goroutine of the server, where
+// t.FailNow must not be called.
 func (s *Server) ChangeListAfterPage(page int, change func()) {
 	s.t.Helper()
 	s.scope().changeAfter(page, change)

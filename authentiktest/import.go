@@ -21,7 +21,7 @@ var importPermissions = []string{
 	"authentik_stages_prompt.change_prompt",
 }
 
-// importFlow answers the three paths of imports. An import that is refused as
+// importFlow handles the three paths of imports. An import that is refused as
 // a whole changes nothing.
 func (st *store) importFlow(q request) reply {
 	if a, refused := q.refusedTo(); refused {

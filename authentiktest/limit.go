@@ -34,7 +34,7 @@ const (
 	// LimitReset is RateLimit-Reset with a number of seconds, beside
 	// RateLimit-Limit and RateLimit-Remaining.
 	LimitReset
-	// LimitSilent is none.
+	// LimitSilent is no header field.
 	LimitSilent
 )
 

@@ -123,7 +123,7 @@ func (s *Server) outcome(q request, handle func(request) reply) (o outcome) {
 	return o
 }
 
-// sent returns an answer as it is sent.
+// sent returns a reply as it is sent.
 func (s *Server) sent(a reply) outcome {
 	return outcome{status: a.status, header: s.header(a), body: a.body, cut: -1}
 }

@@ -176,8 +176,8 @@ func (v *visit) cached() {
 }
 
 // Policy decides whether a flow, or the stage of a binding, applies to a user.
-// It returns nil if so. Otherwise, the text of the error is shown to the user;
-// it may be empty.
+// A policy returns nil if so. Otherwise, the server shows the text of the error
+// to the user. The text may be empty.
 type Policy func(PolicyRequest) error
 
 // PolicyRequest is what a [Policy] decides about.

@@ -11,8 +11,8 @@ import (
 // respond in the place of authentik.
 type Proxy int
 
-// What proxies respond with while authentik is down. None of the responses has
-// X-authentik-id.
+// The proxies, and their responses while authentik is down. None of the
+// responses has X-authentik-id.
 const (
 	// Router is authentik's own router, whose response is that of
 	// [Server.Starting].

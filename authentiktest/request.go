@@ -83,10 +83,10 @@ func (q request) segment(n int) string { //nolint:unparam // 2 is an object's so
 	return strings.Split(q.URL.Path, "/")[3+n]
 }
 
-// reads reports whether the request is one that net/http answers like GET.
+// reads reports whether the request is one that net/http handles like GET.
 func (q request) reads() bool { return q.Method == http.MethodGet || q.Method == http.MethodHead }
 
-// json returns an answer in JSON.
+// json returns a response in JSON.
 func (q request) json(status int, value any) reply {
 	a := reply{status: status, contentType: "application/json", allow: q.allow, german: q.german}
 	a.body = appendJSON(nil, value)
@@ -100,7 +100,7 @@ func (q request) detail(status int, text string) reply {
 	return q.json(status, object{{"detail", text}})
 }
 
-// problem is an answer in the place of rows.
+// problem is a response in the place of rows.
 type problem struct {
 	status int
 	body   any
@@ -113,7 +113,7 @@ const (
 	noPermission  = "You do not have permission to perform this action."
 )
 
-// refused returns the answer to a request that does not reach its operation,
+// refused returns the response to a request that does not reach its operation,
 // because it accepts no JSON or has no valid token. single is whether the
 // operation is about one object.
 func (q request) refused(single bool) (reply, bool) {

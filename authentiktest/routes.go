@@ -9,7 +9,7 @@ import (
 )
 
 // route is an operation of the API. Its path is that below /api/v3/, with *
-// for a segment that names an object. An operation without an answer is one
+// for a segment that names an object. An operation without a handler is one
 // that authentik has and the fake does not.
 type route struct {
 	operation    string
@@ -142,7 +142,7 @@ func (e endpoint) matches(path []string) bool {
 	return true
 }
 
-// knows reports whether the fake answers an operation.
+// knows reports whether the fake has an operation.
 func (s *Server) knows(operation string) bool {
 	for _, e := range s.endpoints {
 		for _, r := range e.routes {
@@ -154,7 +154,7 @@ func (s *Server) knows(operation string) bool {
 	return false
 }
 
-// route returns what answers a request, and completes the request with what
+// route returns the handler of a request, and completes the request with what
 // its path determines.
 func (s *Server) route(q request) (request, func(request) reply) {
 	path, api := strings.CutPrefix(q.URL.EscapedPath(), "/api/v3/")
@@ -213,7 +213,7 @@ func (s *Server) endpoint(path string) *endpoint {
 // known matches the paths of which the fake knows all.
 var known = regexp.MustCompile(`^(flows|managed/blueprints)/`)
 
-// notAllowed is the answer to a method that a path does not have.
+// notAllowed is the response to a method that a path does not have.
 func notAllowed(q request) reply {
 	if a, refused := q.refusedTo(); refused {
 		return a
@@ -221,7 +221,7 @@ func notAllowed(q request) reply {
 	return q.detail(http.StatusMethodNotAllowed, `Method "`+q.Method+`" not allowed.`)
 }
 
-// noSuchPath is the answer to a path that authentik does not have.
+// noSuchPath is the response to a path that authentik does not have.
 func noSuchPath(q request) reply {
 	if q.reads() {
 		return html(http.StatusNotFound)
@@ -229,7 +229,7 @@ func noSuchPath(q request) reply {
 	return crash()
 }
 
-// unknown is the answer to what authentik can do and the fake cannot.
+// unknown is the response to what authentik can do and the fake cannot.
 func unknown(q request) reply {
 	return reply{
 		status: http.StatusNotImplemented, contentType: "text/plain; charset=utf-8", router: true,

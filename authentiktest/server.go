@@ -16,7 +16,7 @@ import (
 // while a test changes what the server has.
 //
 // A Server is an [http.Handler], which a test can put behind a handler of its
-// own, and an [http.RoundTripper], which answers without a socket.
+// own, and an [http.RoundTripper], which needs no socket.
 type Server struct {
 	// URL is the address of the server without a path and without a final
 	// slash, as [authentik.NewClient] takes it.
@@ -74,7 +74,7 @@ func Version(name string) Option {
 
 // TLS makes the server of [NewServer] and [Start] listen with TLS. The server
 // has a certificate of its own, which the clients of [Server.Client] trust, and
-// [Server.Certificate] returns. A server without a socket is as with TLS.
+// [Server.Certificate] returns. The URL of [RoundTripper] has https anyway.
 func TLS() Option {
 	return func(c *config) error {
 		c.tls = true
@@ -93,7 +93,7 @@ func Empty() Option {
 // NewServer starts a server on loopback and closes it when the test ends.
 //
 // Misuse of the server, such as an unknown version, fails the test. The server
-// then answers every request with status 599. A fault that no request has met
+// then responds to every request with status 599. A fault that no request has met
 // when the server is closed fails the test, too.
 func NewServer(t testing.TB, opts ...Option) *Server {
 	t.Helper()

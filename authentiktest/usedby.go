@@ -16,7 +16,7 @@ import (
 // the object when the other one is deleted.
 type use struct{ app, model, pk, name, action string }
 
-// usedBy answers used_by with the objects that the user may view.
+// usedBy responds to used_by with the objects that the user may view.
 func (t table[T]) usedBy(uses func(*T) []use) func(request) reply {
 	return func(q request) reply {
 		if a, refused := q.refused(true); refused {

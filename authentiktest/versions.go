@@ -73,7 +73,7 @@ type rules struct {
 	// badPageSizeFails: a page size that is no positive number is a 500.
 	// Other releases ignore it.
 	badPageSizeFails bool
-	// emptyPageIsFirst: page= is page 1. Older releases answer 404.
+	// emptyPageIsFirst: page= is page 1. Older releases respond 404.
 	emptyPageIsFirst bool
 
 	// quotedSearch: "a phrase" in quotes is one term, and NUL is refused.
@@ -84,7 +84,7 @@ type rules struct {
 	germanTexts bool
 
 	// forbidsList: a token without any permission gets 403. Older releases
-	// answer with an empty list, and 404.
+	// respond with an empty list, and 404.
 	forbidsList bool
 	// globalPermissions: a permission for a whole model counts. Older
 	// releases know permissions for single objects alone.
@@ -178,7 +178,7 @@ const (
 	schemeIgnored        // the request has no credentials
 )
 
-// startingAnswer returns what the router answers while the server behind it
+// startingAnswer returns what the router sends while the server behind it
 // starts. inJSON is whether the request accepts exactly JSON.
 func (r rules) startingAnswer(inJSON bool) reply {
 	switch {
@@ -199,7 +199,7 @@ const (
 	backendRefused  = "dial unix /dev/shm/authentik-core.sock: connect: connection refused"
 )
 
-// crashedAnswer returns what the router answers once the server behind it has
+// crashedAnswer returns what the router sends once the server behind it has
 // died, to the request that was in flight and to later ones.
 func (r rules) crashedAnswer(inJSON, inFlight bool) reply {
 	switch {
@@ -212,7 +212,7 @@ func (r rules) crashedAnswer(inJSON, inFlight bool) reply {
 	}
 }
 
-// routerAnswer returns an answer of the router: a text, or in JSON the value
+// routerAnswer returns a response of the router: a text, or in JSON the value
 // of "error".
 func (r rules) routerAnswer(status int, text, retryAfter string, inJSON bool) reply {
 	inJSON = inJSON && r.since("2022.12")

@@ -44,7 +44,7 @@ func permission(verb, model string) string {
 	return "authentik_flows." + verb + "_" + strings.ToLower(model)
 }
 
-// refusedTo returns the answer to a request that does not reach its operation.
+// refusedTo returns the response to a request that does not reach its operation.
 // Since 2024.4 requests about a single object get to the object first.
 func (q request) refusedTo() (reply, bool) {
 	if a, refused := q.refused(q.single); refused {
@@ -63,7 +63,7 @@ func crash() reply {
 	return reply{status: http.StatusMethodNotAllowed, contentType: notJSON, allow: readOnly}
 }
 
-// done is the answer to a write with nothing to show.
+// done is the response to a write with nothing to show.
 func (q request) done() reply {
 	return reply{status: http.StatusNoContent, allow: q.allow, german: q.german}
 }
@@ -82,7 +82,7 @@ func (t table[T]) create(q request) reply {
 	return q.json(http.StatusCreated, t.shown(of, sent))
 }
 
-// update answers PUT and PATCH. Both keep the fields that they leave out.
+// update handles PUT and PATCH. Both keep the fields that they leave out.
 func (t table[T]) update(q request) reply {
 	of, problem := t.writable(q)
 	if problem != nil {
