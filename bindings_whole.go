@@ -70,7 +70,7 @@ func (w bindingWalk) whole(ctx context.Context) *fetched[FlowStageBinding] {
 		}
 		size = f.page.Pagination.Count
 	}
-	return &fetched[FlowStageBinding]{err: w.changed("it grows faster than it can be read")}
+	return &fetched[FlowStageBinding]{err: w.changed(ctx, "it grows faster than it can be read")}
 }
 
 // byTarget yields the bindings of each flow, for a list that is too large for
@@ -87,7 +87,7 @@ func (w bindingWalk) byTarget(ctx context.Context, yield func(*Page[FlowStageBin
 		of.request.query.Set("target", flow.PK.String())
 		for page, err := range of.pages(ctx) {
 			if errors.Is(err, ErrBadRequest) { // there is no such flow any more
-				err = w.changed("a flow is gone: %w", err)
+				err = w.changed(ctx, "a flow is gone: %w", err)
 			}
 			if err != nil {
 				yield(nil, err)
@@ -99,6 +99,6 @@ func (w bindingWalk) byTarget(ctx context.Context, yield func(*Page[FlowStageBin
 		}
 	}
 	if got != want && !w.config.allowListChanges {
-		yield(nil, w.changed("%d results in all flows, where the count is %d", got, want))
+		yield(nil, w.changed(ctx, "%d results in all flows, where the count is %d", got, want))
 	}
 }

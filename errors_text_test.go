@@ -552,9 +552,9 @@ func TestArgumentErrorError_OmitsValue(t *testing.T) {
 
 func TestOne_ErrorText(t *testing.T) {
 	t.Parallel()
-	assert.EqualError(t, oneOf(), "authentik: One: no result")
+	assert.EqualError(t, oneOf(), "authentik: One: no result of type int")
 	assert.ErrorIs(t, oneOf(), authentik.ErrNoResult)
-	assert.EqualError(t, oneOf(1, 2), "authentik: One: more than one result")
+	assert.EqualError(t, oneOf(1, 2), "authentik: One: more than one result of type int")
 	assert.ErrorIs(t, oneOf(1, 2), authentik.ErrMultipleResults)
 }
 

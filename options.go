@@ -321,10 +321,12 @@ func WithResponse(r *Response) RequestOption {
 	return func(c *requestConfig) { c.response = r }
 }
 
-// WithPrefetch lets a walk ask for up to n pages before they are wanted, once
-// it has the first. They are delivered in order, with every guarantee of a
-// walk without it, and at most n+1 pages are in memory. 0 is none, the
-// default; a negative n is refused.
+// WithPrefetch makes an iterator request up to n pages before they are wanted,
+// once it has the first one. The pages are yielded in order, with every
+// guarantee of an iterator without WithPrefetch, and at most n+1 of them are in
+// memory. After a refusal of the server, such as a 429, no page is requested
+// ahead until a request got through. The default is 0; an iterator rejects a
+// negative n.
 //
 // A stock authentik answers about two lists at a time, and more in flight only
 // make each slower. For 1,000 flows in pages of 100, tools/bench/RESULTS.md

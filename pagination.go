@@ -6,14 +6,16 @@ import (
 	"errors"
 	"fmt"
 	"iter"
-	"maps"
+	"math/rand/v2"
 	"net/url"
 	"reflect"
 	"slices"
 	"strconv"
+	"time"
 
 	"github.com/google/uuid"
 
+	"github.com/seed-299d42e7/authentik-go/internal/transport"
 	"github.com/seed-299d42e7/authentik-go/internal/wire"
 )
 
@@ -199,7 +201,9 @@ type walk[T any] struct {
 	list[T]
 	client  *Client
 	request operation
-	first   int // the page to start at
+	first   int                  // the page to start at
+	ahead   bool                 // the page is not wanted yet
+	resume  *transport.Postponed // of the page that is fetched next; or nil
 	config  requestConfig
 	head    *fetched[T] // the first page, if it has been fetched
 }
@@ -236,7 +240,7 @@ func (w walk[T]) pages(ctx context.Context) iter.Seq2[*Page[T], error] {
 				case w.config.allowListChanges && got.answeredJSON():
 					return
 				default:
-					got.err = w.changed("page %d is gone: %w", number, got.err)
+					got.err = w.changed(ctx, "page %d is gone: %w", number, got.err)
 				}
 				yield(nil, got.err)
 				return
@@ -259,7 +263,7 @@ func (w walk[T]) pages(ctx context.Context) iter.Seq2[*Page[T], error] {
 				return
 			}
 			if stop {
-				yield(nil, w.changed("page %d: %s", number, change))
+				yield(nil, w.changed(ctx, "page %d: %s", number, change))
 				return
 			}
 			if page.Pagination.Next == 0 {
@@ -269,8 +273,11 @@ func (w walk[T]) pages(ctx context.Context) iter.Seq2[*Page[T], error] {
 	}
 }
 
-func (w walk[T]) changed(format string, args ...any) error {
-	return fmt.Errorf("authentik: %s: %w: "+format, append([]any{w.request.name, ErrListChanged}, args...)...)
+func (w walk[T]) changed(ctx context.Context, format string, args ...any) error {
+	return &changedError{
+		fmt.Errorf("authentik: %s: %w: "+format, append([]any{w.request.name, ErrListChanged}, args...)...),
+		func(wait time.Duration) bool { return waitWithin(ctx, wait) },
+	}
 }
 
 // dropRepeats takes out of a page what an earlier one had, and returns how
@@ -332,96 +339,6 @@ func (t *tally) add(n Pagination, fresh, repeats int, fromStart bool) (change st
 	return "", false
 }
 
-// fetched is a page, or why there is none.
-type fetched[T any] struct {
-	page     *Page[T]
-	err      error
-	response Response
-	done     chan struct{} // closed when the rest is there
-}
-
-// answeredJSON tells the API's own 404 from that of a proxy whose backend is
-// away.
-func (f *fetched[T]) answeredJSON() bool {
-	return jsonType(f.response.Header.Get("Content-Type"))
-}
-
-func (w walk[T]) fetch(ctx context.Context, number int) *fetched[T] {
-	f := &fetched[T]{}
-	r := w.request
-	if number != w.first {
-		r.page = number
-	}
-	r.query = maps.Clone(r.query)
-	r.query.Set("page", strconv.Itoa(number))
-	if r.query.Get("page_size") == "" {
-		r.query.Set("page_size", walkPageSize)
-	}
-	f.page, f.err = callWith(ctx, w.client, r, requestConfig{response: &f.response}, page(func(p *Page[T]) error {
-		return p.follows(number, w.key == nil)
-	}))
-	if w.config.response == nil {
-		f.response.Body = nil // half of what a page holds while it waits for its turn
-	}
-	return f
-}
-
-// lookahead fetches the pages of one walk, some of them before they are wanted.
-type lookahead[T any] struct {
-	walk   walk[T]
-	caller context.Context //nolint:containedctx // both end with the walk
-	ctx    context.Context //nolint:containedctx // likewise
-	cancel context.CancelFunc
-	ahead  map[int]*fetched[T] // by number; at most WithPrefetch's n
-}
-
-func (w walk[T]) newLookahead(ctx context.Context) *lookahead[T] {
-	l := &lookahead[T]{walk: w, caller: ctx, ctx: ctx, cancel: func() {}}
-	if w.config.prefetch > 0 && ctx != nil {
-		l.ctx, l.cancel = context.WithCancel(ctx) //nolint:gosec // stop calls it
-		l.ahead = map[int]*fetched[T]{}
-	}
-	return l
-}
-
-// start fetches the pages from number on, as many as may be held, but none
-// beyond last.
-func (l *lookahead[T]) start(number, last int) {
-	for n := number; n <= last && n-number < l.walk.config.prefetch; n++ {
-		if l.ahead[n] != nil {
-			continue
-		}
-		slot := &fetched[T]{done: make(chan struct{})}
-		l.ahead[n] = slot
-		go func() {
-			defer close(slot.done)
-			f := l.walk.fetch(l.ctx, n)
-			slot.page, slot.err, slot.response = f.page, f.err, f.response
-		}()
-	}
-}
-
-// get returns a page, once it is there.
-func (l *lookahead[T]) get(number int) *fetched[T] {
-	slot := l.ahead[number]
-	// A page that is there already is not delivered to a caller whose context
-	// has ended; fetch then returns the error, and sends nothing.
-	if slot == nil || l.caller.Err() != nil {
-		return l.walk.fetch(l.caller, number)
-	}
-	<-slot.done
-	delete(l.ahead, number)
-	return slot
-}
-
-// stop ends what is under way, and waits for it.
-func (l *lookahead[T]) stop() {
-	l.cancel()
-	for _, slot := range l.ahead {
-		<-slot.done
-	}
-}
-
 // items are the results of pages, one by one.
 func items[T any](pages iter.Seq2[*Page[T], error]) iter.Seq2[T, error] {
 	return func(yield func(T, error) bool) {
@@ -440,8 +357,8 @@ func items[T any](pages iter.Seq2[*Page[T], error]) iter.Seq2[T, error] {
 	}
 }
 
-// Collect returns the items of a sequence. What came before an error is
-// returned with it. An empty sequence is nil.
+// Collect returns the items of a sequence. With an error, Collect returns the
+// items before it, too. The items of an empty sequence are nil.
 func Collect[T any](seq iter.Seq2[T, error]) ([]T, error) {
 	var all []T
 	for item, err := range seq {
@@ -453,9 +370,9 @@ func Collect[T any](seq iter.Seq2[T, error]) ([]T, error) {
 	return all, nil
 }
 
-// One returns the only item of a sequence: [ErrNoResult] if there is none, and
-// [ErrMultipleResults] if there is a second one, after which it reads no
-// further. The sequence's own error comes as it is.
+// One returns the only item of a sequence. The error is [ErrNoResult] if there
+// is none, [ErrMultipleResults] if there is a second one, or the sequence's own.
+// One reads no third item.
 //
 //	flow, err := authentik.One(client.FlowsInstancesAll(ctx, &authentik.FlowsInstancesListOptions{Slug: slug}))
 func One[T any](seq iter.Seq2[T, error]) (T, error) {
@@ -466,30 +383,65 @@ func One[T any](seq iter.Seq2[T, error]) (T, error) {
 			return zero, err
 		}
 		if n++; n > 1 {
-			return zero, fmt.Errorf("authentik: One: %w", ErrMultipleResults)
+			return zero, fmt.Errorf("authentik: One: %w of type %v", ErrMultipleResults, reflect.TypeFor[T]())
 		}
 		one = item
 	}
 	if n == 0 {
-		return zero, fmt.Errorf("authentik: One: %w", ErrNoResult)
+		return zero, fmt.Errorf("authentik: One: %w of type %v", ErrNoResult, reflect.TypeFor[T]())
 	}
 	return one, nil
 }
 
-// snapshotWalks is how often Snapshot reads a list that keeps changing.
-const snapshotWalks = 3
+// snapshotWaits are the waits of Snapshot between two passes, without jitter.
+var snapshotWaits = [...]time.Duration{500 * time.Millisecond, 2 * time.Second}
 
-// Snapshot is [Collect] for a list that may change while it is read: when the
-// sequence ends with [ErrListChanged] it is ranged over again, three times in
-// all. What it returns without an error was seen without a change that a
-// client can detect. Otherwise it returns the last walk's items and error.
+// Snapshot returns the items of a list that may change while it is read. If the
+// sequence ends with [ErrListChanged], Snapshot ranges over it again, at most
+// three times in all. It waits half a second before the second pass and two
+// seconds before the third one, and up to half of that more, because a change
+// needs time to reach every replica.
+//
+// Items without an error were read without a change that a client can detect.
+// Otherwise Snapshot returns the items and the error of the last pass. Snapshot
+// does not wait beyond the deadline of the context that an iterator of this
+// package was made with.
 func Snapshot[T any](seq iter.Seq2[T, error]) ([]T, error) {
-	var all []T
-	var err error
-	for range snapshotWalks {
-		if all, err = Collect(seq); !errors.Is(err, ErrListChanged) {
-			break
+	for pass := 0; ; pass++ {
+		all, err := Collect(seq)
+		if pass == len(snapshotWaits) || !errors.Is(err, ErrListChanged) {
+			return all, err
+		}
+		wait := snapshotWaits[pass]
+		wait += rand.N(wait / 2) //nolint:gosec // waits need no cryptography
+		if changed, ok := errors.AsType[*changedError](err); !ok {
+			<-time.After(wait)
+		} else if !changed.wait(wait) {
+			return all, err
 		}
 	}
-	return all, err
+}
+
+// changedError is an ErrListChanged. Its wait ends with the context of the
+// iterator, and reports false if the context would end first.
+type changedError struct {
+	error
+
+	wait func(time.Duration) bool
+}
+
+func (e *changedError) Unwrap() error { return e.error }
+
+// waitWithin waits unless the context's deadline comes before that.
+func waitWithin(ctx context.Context, wait time.Duration) bool {
+	if deadline, ok := ctx.Deadline(); ok && time.Until(deadline) <= wait {
+		return false
+	}
+	timer := time.NewTimer(wait)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case <-ctx.Done(): // which the next request reports
+	}
+	return true
 }

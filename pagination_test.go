@@ -1005,13 +1005,13 @@ func TestOne_RequiresExactlyOneItem(t *testing.T) {
 		text  string
 	}{
 		{"one", nil, []int{7}, nil, ""},
-		{"none", nil, nil, authentik.ErrNoResult, "authentik: One: no result"},
-		{"two", nil, []int{7, 8}, authentik.ErrMultipleResults, "authentik: One: more than one result"},
+		{"none", nil, nil, authentik.ErrNoResult, "authentik: One: no result of type int"},
+		{"two", nil, []int{7, 8}, authentik.ErrMultipleResults, "authentik: One: more than one result of type int"},
 		{
 			"two, and no error read after them", errOfSequence,
 			[]int{7, 8},
 			authentik.ErrMultipleResults,
-			"authentik: One: more than one result",
+			"authentik: One: more than one result of type int",
 		},
 		{"an error", errOfSequence, nil, errOfSequence, "broken"},
 		{"one and an error", errOfSequence, []int{7}, errOfSequence, "broken"},

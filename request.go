@@ -26,8 +26,10 @@ type operation struct {
 	query       url.Values
 	contentType string
 	body        []byte
-	repeatable  bool // sending it twice is as good as once
-	page        int  // of an iterator, for its errors; 0 is none
+	repeatable  bool                  // sending it twice is as good as once
+	page        int                   // of an iterator, for its errors; 0 is none
+	ahead       bool                  // a page that is not wanted yet
+	postponed   **transport.Postponed // where a call ahead ended; or nil
 	err         error
 	accept      func(*http.Response) bool // of transport.Request
 }
@@ -117,11 +119,18 @@ func callWith[T any](ctx context.Context, c *Client, o operation, cfg requestCon
 	}
 	u := withPath(c.base, c.base.EscapedPath()+o.path)
 	u.RawQuery = o.query.Encode()
+	var resume *transport.Postponed
+	if o.postponed != nil {
+		resume = *o.postponed
+	}
 	result := c.transport.Do(ctx, transport.Request{
 		Op: o.name, Method: o.method, URL: *u, ContentType: o.contentType, Body: o.body, Repeatable: o.repeatable,
-		Accept: o.accept,
+		Accept: o.accept, Ahead: o.ahead, Resume: resume,
 		Decode: func(a *transport.Answer) (err error) { value, err = read(a); return err },
 	})
+	if o.postponed != nil {
+		*o.postponed = result.Postponed
+	}
 	if err := c.outcome(target{o.name, o.method, u.EscapedPath(), o.page}, result, cfg.response); err != nil {
 		if c.explain != nil {
 			err = c.explain(ctx, err)

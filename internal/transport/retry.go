@@ -29,8 +29,18 @@ func (c *call) decide(o outcome) {
 		c.fail(c.ended())
 	default:
 		c.wait, c.retry, r.StopReason = c.next(o)
+		if c.retry && c.req.Ahead && c.refused(o) {
+			c.retry = false
+			r.Postponed = &Postponed{time.Now().Add(c.wait), r.Attempts, c.tries, c.timeouts, c.startingBy}
+		}
 	}
 	c.logAttempt(o)
+}
+
+// refused reports whether the server has no time for requests, whichever they
+// are.
+func (c *call) refused(o outcome) bool {
+	return c.comingBack(o) || o.answer != nil && honorsRetryAfter(o.answer.StatusCode)
 }
 
 // fail ends the call with an error that is not about its answer.

@@ -132,6 +132,11 @@ type Request struct {
 	// executed. Without it, only failures that prove that nothing was executed
 	// are retried.
 	Repeatable bool
+	// Ahead ends the call where it would wait for a server that refuses requests
+	// or restarts: Result.Postponed is set.
+	Ahead bool
+	// Resume continues a call that was postponed. nil begins a new one.
+	Resume *Postponed
 	// Accept reports whether a response with a status other than 2xx is a
 	// success. No redirect is followed, whether it is one or not. nil accepts
 	// none.
@@ -174,6 +179,8 @@ type Result struct {
 	// DecodeFailed reports that Err is about Answer: Decode rejected it, or
 	// its body is too large.
 	DecodeFailed bool
+	// Postponed is set if there would be another attempt without Request.Ahead.
+	Postponed *Postponed
 	// StopReason says why there was no further attempt, where neither Answer
 	// nor Err shows it.
 	StopReason string
@@ -183,6 +190,14 @@ type Result struct {
 	PerhapsDone bool
 }
 
+// Postponed is a call that ended before a wait.
+type Postponed struct {
+	Until time.Time // when the wait is over
+
+	attempts, tries, timeouts int
+	startingBy                time.Time
+}
+
 // Do sends a request until there is a result.
 func (t *Transport) Do(ctx context.Context, req Request) Result {
 	c := &call{t: t, req: req, ctx: ctx, result: Result{Err: errNoAttempt}}
@@ -190,6 +205,9 @@ func (t *Transport) Do(ctx context.Context, req Request) Result {
 		return Result{Err: err}
 	}
 	c.deadline = t.policy.deadline(ctx)
+	if p := req.Resume; p != nil {
+		c.result.Attempts, c.tries, c.timeouts, c.startingBy = p.attempts, p.tries, p.timeouts, p.startingBy
+	}
 	c.repeat()
 	return c.result
 }

@@ -161,6 +161,9 @@ var matrix = []struct{ row, slug, outcome string }{
 	{"R8", "response_that_never_parses", "one attempt"},
 	{"R9", "clock_of_the_server", "a Retry-After date counts from the Date of the response"},
 	{"R10", "ratelimit_reset", "honored on 429 without a Retry-After"},
+	{"R11", "rate_limit", "no page ahead after a refusal until a request got through; every iteration ends right"},
+	{"R12", "replica_that_lags", "Snapshot waits before each further pass, within the context"},
+	{"R13", "panic_in_a_middleware", "raised in the goroutine that ranges, with WithPrefetch as without"},
 	{"R6", "restart_during_a_post", "sent again only if the server cannot have executed it"},
 }
 
@@ -204,7 +207,7 @@ func TestFault(t *testing.T) { //nolint:paralleltest // its subtests are, but fo
 func TestMatrix_IsComplete(t *testing.T) {
 	t.Parallel()
 	tests := rowTests(t)
-	require.Len(t, matrix, 121)
+	require.Len(t, matrix, 124)
 	rows := map[string]bool{}
 	for _, fault := range matrix {
 		require.False(t, rows[fault.row], "%s is there twice", fault.row)

@@ -1,14 +1,20 @@
 package faults_test
 
 import (
+	"context"
 	"net/http"
+	"net/http/httptest"
+	"runtime"
 	"strconv"
+	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/seed-299d42e7/authentik-go"
 	"github.com/seed-299d42e7/authentik-go/internal/testkit"
 )
 
@@ -29,6 +35,54 @@ func waits(step testkit.Step, from, to time.Duration) func(*testing.T) {
 		require.NoError(t, got.Err)
 		assert.GreaterOrEqual(t, got.Took, from)
 		assert.LessOrEqual(t, got.Took, to)
+	})
+}
+
+// limiter is a server in memory that allows a request each half second, and one
+// more at once.
+type limiter struct {
+	flows  testkit.FlowServer
+	refuse func() testkit.Step
+
+	mu       sync.Mutex
+	full     time.Time // when two requests are allowed again
+	refusals int
+}
+
+func (l *limiter) RoundTrip(req *http.Request) (*http.Response, error) {
+	const each = 500 * time.Millisecond
+	l.mu.Lock()
+	now := time.Now()
+	l.full = later(l.full, now).Add(each)
+	if l.full.Sub(now) > 2*each {
+		l.full = l.full.Add(-each)
+		l.refusals++
+		l.mu.Unlock()
+		return l.refuse()(req)
+	}
+	l.mu.Unlock()
+	<-time.After(20 * time.Millisecond)
+	recorded := httptest.NewRecorder()
+	l.flows.ServeHTTP(recorded, req)
+	return recorded.Result(), nil
+}
+
+func later(a, b time.Time) time.Time {
+	if a.After(b) {
+		return a
+	}
+	return b
+}
+
+// panicking is a middleware that panics, exits or does neither at a page.
+func panicking(page string, do func()) authentik.ClientOption {
+	return authentik.WithMiddleware(func(next http.RoundTripper) http.RoundTripper {
+		return testkit.RoundTripFunc(func(req *http.Request) (*http.Response, error) {
+			if req.URL.Query().Get("page") == page {
+				do()
+			}
+			return next.RoundTrip(req)
+		})
 	})
 }
 
@@ -140,4 +194,192 @@ var pacingFaults = map[string]func(*testing.T){
 			assert.Equal(t, 1, server.Requests())
 		})
 	},
+	"R11": func(t *testing.T) {
+		slugs := make([]string, 40)
+		for i := range slugs {
+			slugs[i] = "flow-" + strconv.Itoa(100+i)
+		}
+		for name, refuse := range map[string]func() testkit.Step{
+			"429": func() testkit.Step { return testkit.RespondStatus(429) },
+			"429 with a time": func() testkit.Step {
+				return testkit.RespondStatus(429, "1")
+			},
+			"503 of a proxy": func() testkit.Step { return fromProxy(503, "text/html", "<h1>503</h1>") },
+			"503 with a time": func() testkit.Step {
+				return fromProxy(503, "text/html", "<h1>503</h1>", "Retry-After", "1")
+			},
+		} {
+			for _, ahead := range []int{0, 1, 2, 8, 32} {
+				testkit.RunInBubble(t, name+", "+strconv.Itoa(ahead)+" ahead", func(t *testing.T) {
+					server := &limiter{refuse: refuse, flows: testkit.FlowServer{Slugs: func(int) []string { return slugs }}}
+					ak := testkit.NewClientOver(t, server.RoundTrip)
+					opts := &authentik.FlowsInstancesListOptions{PageSize: 2}
+					flows, err := authentik.Collect(ak.FlowsInstancesAll(t.Context(), opts, authentik.WithPrefetch(ahead)))
+					require.NoError(t, err)
+					require.Len(t, flows, len(slugs))
+					for i, flow := range flows {
+						assert.Equal(t, slugs[i], flow.Slug)
+					}
+					assert.Positive(t, server.refusals)
+					assert.LessOrEqual(t, server.refusals, ahead+3*20, "each page at most thrice, but for the first burst")
+				})
+			}
+		}
+		testkit.RunInBubble(t, "one got through", func(t *testing.T) {
+			// Page 4 is refused for ten seconds, at once, and all after it would
+			// be. Until page 4 is there, nothing but pages 2 and 3 is sent.
+			server := &testkit.FlowServer{Slugs: func(int) []string { return slugs }}
+			began := time.Now()
+			requests := map[string][]time.Duration{}
+			var mu sync.Mutex
+			ak := testkit.NewClientOver(t, func(req *http.Request) (*http.Response, error) {
+				at, page := time.Since(began), req.URL.Query().Get("page")
+				mu.Lock()
+				requests[page] = append(requests[page], at)
+				mu.Unlock()
+				if n, _ := strconv.Atoi(page); n > 3 && at < 10*time.Second {
+					return testkit.RespondStatus(429, "10")(req)
+				}
+				<-time.After(20 * time.Millisecond)
+				recorded := httptest.NewRecorder()
+				server.ServeHTTP(recorded, req)
+				return recorded.Result(), nil
+			})
+			opts := &authentik.FlowsInstancesListOptions{PageSize: 2}
+			flows, err := authentik.Collect(ak.FlowsInstancesAll(t.Context(), opts, authentik.WithPrefetch(3)))
+			require.NoError(t, err)
+			assert.Len(t, flows, len(slugs))
+			for page := 5; page <= 20; page++ {
+				at := requests[strconv.Itoa(page)]
+				require.Len(t, at, 1)
+				assert.GreaterOrEqual(t, at[0], 10*time.Second)
+			}
+			assert.Len(t, requests["2"], 1)
+			assert.Len(t, requests["3"], 1)
+			assert.Len(t, requests["4"], 2)
+		})
+		testkit.RunInBubble(t, "canceled in the wait", func(t *testing.T) {
+			server := &testkit.FlowServer{Slugs: func(int) []string { return slugs }}
+			ak := testkit.NewClientOver(t, func(req *http.Request) (*http.Response, error) {
+				if req.URL.Query().Get("page") != "1" {
+					return testkit.RespondStatus(429, "30")(req)
+				}
+				recorded := httptest.NewRecorder()
+				server.ServeHTTP(recorded, req)
+				return recorded.Result(), nil
+			})
+			ctx, cancel := context.WithCancel(t.Context())
+			began := time.Now()
+			time.AfterFunc(time.Second, cancel)
+			opts := &authentik.FlowsInstancesListOptions{PageSize: 2}
+			flows, err := authentik.Collect(ak.FlowsInstancesAll(ctx, opts, authentik.WithPrefetch(3)))
+			require.ErrorIs(t, err, context.Canceled)
+			assert.Len(t, flows, 2)
+			assert.Equal(t, time.Second, time.Since(began))
+		})
+	},
+	"R12": func(t *testing.T) {
+		// changing is a list that another client changes for a time.
+		changing := func(t *testing.T, lag time.Duration) *authentik.Client {
+			t.Helper()
+			until := time.Now().Add(lag)
+			server := &testkit.FlowServer{Slugs: func(page int) []string {
+				if page == 2 && time.Now().Before(until) {
+					return []string{"a", "b", "c", "d"}
+				}
+				return []string{"a", "b", "c"}
+			}}
+			return testkit.NewClientOver(t, func(req *http.Request) (*http.Response, error) {
+				recorded := httptest.NewRecorder()
+				server.ServeHTTP(recorded, req)
+				return recorded.Result(), nil
+			})
+		}
+		opts := &authentik.FlowsInstancesListOptions{PageSize: 2}
+		for _, lag := range []time.Duration{0, 400 * time.Millisecond, time.Second, 2 * time.Second, 2500 * time.Millisecond} {
+			testkit.RunInBubble(t, "a replica that is "+lag.String()+" behind", func(t *testing.T) {
+				flows, err := authentik.Snapshot(changing(t, lag).FlowsInstancesAll(t.Context(), opts))
+				require.NoError(t, err)
+				assert.Len(t, flows, 3)
+			})
+		}
+		testkit.RunInBubble(t, "for ever", func(t *testing.T) {
+			ak, began := changing(t, time.Hour), time.Now()
+			flows, err := authentik.Snapshot(ak.FlowsInstancesAll(t.Context(), opts))
+			require.ErrorIs(t, err, authentik.ErrListChanged)
+			assert.NotEmpty(t, flows)
+			assert.GreaterOrEqual(t, time.Since(began), 2500*time.Millisecond)
+			assert.LessOrEqual(t, time.Since(began), 3750*time.Millisecond)
+		})
+		testkit.RunInBubble(t, "canceled", func(t *testing.T) {
+			ak, began := changing(t, time.Hour), time.Now()
+			ctx, cancel := context.WithCancel(t.Context())
+			time.AfterFunc(100*time.Millisecond, cancel)
+			_, err := authentik.Snapshot(ak.FlowsInstancesAll(ctx, opts))
+			require.ErrorIs(t, err, context.Canceled)
+			assert.Equal(t, 100*time.Millisecond, time.Since(began))
+		})
+		testkit.RunInBubble(t, "a deadline before the wait ends", func(t *testing.T) {
+			ak, began := changing(t, time.Hour), time.Now()
+			ctx, cancel := context.WithTimeout(t.Context(), 400*time.Millisecond)
+			defer cancel()
+			_, err := authentik.Snapshot(ak.FlowsInstancesAll(ctx, opts))
+			require.ErrorIs(t, err, authentik.ErrListChanged)
+			assert.Zero(t, time.Since(began))
+		})
+		testkit.RunInBubble(t, "a caller's sequence", func(t *testing.T) {
+			began, passes := time.Now(), 0
+			items, err := authentik.Snapshot(func(yield func(int, error) bool) {
+				if passes++; passes < 3 {
+					yield(0, authentik.ErrListChanged)
+					return
+				}
+				yield(7, nil)
+			})
+			require.NoError(t, err)
+			assert.Equal(t, []int{7}, items)
+			assert.GreaterOrEqual(t, time.Since(began), 2500*time.Millisecond)
+		})
+	},
+	"R13": func(t *testing.T) {
+		for _, ahead := range []int{0, 1, 3} {
+			for _, wanted := range []bool{true, false} {
+				testkit.RunInBubble(t, strconv.Itoa(ahead)+" ahead, wanted "+strconv.FormatBool(wanted), func(t *testing.T) {
+					server := &testkit.FlowServer{Slugs: testkit.Letters("abcdef")}
+					run := func(do func()) (seen int) {
+						ak := testkit.NewClientOver(t, func(req *http.Request) (*http.Response, error) {
+							recorded := httptest.NewRecorder()
+							server.ServeHTTP(recorded, req)
+							return recorded.Result(), nil
+						}, panicking("2", do))
+						opts := &authentik.FlowsInstancesListOptions{PageSize: 2}
+						for _, err := range ak.FlowsInstancesAll(t.Context(), opts, authentik.WithPrefetch(ahead)) {
+							require.NoError(t, err)
+							if seen++; seen == 2 && !wanted {
+								synctest.Wait() // for the page ahead
+								break
+							}
+						}
+						return seen
+					}
+					raised := wanted || ahead > 0
+					assert.Equal(t, raised, recovered(func() { run(func() { panic(testkit.ErrTest) }) }) == testkit.ErrTest)
+					exited := make(chan bool, 1)
+					go func() {
+						done := false
+						defer func() { exited <- !done }()
+						run(runtime.Goexit)
+						done = true
+					}()
+					assert.Equal(t, raised, <-exited)
+				})
+			}
+		}
+	},
+}
+
+func recovered(f func()) (value any) {
+	defer func() { value = recover() }()
+	f()
+	return nil
 }

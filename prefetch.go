@@ -1,0 +1,164 @@
+package authentik
+
+import (
+	"context"
+	"maps"
+	"runtime"
+	"strconv"
+	"sync"
+	"time"
+
+	"github.com/seed-299d42e7/authentik-go/internal/transport"
+)
+
+// fetched is a page, or why there is none.
+type fetched[T any] struct {
+	page      *Page[T]
+	err       error
+	response  Response
+	postponed *transport.Postponed // a page ahead that the server refused; or nil
+
+	done     chan struct{} // closed when the rest is there
+	panicked any           // by the caller's middleware
+	exited   bool          // with runtime.Goexit, likewise
+}
+
+// answeredJSON tells the API's own 404 from that of a proxy whose backend is
+// away.
+func (f *fetched[T]) answeredJSON() bool {
+	return jsonType(f.response.Header.Get("Content-Type"))
+}
+
+// raise goes on with the panic or the exit of the goroutine that fetched.
+func (f *fetched[T]) raise() {
+	if f.panicked != nil {
+		panic(f.panicked)
+	}
+	if f.exited {
+		runtime.Goexit()
+	}
+}
+
+func (w walk[T]) fetch(ctx context.Context, number int) *fetched[T] {
+	f := &fetched[T]{postponed: w.resume}
+	r := w.request
+	r.ahead, r.postponed = w.ahead, &f.postponed
+	if number != w.first {
+		r.page = number
+	}
+	r.query = maps.Clone(r.query)
+	r.query.Set("page", strconv.Itoa(number))
+	if r.query.Get("page_size") == "" {
+		r.query.Set("page_size", walkPageSize)
+	}
+	f.page, f.err = callWith(ctx, w.client, r, requestConfig{response: &f.response}, page(func(p *Page[T]) error {
+		return p.follows(number, w.key == nil)
+	}))
+	if w.config.response == nil {
+		f.response.Body = nil // half of what a page holds while it waits for its turn
+	}
+	return f
+}
+
+// lookahead fetches the pages of one iteration, some of them before they are
+// wanted. When the server refuses one of these, no page is fetched ahead until
+// the next wanted one is there. After that, each page allows one more.
+type lookahead[T any] struct {
+	walk   walk[T]
+	caller context.Context //nolint:containedctx // both end with the iteration
+	ctx    context.Context //nolint:containedctx // likewise
+	cancel context.CancelFunc
+	ahead  map[int]*fetched[T] // by number; at most WithPrefetch's n
+	most   int                 // of ahead, at present
+
+	mu      sync.Mutex
+	refused time.Time // when the server accepts requests again; zero if it does
+}
+
+func (w walk[T]) newLookahead(ctx context.Context) *lookahead[T] {
+	l := &lookahead[T]{walk: w, caller: ctx, ctx: ctx, cancel: func() {}}
+	if w.config.prefetch > 0 && ctx != nil {
+		l.ctx, l.cancel = context.WithCancel(ctx) //nolint:gosec // stop calls it
+		l.ahead = map[int]*fetched[T]{}
+		l.most = w.config.prefetch
+	}
+	return l
+}
+
+// start fetches the pages from number on, as many as may be held, but none
+// beyond last.
+func (l *lookahead[T]) start(number, last int) {
+	if !l.refusal().IsZero() {
+		return
+	}
+	for n := number; n <= last && n-number < l.most; n++ {
+		if l.ahead[n] == nil {
+			l.ahead[n] = l.fetch(n)
+		}
+	}
+}
+
+func (l *lookahead[T]) fetch(number int) *fetched[T] {
+	slot := &fetched[T]{done: make(chan struct{}), exited: true}
+	w := l.walk
+	w.ahead = true
+	go func() {
+		defer close(slot.done)
+		defer func() { slot.panicked = recover() }()
+		f := w.fetch(l.ctx, number)
+		slot.page, slot.err, slot.response, slot.postponed = f.page, f.err, f.response, f.postponed
+		slot.exited = false
+		l.mu.Lock()
+		defer l.mu.Unlock()
+		if p := slot.postponed; p != nil && p.Until.After(l.refused) {
+			l.refused = p.Until
+		}
+	}()
+	return slot
+}
+
+func (l *lookahead[T]) refusal() time.Time {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.refused
+}
+
+// get returns a page, once it is there.
+func (l *lookahead[T]) get(number int) *fetched[T] {
+	slot, w := l.ahead[number], l.walk
+	// A page that is there already is not delivered to a caller whose context
+	// has ended; fetch then returns the error, and sends nothing.
+	if slot != nil && l.caller.Err() == nil {
+		<-slot.done
+		delete(l.ahead, number)
+		slot.raise()
+		if slot.postponed == nil {
+			l.most = min(l.most+1, w.config.prefetch)
+			return slot
+		}
+		w.resume = slot.postponed
+	}
+	until := l.refusal()
+	if until.IsZero() {
+		return w.fetch(l.caller, number)
+	}
+	waitWithin(l.caller, time.Until(until))
+	f := w.fetch(l.caller, number)
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.refused.Equal(until) {
+		l.refused, l.most = time.Time{}, 1
+	}
+	return f
+}
+
+// stop ends what is under way, and waits for it.
+func (l *lookahead[T]) stop() {
+	l.cancel()
+	for _, slot := range l.ahead {
+		<-slot.done
+	}
+	for _, slot := range l.ahead {
+		slot.raise()
+	}
+}
