@@ -7,6 +7,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"strconv"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -96,6 +97,7 @@ type quietConn struct {
 	in              *bufio.Reader
 	secure          atomic.Bool  // TLS was begun
 	record          int          // what is left of a TLS record
+	body            int          // what is left of a body whose length its header says
 	taken, returned atomic.Int64 // by requests; HTTP/2 never returns it
 }
 
@@ -136,24 +138,51 @@ func (c *quietConn) Read(p []byte) (int, error) {
 	if c.secure.Load() {
 		p = p[:min(len(p), c.restOfRecord())]
 	} else if len(p) <= smallRead {
-		p = p[:min(len(p), c.restOfHeader())]
+		p = p[:min(len(p), c.restOfResponse())]
 	}
 	n, err := c.in.Read(p)
-	c.record = max(c.record-n, 0)
+	c.record, c.body = max(c.record-n, 0), max(c.body-n, 0)
 	if taken := c.taken.Load(); n > 0 && taken > 0 && taken == c.returned.Load() {
 		return 0, io.EOF
 	}
 	return n, err
 }
 
-// restOfHeader returns the length of the header of a response, if all of it is
-// here and nothing was read of it. Of anything else, net/http gets a byte.
-func (c *quietConn) restOfHeader() int {
-	header, _ := c.in.Peek(c.in.Buffered())
-	if end := bytes.Index(header, []byte("\r\n\r\n")); end >= 0 && bytes.HasPrefix(header, []byte("HTTP/")) {
-		return end + len("\r\n\r\n")
+// restOfResponse returns what is left of a body, or the length of the header of
+// a response, if all of it is here and nothing was read of it. Of anything else,
+// net/http gets a byte.
+func (c *quietConn) restOfResponse() int {
+	if c.body > 0 {
+		return c.body
 	}
-	return 1
+	header, _ := c.in.Peek(c.in.Buffered())
+	end := bytes.Index(header, []byte("\r\n\r\n"))
+	if end < 0 || !bytes.HasPrefix(header, []byte("HTTP/")) {
+		return 1
+	}
+	end += len("\r\n\r\n")
+	c.body = end + bodyLength(header[:end]) // Read subtracts the header
+	return end
+}
+
+// bodyLength returns the length that a header says its body has, 0 if the header
+// says none or there is no body.
+func bodyLength(header []byte) (length int) {
+	status, rest, _ := bytes.Cut(header, []byte("\r\n"))
+	if code := bytes.Fields(status); len(code) < 2 || code[1][0] == '1' || string(code[1]) == "204" ||
+		string(code[1]) == "304" {
+		return 0
+	}
+	for line := range bytes.SplitSeq(rest, []byte("\r\n")) {
+		name, value, _ := bytes.Cut(line, []byte(":"))
+		switch {
+		case bytes.EqualFold(name, []byte("Transfer-Encoding")):
+			return 0
+		case bytes.EqualFold(name, []byte("Content-Length")):
+			length, _ = strconv.Atoi(string(bytes.TrimSpace(value))) // net/http refuses others
+		}
+	}
+	return max(length, 0)
 }
 
 const (

@@ -1,0 +1,50 @@
+package transport
+
+import (
+	"context"
+	"io"
+	"net"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+// A small body whose length is known comes at once, and not byte by byte. What
+// follows it stays here.
+func TestQuietConn_ReturnsABodyAtOnce(t *testing.T) {
+	t.Parallel()
+	const next = "HTTP/1.1 200 OK\r\n\r\n"
+	body := strings.Repeat("x", 500)
+	for name, tc := range map[string]struct {
+		header string
+		read   int // after the header
+	}{
+		"a length":                    {"HTTP/1.1 201 Created\r\ncontent-LENGTH: " + strconv.Itoa(len(body)) + "\r\n\r\n", len(body)},
+		"no length":                   {"HTTP/1.1 200 OK\r\nX-Other: 500\r\n\r\n", 1},
+		"a length that is none":       {"HTTP/1.1 200 OK\r\nContent-Length: -5\r\n\r\n", 1},
+		"chunks, whatever the length": {"HTTP/1.1 200 OK\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n", 1},
+		"chunks first":                {"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nContent-Length: 5\r\n\r\n", 1},
+		"no body":                     {"HTTP/1.1 204 No Content\r\nContent-Length: 5\r\n\r\n", 1},
+		"not modified":                {"HTTP/1.1 304 Not Modified\r\nContent-Length: 5\r\n\r\n", 1},
+		"no status":                   {"HTTP/1.1\r\nContent-Length: 5\r\n\r\n", 1},
+		"to be continued":             {"HTTP/1.1 100 Continue\r\nContent-Length: 5\r\n\r\n", 1},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			ours, theirs := net.Pipe()
+			conn, err := quietly(func(context.Context, string, string) (net.Conn, error) { return ours, nil })(t.Context(), "", "")
+			require.NoError(t, err)
+			go func() { _, _ = io.WriteString(theirs, tc.header+body+next) }()
+			buffer := make([]byte, smallRead)
+			for _, want := range []int{len(tc.header), tc.read} {
+				n, err := conn.Read(buffer)
+				require.NoError(t, err)
+				assert.Equal(t, want, n)
+			}
+			require.NoError(t, conn.Close())
+		})
+	}
+}
