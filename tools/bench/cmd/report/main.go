@@ -84,7 +84,7 @@ func measureWith(ctx context.Context, goVersion, file string) error {
 func write(dir string, goVersions []string) error {
 	var all []results
 	for _, name := range goVersions {
-		r, err := load(resultsFile(dir, name))
+		r, err := loadResults(resultsFile(dir, name))
 		if err != nil {
 			return err
 		}
@@ -127,6 +127,7 @@ func measure(recordings string, p plan) (results, error) {
 	}
 	b := &bench{url: url, content: content, plan: p, results: newResults(), log: os.Stderr}
 	err = b.measure()
+	b.Load = append(b.Load, load())
 	return b.results, err
 }
 

@@ -12,6 +12,7 @@ var reasons = []struct{ part, text string }{
 	{"walk as met, " + ours + ", 2026.8: ", asMetLimit(full.met, 0)},
 	{"walk as met, " + withPrefetch(2) + ", 2026.8: ", asMetLimit(full.met, 2)},
 	{"whole install, " + ours + ", 2026.8: ", wholeLimit(full.install)},
+	{"whole install, 2026.8", "one request finds the release, because up to 2025.8 pages of bindings repeat some and omit others, and one page must have all."},
 }
 
 const noReason = "not explained yet"

@@ -17,7 +17,7 @@ func render(out io.Writer, all []results) error {
 	p("# Side by side\n")
 	p("`%s` measures everything again and writes this file, the pictures, and `results/`, which has what was measured as JSON. It takes about ten minutes for each Go release.\n", command)
 	for _, r := range all {
-		p("- %s, one run of %.0f s: %s, %s.", release(r.Go), r.Seconds, r.Go, r.Machine)
+		p("- %s, one run of %.0f s: %s, %s, load %.1f before and %.1f after it.", release(r.Go), r.Seconds, r.Go, r.Machine, r.Load[0], r.Load[1])
 	}
 	p("\nVersions: %s.\n", strings.Join(all[0].Modules, ", "))
 	p("The server is another process, over loopback HTTP. It sends what real servers (%s) were recorded to send, multiplied to as many flows and bindings as are needed, each with its own identifiers. ", strings.Join(versions, ", "))

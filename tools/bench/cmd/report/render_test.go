@@ -15,7 +15,7 @@ import (
 )
 
 func someResults(goVersion string, time float64) results {
-	r := results{Go: goVersion, Machine: "1 core", Modules: []string{"a v1"}, Seconds: 7}
+	r := results{Go: goVersion, Machine: "1 core", Modules: []string{"a v1"}, Seconds: 7, Load: []float64{1, 2}}
 	r.atMost("a", "×", 2, time)
 	r.atMost("b", " B", 100, 150)
 	r.atLeast("c", "×", 4, 3)
@@ -33,7 +33,7 @@ func TestReportTellsWhatIsMissedAndByHowMuch(t *testing.T) {
 	var out strings.Builder
 	require.NoError(t, render(&out, []results{someResults("go1.26.8", 2), someResults("go1.27.3", 3)}))
 	for _, line := range []string{
-		"- Go 1.26, one run of 7 s: go1.26.8, 1 core.",
+		"- Go 1.26, one run of 7 s: go1.26.8, 1 core, load 1.0 before and 2.0 after it.",
 		"|  | target | Go 1.26 |  | Go 1.27 |  |",
 		"| a | ≤ 2.00× | 2.00× | met | 3.00× | **missed by 50.0 %** |",
 		"| b | ≤ 100 B | 150 B | **missed by 50.0 %** | 150 B | **missed by 50.0 %** |",

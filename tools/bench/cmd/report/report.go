@@ -21,7 +21,10 @@ type results struct {
 	Machine string
 	Modules []string
 	Seconds float64
-	Brief   bool `json:",omitempty"` // too little was measured to explain it
+	// Load is that of the machine before the run and after it, averaged over
+	// five minutes. More than a core can do delays all contestants.
+	Load  []float64
+	Brief bool `json:",omitempty"` // too little was measured to explain it
 
 	Targets  []target
 	Sections []*section
@@ -61,15 +64,29 @@ func picture(file, title, unit string, scale float64, all []figures) *chart {
 	return c
 }
 
+// load is the machine's, or 0 where it cannot be read.
+func load() float64 {
+	text, err := os.ReadFile("/proc/loadavg")
+	if err != nil {
+		return 0
+	}
+	var one, five float64
+	if _, err := fmt.Sscan(string(text), &one, &five); err != nil {
+		return 0
+	}
+	return five
+}
+
 func newResults() results {
 	return results{
 		Go:      runtime.Version(),
 		Machine: fmt.Sprintf("%d cores, %s/%s", runtime.NumCPU(), runtime.GOOS, runtime.GOARCH),
 		Modules: modules(),
+		Load:    []float64{load()},
 	}
 }
 
-func load(file string) (results, error) {
+func loadResults(file string) (results, error) {
 	var r results
 	text, err := os.ReadFile(file)
 	if err != nil {

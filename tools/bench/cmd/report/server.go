@@ -75,7 +75,8 @@ type content struct {
 	templates []template
 	created   template
 	bindings  []bindingTemplate
-	binding   []byte   // as recorded
+	version   []byte // as recorded, and so is the binding
+	binding   []byte
 	bindingID string   // of binding
 	flowSet   []byte   // the JSON array in it
 	inFlowSet template // its first element
@@ -138,6 +139,8 @@ func newServer(recordings string) (*server, error) {
 		"DELETE" + base + "instances/{slug}/{$}": (*content).remove,
 		"GET" + base + "bindings/{$}":            (*content).listBindings,
 		"GET" + base + "bindings/{id}/{$}":       (*content).retrieve,
+
+		"GET /{version}/{flows}/{delay}/api/v3/admin/version/{$}": (*content).release,
 	} {
 		s.HandleFunc(pattern, s.answer(content))
 	}
@@ -169,7 +172,7 @@ func loadContent(recordings, version string) (*content, error) {
 			return nil, fmt.Errorf("%s: %w", e.ID, err)
 		}
 	}
-	if len(c.templates) == 0 || len(c.bindings) == 0 || c.binding == nil || c.created.json == nil {
+	if len(c.templates) == 0 || len(c.bindings) == 0 || c.binding == nil || c.created.json == nil || c.version == nil {
 		return nil, errors.New("no flows, or no bindings")
 	}
 	return c, nil
@@ -190,6 +193,8 @@ func (c *content) learn(e recording.Exchange) error {
 			}
 			c.templates = append(c.templates, t)
 		}
+	case "admin_version":
+		c.version = e.Response.Body()
 	case "create_minimal":
 		var err error
 		c.created, err = newTemplate(e.Response.Body())
@@ -319,6 +324,8 @@ func (c *content) change(r *http.Request, _ int) answer {
 	}
 	return answer{http.StatusOK, c.created.with(c.created.pk, c.created.ptr, r.PathValue("slug")), 1}
 }
+
+func (c *content) release(*http.Request, int) answer { return answer{http.StatusOK, c.version, 0} }
 
 func (c *content) remove(*http.Request, int) answer { return answer{status: http.StatusNoContent} }
 
