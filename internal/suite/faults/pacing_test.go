@@ -363,7 +363,11 @@ var pacingFaults = map[string]func(*testing.T){
 						return seen
 					}
 					raised := wanted || ahead > 0
-					assert.Equal(t, raised, recovered(func() { run(func() { panic(testkit.ErrTest) }) }) == testkit.ErrTest)
+					var want any
+					if raised {
+						want = testkit.ErrTest
+					}
+					assert.Equal(t, want, recovered(func() { run(func() { panic(testkit.ErrTest) }) }))
 					exited := make(chan bool, 1)
 					go func() {
 						done := false
