@@ -245,10 +245,10 @@ func (r *flowRun) check(c challenge.Challenge) error {
 		}
 		return r.rejected(c)
 	case len(c.Errors()) > 0, stage == r.first && (stage != before || identification):
-		return fmt.Errorf("authentik: %s: %w: %s shows %s", r.op, ErrFlowRestarted, r.slug, componentOf(c))
+		return fmt.Errorf("authentik: %s: %w: %s shows %s", r.op, ErrFlowRestarted, r.slug, redact(componentOf(c)))
 	case r.repeats == maxRepeats:
 		return fmt.Errorf("authentik: %s: %w: %s shows %s %d times in a row",
-			r.op, ErrFlowStuck, r.slug, componentOf(c), maxRepeats)
+			r.op, ErrFlowStuck, r.slug, redact(componentOf(c)), maxRepeats)
 	}
 	return nil
 }
@@ -273,10 +273,14 @@ func expected(response challenge.Response, c challenge.Challenge) bool {
 }
 
 func (r *flowRun) rejected(c challenge.Challenge) error {
-	e := &ChallengeError{Component: c.Component(), Errors: map[string][]challenge.ErrorDetail{}, op: r.op, slug: r.slug}
+	redact := r.session.client.transport.Redact
+	e := &ChallengeError{
+		Component: redact(c.Component()), Errors: map[string][]challenge.ErrorDetail{}, op: r.op, slug: r.slug,
+	}
 	for field, details := range c.Errors() {
+		field = redact(field)
 		for _, detail := range details {
-			detail.String = r.session.client.transport.Redact(detail.String)
+			detail.String, detail.Code = redact(detail.String), redact(detail.Code)
 			e.Errors[field] = append(e.Errors[field], detail)
 		}
 	}
@@ -292,7 +296,8 @@ func (r *flowRun) unsolved(c challenge.Challenge) (*FlowEnd, error) {
 		end.To = c.URL
 	case *challenge.IframeLogout, *challenge.NativeLogout, *challenge.OAuthDeviceCodeFinish:
 	default:
-		return nil, &UnsolvedError{Challenge: c, op: r.op, slug: r.slug}
+		component := r.session.client.transport.Redact(componentOf(c))
+		return nil, &UnsolvedError{Challenge: c, op: r.op, slug: r.slug, component: component}
 	}
 	return end, nil
 }
@@ -434,17 +439,19 @@ func (e *ChallengeError) LogValue() slog.Value {
 type UnsolvedError struct {
 	Challenge challenge.Challenge `json:"-"`
 
-	op, slug string
+	op, slug  string
+	component string // of Challenge, redacted
 }
 
 // Error returns one line: operation, flow and component.
 func (e *UnsolvedError) Error() string {
-	return flowText(e.op, e.slug, "the solver has no response to "+componentOf(e.Challenge), "")
+	component := cmp.Or(e.component, componentOf(e.Challenge))
+	return flowText(e.op, e.slug, "the solver has no response to "+component, "")
 }
 
 // LogValue returns the flow and the component for log/slog.
 func (e *UnsolvedError) LogValue() slog.Value {
-	return flowAttrs("unsolved", e.slug, slog.String("component", componentOf(e.Challenge)))
+	return flowAttrs("unsolved", e.slug, slog.String("component", cmp.Or(e.component, componentOf(e.Challenge))))
 }
 
 // Format prints the text of Error, whatever the verb, because a challenge may

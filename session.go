@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"cmp"
 	"context"
+	"crypto/sha256"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -18,7 +19,6 @@ import (
 
 	"github.com/seed-299d42e7/authentik-go/challenge"
 	"github.com/seed-299d42e7/authentik-go/internal/transport"
-	"github.com/seed-299d42e7/authentik-go/internal/wire"
 )
 
 // The cookies of authentik that this file knows by name. A session keeps all
@@ -40,7 +40,10 @@ type Session struct {
 	jar    cookieJar
 	turn   chan struct{} // holds a token while an executor request is under way
 	run    chan struct{} // holds a token while Run, Login or Logout is under way
-	shown  string        // identifies the stage that was shown last; guarded by turn
+	// shown is a hash of the stage that was shown last, because a server may
+	// put any text there. turn guards it; a pointer, because Format copies the
+	// Session.
+	shown *[sha256.Size]byte
 }
 
 // NewSession returns a session without cookies for the server at baseURL. It
@@ -57,7 +60,9 @@ func NewSession(baseURL string, opts ...ClientOption) (*Session, error) {
 	if cfg.tokenFunc != nil {
 		return nil, &ArgumentError{op, "WithTokenFunc", "must not be given: a session has no token"}
 	}
-	s := &Session{jar: newCookieJar(), turn: make(chan struct{}, 1), run: make(chan struct{}, 1)}
+	s := &Session{
+		jar: newCookieJar(), turn: make(chan struct{}, 1), run: make(chan struct{}, 1), shown: new([sha256.Size]byte),
+	}
 	referer := strings.TrimSuffix(base.String(), strings.TrimPrefix(apiPath, "/"))
 	s.client, err = cfg.connect(op, base, transport.Config{
 		Authorize: func(req *http.Request, secret func(string)) error {
@@ -221,7 +226,7 @@ func (s *Session) ExecutorSolve(
 // look returns the present challenge.
 func (s *Session) look(ctx context.Context, op, slug string, query url.Values) (challenge.Challenge, error) {
 	for range maxSteps {
-		c, err := call(ctx, s.client, executor(get, op, slug, query), nil, shown)
+		c, err := call(ctx, s.client, s.executor(get, op, slug, query), nil, shown)
 		if err != nil || c != nil {
 			return s.show(slug, c), err
 		}
@@ -243,14 +248,14 @@ func (s *Session) solve(
 		}
 		return s.look(ctx, op, cmp.Or(target.slug, slug), target.query)
 	}
-	o := executor(post, op, slug, query).withJSON("response", response)
+	o := s.executor(post, op, slug, query).withJSON("response", response)
 	s.remember(o.body)
-	before := s.shown
+	before := *s.shown
 	c, err := call(ctx, s.client, o, nil, shown)
 	switch {
 	case errors.Is(err, ErrPerhapsDone):
 		now, failed := s.look(ctx, op, slug, query)
-		if failed != nil || s.shown == before || before == "" {
+		if failed != nil || *s.shown == before || before == [sha256.Size]byte{} {
 			return nil, err
 		}
 		return now, nil
@@ -265,7 +270,7 @@ func (s *Session) solve(
 // show remembers which stage a challenge belongs to.
 func (s *Session) show(slug string, c challenge.Challenge) challenge.Challenge {
 	if c != nil {
-		s.shown = slug + " " + stageOf(c)
+		*s.shown = sha256.Sum256([]byte(slug + " " + stageOf(c)))
 	}
 	return c
 }
@@ -288,35 +293,47 @@ func stageOf(c challenge.Challenge) string {
 
 // remember redacts what a response has in it from errors and logs.
 func (s *Session) remember(body []byte) {
+	decoder := json.NewDecoder(bytes.NewReader(body))
+	decoder.UseNumber() // a code may be one
 	var values any
-	if json.Unmarshal(body, &values) == nil { // we have just encoded it
-		eachString(values, s.client.transport.Remember)
+	if decoder.Decode(&values) == nil { // we have just encoded it
+		eachValue(values, s.client.transport.Remember)
 	}
 }
 
-// eachString calls visit with the texts in a JSON value, but for those that are
-// the program's.
-func eachString(value any, visit func(string)) {
+// eachValue calls visit with the texts and the numbers in a JSON value, but for
+// those that are the program's.
+func eachValue(value any, visit func(string)) {
 	switch value := value.(type) {
 	case string:
 		visit(value)
+	case json.Number:
+		visit(value.String())
 	case []any:
 		for _, element := range value {
-			eachString(element, visit)
+			eachValue(element, visit)
 		}
 	case map[string]any:
 		for key, element := range value {
 			if key != "component" {
-				eachString(element, visit)
+				eachValue(element, visit)
 			}
 		}
 	}
 }
 
-// executor is a request to the executor of a flow.
-func executor(
+// executor is a request to the executor of a flow. What the query has in it,
+// such as the token of an invitation, is redacted from errors and logs.
+func (s *Session) executor(
 	method func(name, path string, args ...argument) operation, op, slug string, query url.Values,
 ) operation {
+	for name, values := range query {
+		for _, value := range values {
+			if name != "next" { // a path, which an error may name
+				s.client.transport.Remember(value)
+			}
+		}
+	}
 	o := method(op, "flows/executor/{slug}/", arg("slug", slug))
 	o.query = url.Values{"query": {query.Encode()}}
 	o.accept = func(resp *http.Response) bool {
@@ -371,92 +388,6 @@ func acquire(ctx context.Context, op string, lock chan struct{}) error {
 	case <-ctx.Done():
 		return &RequestError{Op: op, Err: context.Cause(ctx)}
 	}
-}
-
-// FlowInspection is what the inspector shows of a flow.
-type FlowInspection struct {
-	// Plans holds the plan at each stage that has been solved.
-	Plans []FlowInspectorPlan `json:"plans"`
-	// CurrentPlan is the present plan, and the last one of a flow that has ended.
-	// The server does not filter it by slug.
-	CurrentPlan *FlowInspectorPlan `json:"current_plan,omitzero" optional:""`
-	IsCompleted bool               `json:"is_completed"`
-}
-
-// FlowInspectorPlan is the plan of a flow at one stage.
-type FlowInspectorPlan struct {
-	// CurrentStage and NextPlannedStage are nil where there is no such stage.
-	CurrentStage     *FlowStageBinding `json:"current_stage"`
-	NextPlannedStage *FlowStageBinding `json:"next_planned_stage"`
-	// PlanContext holds what the stages have collected. The server removes what
-	// it takes for a secret; personal data stays.
-	PlanContext map[string]any `json:"plan_context"`
-	// SessionID is a hash of the ID of the session.
-	SessionID string `json:"session_id"`
-}
-
-// Format prints the keys of PlanContext, whatever the verb, and no value.
-func (p FlowInspectorPlan) Format(f fmt.State, _ rune) {
-	keys := slices.Sorted(maps.Keys(p.PlanContext))
-	_, _ = fmt.Fprintf(f, "authentik.FlowInspectorPlan{PlanContext: %q}", keys)
-}
-
-// UnmarshalJSON decodes a plan. The server sends a binding without values where
-// there is none.
-func (p *FlowInspectorPlan) UnmarshalJSON(data []byte) error {
-	var plan struct {
-		Current   json.RawMessage `json:"current_stage"`
-		Next      json.RawMessage `json:"next_planned_stage"`
-		Context   map[string]any  `json:"plan_context"`
-		SessionID string          `json:"session_id"`
-	}
-	err := wire.Decode(data, &plan)
-	if err != nil {
-		return err
-	}
-	p.PlanContext, p.SessionID = plan.Context, plan.SessionID
-	if p.CurrentStage, err = plannedStage(plan.Current); err != nil {
-		return below("current_stage", err)
-	}
-	if p.NextPlannedStage, err = plannedStage(plan.Next); err != nil {
-		return below("next_planned_stage", err)
-	}
-	return nil
-}
-
-func plannedStage(data []byte) (*FlowStageBinding, error) {
-	var none struct {
-		PK json.RawMessage `json:"pk"`
-	}
-	if bytes.Equal(data, []byte("null")) || json.Unmarshal(data, &none) == nil && none.PK == nil {
-		return nil, nil //nolint:nilnil // there is no such stage
-	}
-	binding := new(FlowStageBinding)
-	return binding, wire.Decode(data, binding)
-}
-
-// InspectorGet returns what the inspector shows of the flow that the session
-// runs, or has run last.
-//
-//	GET /flows/inspector/{slug}/
-//
-// Requires a session of a superuser or, since 2025.10, of a user with the
-// permission authentik_flows.inspect_flow. A token does not count.
-//
-// Errors: [ArgumentError] for an empty slug; [APIError] without the permission,
-// where the status is 500 from 2023.10 to 2024.12 and 404 since 2025.10, and
-// for a session that has run no flow (400); [RequestError]; [DecodeError].
-//
-// https://api.goauthentik.io/reference/flows-inspector-get/
-func (s *Session) InspectorGet(ctx context.Context, slug string) (*FlowInspection, error) {
-	const op = "InspectorGet"
-	var inspection *FlowInspection
-	err := s.withTurn(ctx, op, func() (err error) {
-		o := get(op, "flows/inspector/{slug}/", arg("slug", slug))
-		inspection, err = call(ctx, s.client, o, nil, object[FlowInspection]())
-		return err
-	})
-	return inspection, err
 }
 
 // maxCookies is what RFC 6265 requires a browser to keep for one host.

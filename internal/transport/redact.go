@@ -1,6 +1,7 @@
 package transport
 
 import (
+	"html"
 	"net/url"
 	"slices"
 	"strconv"
@@ -9,9 +10,13 @@ import (
 )
 
 // Rotating credentials make old values worthless, so that a few are enough: a
-// token, or the cookies of a session with their predecessors, and what its user
-// has entered.
-const secretsRemembered = 32
+// token, or the cookies of a session with their predecessors. What the user of
+// a session has entered is counted by itself, because cookies may rotate with
+// each response.
+const (
+	credentialsRemembered = 32
+	enteredRemembered     = 64
+)
 
 const (
 	// Shorter values are words. Redacting them would garble the text.
@@ -26,7 +31,8 @@ const redacted = "[redacted]"
 // secrets holds the values that no error and no log may repeat. Its fields are
 // closures, because a field of any other type can be printed by reflection.
 type secrets struct {
-	remember func(secret string)
+	credential func(secret string)
+	entered    func(secret string)
 	// redact replaces each secret in a text. A server may repeat what it was
 	// sent, and a text that is truncated may end in the beginning of it.
 	redact func(text string) string
@@ -34,22 +40,29 @@ type secrets struct {
 
 func newSecrets(fixed []string) *secrets {
 	var mu sync.Mutex
-	var recent []string
-	return &secrets{
-		remember: func(secret string) {
-			mu.Lock()
-			defer mu.Unlock()
-			if slices.Contains(recent, secret) {
+	var credentials, entered []string
+	into := func(recent *[]string, limit int) func(string) {
+		return func(secret string) {
+			if len(secret) < secretMinLength {
 				return
 			}
-			if len(recent) == secretsRemembered {
-				recent = slices.Delete(recent, 0, 1)
+			mu.Lock()
+			defer mu.Unlock()
+			switch i := slices.Index(*recent, secret); {
+			case i >= 0:
+				*recent = slices.Delete(*recent, i, i+1)
+			case len(*recent) == limit:
+				*recent = slices.Delete(*recent, 0, 1)
 			}
-			recent = append(recent, secret)
-		},
+			*recent = append(*recent, secret)
+		}
+	}
+	return &secrets{
+		credential: into(&credentials, credentialsRemembered),
+		entered:    into(&entered, enteredRemembered),
 		redact: func(text string) string {
 			mu.Lock()
-			all := slices.Concat(recent, fixed)
+			all := slices.Concat(credentials, entered, fixed)
 			mu.Unlock()
 			return redact(text, all)
 		},
@@ -83,11 +96,17 @@ func redact(text string, secrets []string) string {
 	return text
 }
 
-// spellings returns a secret as it looks in a text, in JSON and in a URL.
+// spellings returns a secret as it looks in a text, in JSON, in a URL and in
+// HTML.
 func spellings(secret string) []string {
 	quoted, ascii := strconv.Quote(secret), strconv.QuoteToASCII(secret)
-	return []string{
+	all := []string{
 		secret, quoted[1 : len(quoted)-1], ascii[1 : len(ascii)-1],
 		url.PathEscape(secret), url.QueryEscape(secret),
 	}
+	if strings.ContainsAny(secret, `<>&'"`) {
+		page := html.EscapeString(secret)
+		all = append(all, page, strings.NewReplacer("&#34;", "&quot;", "&#39;", "&#x27;").Replace(page)) // Go's, Django's
+	}
+	return all
 }

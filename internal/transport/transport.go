@@ -92,7 +92,7 @@ func New(cfg Config) (*Transport, error) {
 	}
 	cfg.Base = namesProxy(cfg.Base)
 	known := newSecrets(cfg.Secrets)
-	chain := authorize(cfg, known.remember)
+	chain := authorize(cfg, known.credential)
 	for _, wrap := range slices.Backward(cfg.Middleware) {
 		if chain = wrap(chain); chain == nil {
 			return nil, errors.New("the function returns nil")
@@ -115,8 +115,9 @@ func New(cfg Config) (*Transport, error) {
 // Redact replaces the credentials and the other secrets in a text.
 func (t *Transport) Redact(text string) string { return t.secrets.redact(text) }
 
-// Remember adds a value that no error and no log may repeat from now on.
-func (t *Transport) Remember(secret string) { t.secrets.remember(secret) }
+// Remember adds a value that no error and no log may repeat from now on. The
+// last 64 values are kept.
+func (t *Transport) Remember(secret string) { t.secrets.entered(secret) }
 
 // Request is one operation.
 type Request struct {
