@@ -165,6 +165,26 @@ var matrix = []struct{ row, slug, outcome string }{
 	{"R12", "replica_that_lags", "Snapshot waits before each further pass, within the context"},
 	{"R13", "panic_in_a_middleware", "raised in the goroutine that ranges, with WithPrefetch as without"},
 	{"R6", "restart_during_a_post", "sent again only if the server cannot have executed it"},
+
+	// Writes, each of them. A write repeats without harm if it is a PUT, a PATCH
+	// without a new slug, a DELETE, or the clearing of the cache.
+	{"W1", "write_refused", "sent again once the server listens; executed once"},
+	{"W2", "write_reset_before", "sent again if it repeats; else ErrPerhapsDone after one request, not executed"},
+	{"W3", "write_reset_after_commit", "sent again if it repeats; else ErrPerhapsDone after one request, executed"},
+	{"W4", "write_cut_success", "as W3"},
+	{"W5", "write_502_backend_refused", "sent again; executed once"},
+	{"W6", "write_502_backend_reset", "as W2"},
+	{"W7", "write_503_starting", "sent again until the server has started; executed once"},
+	{"W8", "write_405_empty", "as W2, and ErrServer: the write crashed"},
+	{"W9", "write_405_json", "one request, not executed, not ErrPerhapsDone; an import tries its next path"},
+	{"W10", "write_400_exists", "one request, a ValidationError, not executed, not ErrPerhapsDone"},
+	{"W11", "write_timeout", "two requests if it repeats, else one; ErrAttemptTimeout and ErrPerhapsDone"},
+	{"W12", "adopt_reset_after_commit", "the object that exists, after one request to create it"},
+	{"W13", "adopt_cut_success", "as W12"},
+	{"W14", "adopt_timeout", "as W12"},
+	{"W15", "adopt_reset_before", "ErrPerhapsDone after one request to create it, which does not exist"},
+	{"W16", "adopt_502_backend_reset", "as W15"},
+	{"W17", "adopt_405_empty", "as W15"},
 }
 
 // provenAtRoot names the tests of rows that are proven, in full or in part, by a
@@ -207,7 +227,7 @@ func TestFault(t *testing.T) { //nolint:paralleltest // its subtests are, but fo
 func TestMatrix_IsComplete(t *testing.T) {
 	t.Parallel()
 	tests := rowTests(t)
-	require.Len(t, matrix, 124)
+	require.Len(t, matrix, 141)
 	rows := map[string]bool{}
 	for _, fault := range matrix {
 		require.False(t, rows[fault.row], "%s is there twice", fault.row)
@@ -240,6 +260,7 @@ func rowTests(t *testing.T) map[string]func(*testing.T) {
 	tests := map[string]func(*testing.T){}
 	for _, faults := range []map[string]func(*testing.T){
 		transportFaults, httpFaults, payloadFaults, securityFaults, concurrencyFaults, restartFaults, pacingFaults,
+		writeFaults,
 	} {
 		for row, test := range faults {
 			require.NotContains(t, tests, row)
