@@ -56,7 +56,8 @@ func targets(p func(string, ...any), all []results) {
 		head = append(head, release(r.Go), "")
 	}
 	var rows []row
-	var missed []string
+	var missed []string                // reasons
+	targetsOf := map[string][]string{} // by reason
 	met := make([]int, len(all))
 	for i, t := range all[0].Targets {
 		line := row{t.What, t.Limit}
@@ -74,7 +75,11 @@ func targets(p func(string, ...any), all []results) {
 		}
 		rows = append(rows, line)
 		if anyMissed && !all[0].Brief {
-			missed = append(missed, fmt.Sprintf("- %s: %s", t.What, why(t.What)))
+			reason := why(t.What)
+			if targetsOf[reason] == nil {
+				missed = append(missed, reason)
+			}
+			targetsOf[reason] = append(targetsOf[reason], t.What)
 		}
 	}
 	table(p, head, rows)
@@ -83,7 +88,10 @@ func targets(p func(string, ...any), all []results) {
 		p("%s: %d of %d met.", release(r.Go), met[k], len(r.Targets))
 	}
 	if len(missed) > 0 {
-		p("\nWhat is missed, and why:\n\n%s", strings.Join(missed, "\n"))
+		p("\nWhat is missed, and why:\n")
+	}
+	for _, reason := range missed {
+		p("- %s.\n  %s", strings.Join(targetsOf[reason], "; "), reason)
 	}
 }
 

@@ -42,7 +42,7 @@ func TestReportTellsWhatIsMissedAndByHowMuch(t *testing.T) {
 		"| e | 1 ± 0.20× | 1.10× | met | 1.10× | met |",
 		"Go 1.26: 2 of 5 met.",
 		"Go 1.27: 1 of 5 met.",
-		"- a: " + noReason,
+		"- a; b; c; d.\n  " + noReason,
 		"## Title",
 		"![Chart](chart.svg)",
 		"| what | x | y |",
@@ -77,6 +77,32 @@ func TestResultsAreWrittenAgainWithoutMeasuring(t *testing.T) {
 	require.NoError(t, err)
 	assert.Equal(t, want.String(), string(got))
 	assert.Error(t, write(dir, []string{"go1.25.0"}))
+}
+
+// RESULTS.md says what results/ has, the pictures are there, and each target
+// that is missed has its reason.
+func TestResultsAreTheMeasuredOnes(t *testing.T) {
+	t.Parallel()
+	files, err := filepath.Glob("../../results/*.json")
+	require.NoError(t, err)
+	require.NotEmpty(t, files)
+	var all []results
+	for _, file := range files {
+		r, err := loadResults(file)
+		require.NoError(t, err)
+		all = append(all, r)
+	}
+	var want bytes.Buffer
+	require.NoError(t, render(&want, all))
+	got, err := os.ReadFile("../../RESULTS.md")
+	require.NoError(t, err)
+	assert.Equal(t, want.String(), string(got), "go run ./cmd/report -render")
+	assert.NotContains(t, want.String(), noReason)
+	for _, s := range all[0].Sections {
+		if s.Chart != nil {
+			assert.FileExists(t, "../../"+s.Chart.File)
+		}
+	}
 }
 
 // A picture is SVG that shows each bar's value, each contestant and each
