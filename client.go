@@ -11,6 +11,7 @@ import (
 	"net/url"
 	"os"
 	"runtime/debug"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -54,6 +55,8 @@ type Client struct {
 	base      url.URL // with the path of the API
 	transport *transport.Transport
 	learned   *learned
+	// insecureEnv is set if AUTHENTIK_INSECURE is, which errors of TLS mention.
+	insecureEnv bool
 	// closeIdle is of the http.Transport we made, if we did: a closure, because
 	// the buffers of its connections hold the token.
 	closeIdle func()
@@ -79,11 +82,28 @@ func NewClient(baseURL, token string, opts ...ClientOption) (*Client, error) {
 	return newClient("baseURL", "token", baseURL, token, opts)
 }
 
-// NewClientFromEnv is [NewClient] with the URL in AUTHENTIK_URL and the token
-// in AUTHENTIK_TOKEN, the names that authentik's Terraform provider uses. A
-// variable that is not set counts as empty.
+// NewClientFromEnv returns a [NewClient] with the URL in AUTHENTIK_URL and the
+// token in AUTHENTIK_TOKEN, the names that authentik's Terraform provider uses.
+// A variable that is not set counts as empty.
+//
+// AUTHENTIK_INSECURE, which disables the verification of certificates in that
+// provider, is not supported. If it is set, the logger of [WithLogger] receives
+// a warning, and errors of this function and of certificates mention it.
 func NewClientFromEnv(opts ...ClientOption) (*Client, error) {
-	return newClient("AUTHENTIK_URL", "AUTHENTIK_TOKEN", os.Getenv("AUTHENTIK_URL"), os.Getenv("AUTHENTIK_TOKEN"), opts)
+	c, err := newClient("AUTHENTIK_URL", "AUTHENTIK_TOKEN", os.Getenv("AUTHENTIK_URL"), os.Getenv("AUTHENTIK_TOKEN"), opts)
+	value := os.Getenv("AUTHENTIK_INSECURE")
+	if insecure, parseErr := strconv.ParseBool(value); value == "" || parseErr == nil && !insecure {
+		return c, err
+	}
+	if err != nil {
+		if refused, ok := errors.AsType[*ArgumentError](err); ok {
+			err = &ArgumentError{refused.Op, refused.Field, refused.Reason + "; " + insecureIgnored}
+		}
+		return nil, err
+	}
+	c.insecureEnv = true
+	c.transport.Warn("authentik: AUTHENTIK_INSECURE is not supported, certificates are verified")
+	return c, nil
 }
 
 func newClient(urlName, tokenName, baseURL, token string, opts []ClientOption) (*Client, error) {

@@ -7,41 +7,51 @@ import (
 	"github.com/seed-299d42e7/authentik-go/internal/transport"
 )
 
-// What errors.Is answers. The first six go by the status of an [*APIError].
+// Sentinels for errors.Is. The first six depend on the status of an
+// [*APIError].
 var (
-	// ErrBadRequest is status 400: see [ValidationError].
+	// ErrBadRequest reports status 400. See [ValidationError].
 	ErrBadRequest = errors.New("bad request")
-	// ErrUnauthorized is status 401, which authentik itself never sends.
+	// ErrUnauthorized reports status 401. Only a proxy sends it: authentik
+	// rejects a token with 403.
 	ErrUnauthorized = errors.New("unauthorized")
-	// ErrForbidden is status 403: see [PermissionError].
+	// ErrForbidden reports status 403. See [PermissionError].
 	ErrForbidden = errors.New("forbidden")
-	// ErrNotFound is status 404 of authentik: no such object, or none that the
-	// token may see. A 404 of a proxy is [ErrNotAuthentik] instead.
+	// ErrNotFound reports status 404 of authentik: the object does not exist, or
+	// the token may not see it. A 404 of a proxy is [ErrNotAuthentik] instead.
 	ErrNotFound = errors.New("not found")
-	// ErrRateLimited is status 429, which comes from a proxy in front:
-	// authentik throttles no token.
+	// ErrRateLimited reports status 429. Only a proxy sends it: authentik does
+	// not limit the rate of a token.
 	ErrRateLimited = errors.New("rate limited")
-	// ErrServer is status 500 and above.
+	// ErrServer reports status 500 and above.
 	ErrServer = errors.New("server error")
-	// ErrStarting is a server that says that it is coming back, with status
-	// 200, 502 or 503. It has been waited for: see [RetryPolicy].
+	// ErrStarting reports a server that says that it is starting, with status
+	// 200, 502 or 503. The client has waited for the server: see [RetryPolicy].
 	ErrStarting = errors.New("server is starting")
 	// ErrNotAuthentik reports a response of something in front of authentik,
-	// such as a proxy, a firewall or a login page, with any status. It says
-	// nothing about the object or the token: see [APIError].Foreign.
+	// such as a proxy, a firewall or a login page, with any status. Such a
+	// response proves nothing about an object or a token. See
+	// [APIError.Foreign].
 	ErrNotAuthentik = errors.New("the response is not authentik's")
+	// ErrUnreachable reports a [RequestError] without a connection: the host
+	// does not exist, refuses connections or has no route, or a proxy refuses
+	// CONNECT.
+	ErrUnreachable = errors.New("the server is unreachable")
+	// ErrTLS reports a [RequestError] of TLS: a certificate that does not
+	// verify, versions that do not match, or a server that does not use TLS.
+	ErrTLS = errors.New("TLS failed")
 
-	// ErrPaginationStuck is a walk that would not end: a page that is not the
-	// one asked for, that names a next page other than the following one, or
-	// that has nothing new and yet a next one.
+	// ErrPaginationStuck reports an iterator that would not end: the server
+	// returned another page than the requested one, named a next page other than
+	// the following one, or returned nothing new and yet a next page.
 	ErrPaginationStuck = errors.New("pagination is stuck")
-	// ErrListChanged is a list that changed while it was walked, so that flows
-	// may have been missed. Walk again, or let [Snapshot] do so.
+	// ErrListChanged reports a list that changed during an iteration, so that
+	// items may have been missed. Repeat the iteration, or use [Snapshot].
 	ErrListChanged = errors.New("the list changed during the walk")
-	// ErrResponseTooLarge is a body above [WithMaxResponseSize].
+	// ErrResponseTooLarge reports a body above [WithMaxResponseSize].
 	ErrResponseTooLarge = transport.ErrTooLarge
-	// ErrAttemptTimeout is an attempt that took longer than [WithTimeout]. It
-	// is not the caller's context.DeadlineExceeded.
+	// ErrAttemptTimeout reports an attempt that took longer than [WithTimeout].
+	// The caller's own deadline is context.DeadlineExceeded instead.
 	ErrAttemptTimeout = transport.ErrAttemptTimeout
 	// ErrPerhapsDone reports a write whose outcome is unknown: the server may
 	// have executed it, or an earlier attempt of it. Read the object before
@@ -69,84 +79,108 @@ var (
 	// ErrUnsupported reports an operation that the release of the server does
 	// not have. Nothing was executed.
 	ErrUnsupported = errors.New("not supported by this release")
-	// ErrNoResult is what [One] returns for an empty sequence.
+	// ErrNoResult reports an empty sequence to the caller of [One].
 	ErrNoResult = errors.New("no result")
-	// ErrMultipleResults is what [One] returns for more than one item.
+	// ErrMultipleResults reports more than one item to the caller of [One].
 	ErrMultipleResults = errors.New("more than one result")
 )
 
-// APIError is an answer with a status other than 2xx, or a 2xx in which the
-// server says that it is starting. A 400 is a [*ValidationError] and a 401 or
-// 403 a [*PermissionError]; errors.As reaches the APIError in them too.
+// APIError reports a response with a status other than 2xx, or one with a
+// status of 2xx in which the server says that it is starting. A 400 is a
+// [*ValidationError], and a 401 or 403 is a [*PermissionError]. errors.As finds
+// the APIError in both of them.
 type APIError struct {
-	Op         string        // the method, such as FlowsInstancesList
-	Method     string        // of HTTP
-	Path       string        // of the URL, without the query
-	StatusCode int           // as sent
-	RequestID  string        // X-authentik-id: the server logs it as request_id; "" from a proxy
-	Detail     string        // the server's message: "detail", else "error", else a bare text or list of texts
-	RetryAfter time.Duration // as sent; 0 if it was not
-	Attempts   int           // requests made
-	Body       []byte        `json:"-"` // at most 64 KiB, without the token
-	// Foreign reports that authentik did not send the response: it has no
-	// X-authentik-id, is not an error in the JSON of authentik's API, and not
-	// one of the texts of authentik's router.
+	// Op is the method of this package, such as FlowsInstancesList.
+	Op string
+	// Method is the HTTP method.
+	Method string
+	// Path is the path of the URL. The query is not kept.
+	Path       string
+	StatusCode int
+	// RequestID is the X-authentik-id header. authentik logs it as request_id.
+	RequestID string
+	// Detail is the message of the server: "detail", else "error", else a bare
+	// text or list of texts. If Foreign is set, Detail is the message of a
+	// gateway, the title of a page, or what WWW-Authenticate requires.
+	Detail string
+	// RetryAfter is the delay that the server requires, 0 if there is none.
+	RetryAfter time.Duration
+	// Attempts is the number of requests of the call.
+	Attempts int
+	// Body has at most 64 KiB of the body, with secrets redacted.
+	Body []byte `json:"-"`
+	// Foreign reports that authentik did not send the response. A response of
+	// authentik has an X-authentik-id, or is an error in the JSON of its API, or
+	// one of the texts of its router.
 	Foreign bool
 
-	contentType string // of a body that is not JSON
+	contentType string // of a body without a message
+	sender      string // of a foreign response
+	advice      string // for Hint
 	crashed     bool   // an empty 405 that stands for a 500
 	ending
 }
 
-// ending says how a call ended beside its error.
+// ending describes how a call ended.
 type ending struct {
 	note        string // which page, and why there were no more attempts
 	perhapsDone bool
 }
 
-// ValidationError is a 400: what the server did not accept, by field.
+// ValidationError reports a 400 with the messages of each field.
 type ValidationError struct {
 	*APIError
-	// Fields has the messages of each field, by its path if it is nested
-	// ("policies[0].order"). They are translated: match on the names.
+	// Fields has the messages by the path of the field, such as
+	// "policies[0].order". authentik translates messages, but not paths.
 	Fields map[string][]string
-	// NonFieldErrors are those about no field or several.
+	// NonFieldErrors has the messages that concern no single field.
 	NonFieldErrors []string
 }
 
-// PermissionError is a 403 or a 401: a bad or expired token, or one that lacks
-// a permission. authentik answers 403 for all of them, with a translated
-// message; [Client.ServerVersion] succeeds with any valid token, and so tells
-// which it is.
+// PermissionError reports a 401 or 403. authentik sends 403 for an invalid or
+// expired token and for a missing permission alike, and translates the message.
+// [Client.ServerVersion] distinguishes them: it succeeds with every valid token.
+// If Foreign is set, a proxy rejected the request, and the token may be valid.
 type PermissionError struct {
 	*APIError
 
 	notLoggedIn bool
 }
 
-// RequestError is a request without a usable answer: network, TLS, a timeout,
-// a token that could not be had, or the caller's context.
+// RequestError reports a request without a usable response: the network, TLS or
+// the timeout failed, the token function failed, or the caller's context ended.
+// See [ErrUnreachable], [ErrTLS] and [ErrAttemptTimeout].
 type RequestError struct {
 	Op, Method, Path string
-	Attempts         int // requests made, 0 if the context had ended before
-	Err              error
+	// Host is the host of the base URL, with its port.
+	Host string
+	// Attempts is the number of requests of the call. It is 0 if the context had
+	// ended before.
+	Attempts int
+	Err      error
 
-	last *APIError // an earlier attempt's answer
+	last   *APIError // an earlier attempt's response
+	kind   string    // see failureKind
+	remedy string    // what the text adds to Err
 	ending
 }
 
-// DecodeError is an answer that is not what was asked for. No part of it is
-// ever passed off as a result.
+// DecodeError reports a response that is not of the requested kind. No part of
+// the response is returned as a result.
 type DecodeError struct {
 	Op, Method, Path string
 	StatusCode       int
 	RequestID        string
 	ContentType      string
-	JSONPath         string // where, such as results[3].pk; "" is the whole body; at most 200 bytes
-	Excerpt          string // at most 200 bytes of what is wrong, printable
-	Attempts         int
-	Err              error
+	// JSONPath locates the error, such as results[3].pk. It is empty for the
+	// whole body, and has at most 200 bytes.
+	JSONPath string
+	// Excerpt has at most 200 bytes of the invalid part, in printable form.
+	Excerpt  string
+	Attempts int
+	Err      error
 
+	sender string // of a response that is not authentik's
 	ending
 }
 
@@ -161,10 +195,13 @@ type ImportError struct {
 	op string
 }
 
-// ArgumentError is a value that was refused before anything was sent. It does
-// not repeat the value.
+// ArgumentError reports an argument that was rejected before a request was
+// sent. The text does not repeat the value.
 type ArgumentError struct {
-	Op     string // the function or method
-	Field  string // the argument, option or field of it
+	// Op is the function or method.
+	Op string
+	// Field is the argument, the option, or a field of it.
+	Field string
+	// Reason continues the name of the field, such as "must not be empty".
 	Reason string
 }

@@ -3,6 +3,8 @@ package authentik
 import (
 	"bytes"
 	"cmp"
+	"crypto/tls"
+	"crypto/x509"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -42,13 +44,13 @@ func (c *Client) outcome(t target, r transport.Result, response *Response) error
 	var err error
 	var answer *APIError
 	if a := r.Answer; a != nil && !a.OK {
-		answer, err = newAPIError(t, a, r, c.transport.Redact)
+		answer, err = c.newAPIError(t, a, r)
 	}
 	switch {
 	case r.DecodeFailed:
 		err = newDecodeError(t, r.Answer, r, c.transport.Redact)
 	case r.Err != nil:
-		err = &RequestError{t.op, t.method, t.path, r.Attempts, redactError(r.Err, c.transport.Redact), answer, t.ending(r)}
+		err = c.newRequestError(t, r, answer)
 	case t.method == http.MethodDelete && r.PerhapsDone && errors.Is(err, ErrNotFound) && json.Valid(answer.Body):
 		err, answer = nil, nil // an earlier attempt, whose response was lost, has deleted it
 	}
@@ -65,9 +67,10 @@ func (c *Client) outcome(t target, r transport.Result, response *Response) error
 	return err
 }
 
-// newAPIError makes the error of an answer: an APIError, or the kind of it
+// newAPIError makes the error of a response: an APIError, or the kind of it
 // that belongs to the status.
-func newAPIError(t target, a *transport.Answer, r transport.Result, redact func(string) string) (*APIError, error) {
+func (c *Client) newAPIError(t target, a *transport.Answer, r transport.Result) (*APIError, error) {
+	redact := c.transport.Redact
 	body := redact(string(a.Body))
 	e := &APIError{
 		Op: t.op, Method: t.method, Path: t.path,
@@ -79,11 +82,15 @@ func newAPIError(t target, a *transport.Answer, r transport.Result, redact func(
 	mediaType, _, _ := mime.ParseMediaType(redact(a.Header.Get("Content-Type")))
 	var value any
 	switch {
+	case e.Foreign:
+		e.sender = sender(a, redact)
+		said.detail = redact(transport.Reason(a.StatusCode, a.Header, body))
 	case json.Unmarshal([]byte(body), &value) == nil: // whatever it is called: routers call it text/plain
 		said.read(value)
 	case a.Starting, (mediaType == "text/plain" || mediaType == "") && len(body) <= maxMessage:
 		said.detail = strings.TrimSpace(body)
-	case body != "" && !jsonType(mediaType): // JSON that is cut is the API's all the same
+	}
+	if said.detail == "" && value == nil && body != "" && !jsonType(mediaType) { // JSON that is cut is the API's all the same
 		e.contentType = cmp.Or(mediaType, "something else")
 	}
 	e.Detail = said.detail
@@ -95,10 +102,83 @@ func newAPIError(t target, a *transport.Answer, r transport.Result, redact func(
 	}
 	e.Detail = cmp.Or(e.Detail, strings.Join(said.nonField, "; ")) // a bare array or string, as of a proxy
 	if location := a.Header.Get("Location"); a.StatusCode/100 == 3 && location != "" {
-		e.Detail = "redirected to " + redact(origin(location)) + "; no redirect is followed: is the base URL right?"
+		e.Detail, e.advice = c.redirect(t.path, location)
 	}
 	return e, e
 }
+
+// sender names who sent a response that is not authentik's.
+func sender(a *transport.Answer, redact func(string) string) string {
+	return cmp.Or(transport.OneLine(redact(a.Header.Get("Server")), maxSender), "something")
+}
+
+const maxSender = 64
+
+// redirect says where a response redirects to, and what to do about it.
+func (c *Client) redirect(path, location string) (detail, advice string) {
+	base := url.URL{Scheme: c.base.Scheme, Host: c.base.Host, Path: path}
+	to, err := base.Parse(location)
+	if err != nil {
+		return "redirected to a malformed URL; no redirect is followed", ""
+	}
+	to.User, to.RawQuery, to.Fragment, to.ForceQuery = nil, "", "", false
+	sameHost := strings.EqualFold(to.Hostname(), base.Hostname())
+	samePath := strings.TrimSuffix(to.EscapedPath(), "/") == strings.TrimSuffix(path, "/")
+	same := to.Scheme == base.Scheme && strings.EqualFold(to.Host, base.Host) && samePath
+	shown := to.String()
+	if relative, err := url.Parse(location); err == nil && relative.Host == "" {
+		shown = to.EscapedPath()
+	}
+	detail = "redirected to " + c.transport.Redact(shown)
+	switch {
+	case same && to.EscapedPath() == path:
+		detail = "redirected to the same URL"
+		advice = "Let the proxy in front of authentik pass the path " + apiPath + " without a cookie or a login."
+	case same:
+		detail = "redirected to the same URL without the slash at its end"
+		advice = "Configure the proxy in front of authentik so that it keeps the slash at the end of a path."
+	case sameHost && samePath && base.Scheme == "http" && to.Scheme == "https":
+		advice = "Use https:// in the base URL."
+	case sameHost && base.Scheme == "https" && to.Scheme == "http":
+		advice = "Tell the proxy in front of authentik that it is reached over https://: it redirects to http://."
+	case samePath:
+		advice = "Use the URL that the redirect leads to as the base URL, up to " + apiPath + "."
+	default:
+		advice = "Check the base URL, and let the proxy in front of authentik pass " + apiPath + " without a login."
+	}
+	return detail + "; no redirect is followed", advice
+}
+
+// newRequestError makes the error of a request without a usable response. last
+// is the response of an earlier attempt.
+func (c *Client) newRequestError(t target, r transport.Result, last *APIError) *RequestError {
+	return &RequestError{
+		Op: t.op, Method: t.method, Path: t.path, Host: c.base.Host, Attempts: r.Attempts,
+		Err: redactError(r.Err, c.transport.Redact), last: last, kind: failureKind(r.Err), remedy: c.remedy(r.Err), ending: t.ending(r),
+	}
+}
+
+// remedy returns what solves a failure for certain, "" if nothing does.
+func (c *Client) remedy(err error) string {
+	_, untrusted := errors.AsType[x509.UnknownAuthorityError](err)
+	_, certificate := errors.AsType[*tls.CertificateVerificationError](err)
+	var all []string
+	switch text := err.Error(); {
+	case untrusted, certificate && strings.Contains(text, "not trusted"): // the latter is macOS's
+		all = append(all, "use WithHTTPClient with the CA in RootCAs")
+	case c.base.Scheme == "http" && strings.Contains(text, tlsAlert):
+		all = append(all, "the server speaks TLS, use https://")
+	}
+	if c.insecureEnv && (certificate || untrusted) {
+		all = append(all, insecureIgnored)
+	}
+	return strings.Join(all, "; ")
+}
+
+// tlsAlert is how net/http quotes the response of a TLS port to plain HTTP.
+const tlsAlert = `malformed HTTP response "\x15\x03`
+
+const insecureIgnored = "AUTHENTIK_INSECURE is set, and not supported"
 
 // redactError replaces an error whose text repeats a secret, such as one about
 // a malformed header, or one of a caller's UnmarshalJSON. Nothing is then left
@@ -108,15 +188,6 @@ func redactError(err error, redact func(string) string) error {
 		return errors.New(redact(text))
 	}
 	return err
-}
-
-// origin is what may be told of a Location: no user, query or fragment.
-func origin(location string) string {
-	u, err := url.Parse(location)
-	if err != nil {
-		return "a malformed URL"
-	}
-	return (&url.URL{Scheme: u.Scheme, Host: u.Host, Path: u.Path}).String()
 }
 
 // errorBody collects the messages of an error's JSON body.
@@ -190,7 +261,32 @@ func (b *errorBody) flatten(path string, value any, depth int) {
 // maxExcerpt is what a DecodeError repeats of a body.
 const maxExcerpt = 200
 
-// newDecodeError is for an answer that is not what was asked for.
+// errNotJSON reports a body that begins like no JSON value.
+var errNotJSON = errors.New("not JSON")
+
+// readable rejects a success whose body cannot be authentik's: an HTML page
+// without a request ID, and an encoding that was not requested.
+func readable(a *transport.Answer) error {
+	if encoding := transport.Encoding(a.Header); encoding != "" && len(a.Body) > 0 {
+		return encodingError(encoding)
+	}
+	if a.Foreign() {
+		return errPage
+	}
+	return nil
+}
+
+var errPage = errors.New("an HTML page")
+
+// encodingError is a content encoding that was not requested.
+type encodingError string
+
+func (e encodingError) Error() string {
+	return "the body is encoded as " + string(e) + ", which was not requested"
+}
+
+// newDecodeError makes the error of a response that is not of the requested
+// kind.
 func newDecodeError(t target, a *transport.Answer, r transport.Result, redact func(string) string) *DecodeError {
 	e := &DecodeError{
 		Op: t.op, Method: t.method, Path: t.path, StatusCode: a.StatusCode, Attempts: r.Attempts,
@@ -199,10 +295,21 @@ func newDecodeError(t target, a *transport.Answer, r transport.Result, redact fu
 		Err:         r.Err,
 		ending:      t.ending(r),
 	}
+	if e.RequestID == "" && (errors.Is(r.Err, errPage) || errors.Is(r.Err, errNotJSON)) {
+		e.sender = sender(a, redact)
+	}
 	e.locate(r.Err, a.Body, redact)
 	e.Err = redactError(e.Err, redact)
-	if errors.Is(r.Err, ErrResponseTooLarge) {
-		e.Err = fmt.Errorf("%w: ask for a smaller PageSize, or raise WithMaxResponseSize", r.Err)
+	_, encoded := errors.AsType[encodingError](r.Err)
+	switch {
+	case encoded:
+		e.Excerpt = ""
+	case errors.Is(r.Err, errPage):
+		if title := transport.PageReason(a.StatusCode, a.Header.Get("Server"), redact(string(a.Body))); title != "" {
+			e.Err = fmt.Errorf("%w: %s", errPage, transport.OneLine(redact(title), maxExcerpt))
+		}
+	case errors.Is(r.Err, ErrResponseTooLarge):
+		e.Err = fmt.Errorf("%w: request a smaller PageSize, or raise WithMaxResponseSize", r.Err)
 	}
 	return e
 }

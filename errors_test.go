@@ -167,7 +167,7 @@ func TestErrors_ZeroValues(t *testing.T) {
 	}{
 		"authentik: bad request":         &authentik.ValidationError{},
 		"authentik: a: b c; bad request": &authentik.ValidationError{Fields: map[string][]string{"a": {"b", "c"}}},
-		"authentik: no answer":           &authentik.PermissionError{},
+		"authentik: no response":         &authentik.PermissionError{},
 	} {
 		assert.EqualError(t, err, want)
 		assert.NoError(t, err.Unwrap())
@@ -178,15 +178,15 @@ func TestErrors_ZeroValues(t *testing.T) {
 		assert.NotErrorAs(t, err, &api)
 	}
 	var none *authentik.APIError
-	assert.EqualError(t, none, "authentik: no answer")
+	assert.EqualError(t, none, "authentik: no response")
 	assert.NotErrorIs(t, none, authentik.ErrServer)
 	assert.NotPanics(t, func() { logged(t, none) })
-	assert.EqualError(t, &authentik.RequestError{Op: "Get"}, "authentik: Get: no answer (0 attempts)")
-	assert.EqualError(t, &authentik.DecodeError{}, "authentik: unusable answer")
+	assert.EqualError(t, &authentik.RequestError{Op: "Get"}, "authentik: Get: no response (0 attempts)")
+	assert.EqualError(t, &authentik.DecodeError{}, "authentik: unusable response")
 	assert.EqualError(
 		t,
 		&authentik.DecodeError{StatusCode: 200, ContentType: "a\n", JSONPath: "b\n", Err: errors.New("c\td")},
-		`authentik: unusable answer (200 OK, a\n): b\n: c\td`,
+		`authentik: unusable response (200 OK, a\n): b\n: c\td`,
 	)
 }
 

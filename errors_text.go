@@ -2,6 +2,7 @@ package authentik
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
 	"log/slog"
 	"maps"
@@ -13,19 +14,19 @@ import (
 	"github.com/seed-299d42e7/authentik-go/internal/transport"
 )
 
-// Error is one line: operation, status, the server's message, request ID and
-// attempts. The message is escaped, and cut at 512 bytes.
+// Error returns one line with the operation, the status, the message of the
+// server, the request ID and the attempts. The message is escaped, and truncated
+// at 512 bytes.
 func (e *APIError) Error() string {
 	if e == nil { // as in a PermissionError{}
-		return "authentik: no answer"
+		return "authentik: no response"
 	}
 	return e.text(e.Detail)
 }
 
-// text is one line: operation, status, messages, request ID, attempts.
 func (e *APIError) text(messages ...string) string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "authentik: %s: %s", e.Op, e.status())
+	fmt.Fprintf(&b, "authentik: %s: %s", subject(e.Op, e.Method, e.Path), e.status())
 	var text []string
 	for _, m := range messages {
 		if m != "" {
@@ -35,13 +36,22 @@ func (e *APIError) text(messages ...string) string {
 	if len(text) > 0 {
 		b.WriteString(": " + oneLine(strings.Join(text, "; ")))
 	} else if e.contentType != "" {
-		fmt.Fprintf(&b, ": %s %s answered with %s, not JSON", e.Method, oneLine(e.Path), oneLine(e.contentType))
-		if e.StatusCode < http.StatusInternalServerError { // authentik's own 500 is a page too
-			b.WriteString(": is it authentik's API?")
-		}
+		fmt.Fprintf(&b, ": the body is %s, not JSON", oneLine(e.contentType))
 	}
-	b.WriteString(trailer(e.RequestID, e.Attempts, e.note))
+	b.WriteString(trailer(e.RequestID, e.sender, e.Attempts, e.note))
 	return b.String()
+}
+
+// subject names an operation, with the path if the method sends to any path.
+func subject(op, method, path string) string {
+	switch {
+	case path == "":
+	case op == "Get", op == "ListAll":
+		return op + " " + oneLine(path)
+	case op == "Do":
+		return op + " " + oneLine(method+" "+path)
+	}
+	return op
 }
 
 // status names the status. The usual words for 405 would be wrong where it
@@ -53,7 +63,7 @@ func (e *APIError) status() string {
 	return statusText(e.StatusCode)
 }
 
-// Is makes errors.Is answer by status.
+// Is reports whether target is a sentinel that applies to the response.
 func (e *APIError) Is(target error) bool {
 	if e == nil {
 		return false
@@ -81,23 +91,26 @@ func (e *APIError) Is(target error) bool {
 	return false
 }
 
-// LogValue is for log/slog: what tells one error from another, and no text of
-// the server's, because that may quote what the caller searched for.
+// LogValue returns attributes for log/slog: the kind of the error, the sentinels
+// that apply, and no text of the server, which may quote a search term.
 func (e *APIError) LogValue() slog.Value {
 	if e == nil {
 		return slog.Value{}
 	}
-	return slog.GroupValue(e.attrs()...)
+	return slog.GroupValue(e.attrs(e)...)
 }
 
-func (e *APIError) attrs() []slog.Attr {
+// attrs returns the attributes of outer, which is e or wraps it.
+func (e *APIError) attrs(outer error) []slog.Attr {
 	return []slog.Attr{
+		kindOf(outer), sentinelsOf(outer),
 		slog.String("op", e.Op), slog.String("method", e.Method), slog.String("path", e.Path),
 		slog.Int("status", e.StatusCode), slog.String("request_id", oneLine(e.RequestID)), slog.Int("attempts", e.Attempts),
 	}
 }
 
-// Error is as of [APIError], with the messages of each field, sorted by name.
+// Error returns the line of [APIError] with the messages of each field, sorted by
+// name.
 func (e *ValidationError) Error() string {
 	messages := slices.Clone(e.NonFieldErrors)
 	for _, field := range slices.Sorted(maps.Keys(e.Fields)) {
@@ -112,11 +125,11 @@ func (e *ValidationError) Error() string {
 // Unwrap returns the APIError.
 func (e *ValidationError) Unwrap() error { return unwrap(e.APIError) }
 
-// LogValue is for log/slog: as of [APIError], and the fields' names.
+// LogValue returns the attributes of [APIError] and the names of the fields.
 func (e *ValidationError) LogValue() slog.Value {
 	var attrs []slog.Attr
 	if e.APIError != nil {
-		attrs = e.attrs()
+		attrs = e.attrs(e)
 	}
 	fields := slices.Sorted(maps.Keys(e.Fields))
 	for i := range fields {
@@ -125,7 +138,7 @@ func (e *ValidationError) LogValue() slog.Value {
 	return slog.GroupValue(append(attrs, slog.Any("fields", fields))...)
 }
 
-// Error is as of [APIError]. It says so if the session is not logged in.
+// Error returns the line of [APIError], and whether the session is not logged in.
 func (e *PermissionError) Error() string {
 	if e.notLoggedIn {
 		return e.APIError.Error() + ": the session is not logged in"
@@ -139,8 +152,13 @@ func (e *PermissionError) Is(target error) bool { return target == ErrNotLoggedI
 // Unwrap returns the APIError.
 func (e *PermissionError) Unwrap() error { return unwrap(e.APIError) }
 
-// LogValue is for log/slog.
-func (e *PermissionError) LogValue() slog.Value { return e.APIError.LogValue() }
+// LogValue returns the attributes of [APIError].
+func (e *PermissionError) LogValue() slog.Value {
+	if e.APIError == nil {
+		return slog.Value{}
+	}
+	return slog.GroupValue(e.attrs(e)...)
+}
 
 // unwrap keeps a nil *APIError from becoming an error that is not nil.
 func unwrap(e *APIError) error {
@@ -150,24 +168,42 @@ func unwrap(e *APIError) error {
 	return e
 }
 
-// Error is one line: operation, cause, an earlier attempt's status, attempts.
+// Error returns one line with the operation, the host, the cause, the status of
+// an earlier attempt, and the attempts.
 func (e *RequestError) Error() string {
-	cause := "no answer"
+	cause := "no response"
 	if e.Err != nil {
 		cause = e.Err.Error()
 	}
-	text := fmt.Sprintf("authentik: %s: %s", e.Op, oneLine(cause))
+	if host, _, _ := strings.Cut(e.Host, ":"); host != "" && e.silent() && !strings.Contains(cause, strings.Trim(host, "[]")) {
+		cause = e.Host + ": " + cause
+	}
+	text := fmt.Sprintf("authentik: %s: %s", subject(e.Op, e.Method, e.Path), oneLine(cause))
+	if e.remedy != "" {
+		text += "; " + e.remedy
+	}
 	if e.last != nil {
 		text += "; before that " + e.last.status()
 		if e.last.Detail != "" {
 			text += ": " + oneLine(e.last.Detail)
 		}
 	}
-	return text + trailer("", e.Attempts, e.note)
+	return text + trailer("", "", e.Attempts, e.note)
 }
 
-// Is reports whether target is [ErrPerhapsDone] and applies.
-func (e *RequestError) Is(target error) bool { return target == ErrPerhapsDone && e.perhapsDone }
+// Is reports whether target is [ErrUnreachable], [ErrTLS] or [ErrPerhapsDone]
+// and applies.
+func (e *RequestError) Is(target error) bool {
+	switch target {
+	case ErrUnreachable:
+		return e.failure() == kindUnreachable
+	case ErrTLS:
+		return e.failure() == kindTLS
+	case ErrPerhapsDone:
+		return e.perhapsDone
+	}
+	return false
+}
 
 // Unwrap returns the cause and, if an earlier attempt had an answer, its
 // *APIError.
@@ -182,10 +218,11 @@ func (e *RequestError) Unwrap() []error {
 	return all
 }
 
-// LogValue is for log/slog.
+// LogValue returns attributes for log/slog.
 func (e *RequestError) LogValue() slog.Value {
 	attrs := []slog.Attr{
-		slog.String("op", e.Op), slog.String("method", e.Method), slog.String("path", e.Path),
+		kindOf(e), sentinelsOf(e),
+		slog.String("op", e.Op), slog.String("method", e.Method), slog.String("host", e.Host), slog.String("path", e.Path),
 		slog.Int("attempts", e.Attempts),
 	}
 	if e.Err != nil {
@@ -197,15 +234,15 @@ func (e *RequestError) LogValue() slog.Value {
 	return slog.GroupValue(attrs...)
 }
 
-// Error is one line: operation, status, media type, where it is wrong and why,
-// what is there, request ID and attempts.
+// Error returns one line with the operation, the status, the media type, the
+// place and the reason, an excerpt, the request ID and the attempts.
 func (e *DecodeError) Error() string {
 	var b strings.Builder
 	b.WriteString("authentik: ")
 	if e.Op != "" {
-		fmt.Fprintf(&b, "%s: ", e.Op)
+		fmt.Fprintf(&b, "%s: ", subject(e.Op, e.Method, e.Path))
 	}
-	b.WriteString("unusable answer")
+	b.WriteString("unusable response")
 	if e.StatusCode != 0 {
 		b.WriteString(" (" + statusText(e.StatusCode))
 		if e.ContentType != "" {
@@ -219,24 +256,27 @@ func (e *DecodeError) Error() string {
 	if e.Err != nil {
 		b.WriteString(": " + oneLine(e.Err.Error()))
 	}
-	if e.Excerpt != "" {
+	if titled := errors.Is(e.Err, errPage) && errors.Unwrap(e.Err) != nil; e.Excerpt != "" && !titled {
 		b.WriteString(": " + e.Excerpt)
 	}
 	if e.Attempts != 0 {
-		b.WriteString(trailer(e.RequestID, e.Attempts, e.note))
+		b.WriteString(trailer(e.RequestID, e.sender, e.Attempts, e.note))
 	}
 	return b.String()
 }
 
-// Is reports whether target is [ErrPerhapsDone] and applies.
-func (e *DecodeError) Is(target error) bool { return target == ErrPerhapsDone && e.perhapsDone }
+// Is reports whether target is [ErrNotAuthentik] or [ErrPerhapsDone] and applies.
+func (e *DecodeError) Is(target error) bool {
+	return target == ErrPerhapsDone && e.perhapsDone || target == ErrNotAuthentik && e.sender != ""
+}
 
 // Unwrap returns the reason.
 func (e *DecodeError) Unwrap() error { return e.Err }
 
-// LogValue is for log/slog.
+// LogValue returns attributes for log/slog.
 func (e *DecodeError) LogValue() slog.Value {
 	return slog.GroupValue(
+		kindOf(e), sentinelsOf(e),
 		slog.String("op", e.Op), slog.String("method", e.Method), slog.String("path", e.Path),
 		slog.Int("status", e.StatusCode), slog.String("request_id", oneLine(e.RequestID)), slog.Int("attempts", e.Attempts),
 		slog.String("content_type", oneLine(e.ContentType)), slog.String("json_path", oneLine(e.JSONPath)),
@@ -274,9 +314,14 @@ func (e *ImportError) messages() int {
 	return len(e.Result.Logs)
 }
 
-// Error is one line: operation, field and reason.
+// Error returns one line with the operation, the field and the reason.
 func (e *ArgumentError) Error() string {
 	return fmt.Sprintf("authentik: %s: %s: %s", e.Op, e.Field, e.Reason)
+}
+
+// LogValue returns attributes for log/slog.
+func (e *ArgumentError) LogValue() slog.Value {
+	return slog.GroupValue(kindOf(e), slog.String("op", e.Op), slog.String("field", e.Field), slog.String("reason", oneLine(e.Reason)))
 }
 
 // maxMessage is what an error repeats of the server's words.
@@ -289,10 +334,13 @@ func statusText(code int) string {
 	return strings.TrimSpace(strconv.Itoa(code) + " " + http.StatusText(code))
 }
 
-func trailer(requestID string, attempts int, note string) string {
+func trailer(requestID, sender string, attempts int, note string) string {
 	var parts []string
 	if requestID != "" {
 		parts = append(parts, "request "+oneLine(requestID))
+	}
+	if sender != "" {
+		parts = append(parts, "sent by "+sender+" in front of authentik")
 	}
 	if attempts == 1 {
 		parts = append(parts, "1 attempt")

@@ -34,9 +34,6 @@ type errorText struct {
 // once ends the text of an error whose response was sent by authentik.
 const once = " (request " + testkit.RequestID + ", 1 attempt)"
 
-// listPath is the request line of FlowsInstancesList to [testkit.NewServer].
-const listPath = "GET /sub/path/api/v3/flows/instances/"
-
 func assertErrorTexts(t *testing.T, all []errorText) {
 	t.Helper()
 	for _, c := range all {
@@ -98,7 +95,7 @@ func TestValidationErrorError_SaysWhatWentWrong(t *testing.T) {
 		{
 			"HTML",
 			testkit.Reply(400, testkit.HTML, "<html>Bad</html>"),
-			"400 Bad Request: " + listPath + " answered with text/html, not JSON: is it authentik's API?" + once,
+			"400 Bad Request: the body is text/html, not JSON" + once,
 		},
 	})
 }
@@ -109,12 +106,12 @@ func TestAPIErrorError_OfRedirectsAndClientErrors(t *testing.T) {
 		{
 			"redirect",
 			testkit.Reply(301, testkit.HTML, "moved", "Location", "https://user:secret@sso.example.com/flows/?next=/#top"),
-			"301 Moved Permanently: redirected to https://sso.example.com/flows/; no redirect is followed: is the base URL right?" + once,
+			"301 Moved Permanently: redirected to https://sso.example.com/flows/; no redirect is followed" + once,
 		},
 		{
 			"redirect to nowhere",
 			testkit.Reply(302, "", "", "Location", "https://%zz/"),
-			"302 Found: redirected to a malformed URL; no redirect is followed: is the base URL right?" + once,
+			"302 Found: redirected to a malformed URL; no redirect is followed" + once,
 		},
 		{
 			"redirect without a location", testkit.Reply(307, "", ""),
@@ -140,12 +137,12 @@ func TestAPIErrorError_OfRedirectsAndClientErrors(t *testing.T) {
 		{
 			"404 HTML",
 			testkit.Reply(404, testkit.HTML, "<html>Not found</html>"),
-			"404 Not Found: " + listPath + " answered with text/html, not JSON: is it authentik's API?" + once,
+			"404 Not Found: the body is text/html, not JSON" + once,
 		},
 		{
 			"404 of a proxy",
 			recording.Response{Status: 404, Text: "404 page not found\n", Headers: [][2]string{{"Content-Type", testkit.Text}}},
-			"404 Not Found: 404 page not found (4 attempts)",
+			"404 Not Found: page not found (sent by something in front of authentik, 4 attempts)",
 		},
 		{
 			"405", testkit.Reply(405, testkit.JSON, `{"detail":"Method \"PATCH\" not allowed."}`, "Allow", "GET"),
@@ -174,12 +171,12 @@ func TestAPIErrorError_OfServerErrors(t *testing.T) {
 		{
 			"500 HTML",
 			testkit.Reply(500, testkit.HTML, "<html>Oops</html>"),
-			"500 Internal Server Error: " + listPath + " answered with text/html, not JSON (request " + testkit.RequestID + ", 4 attempts)",
+			"500 Internal Server Error: the body is text/html, not JSON (request " + testkit.RequestID + ", 4 attempts)",
 		},
 		{
 			"502 text",
 			recording.Response{Status: 502, Text: "no healthy upstream", Headers: [][2]string{{"Content-Type", testkit.Text}}},
-			"502 Bad Gateway: no healthy upstream (4 attempts)",
+			"502 Bad Gateway: no healthy upstream (sent by something in front of authentik, 4 attempts)",
 		},
 		{
 			"503 starting",
@@ -224,7 +221,7 @@ func TestAPIErrorError_QuotesServer(t *testing.T) {
 		{
 			"a long text",
 			testkit.Reply(404, testkit.Text, strings.Repeat("x", 513)),
-			"404 Not Found: " + listPath + " answered with text/plain, not JSON: is it authentik's API?" + once,
+			"404 Not Found: the body is text/plain, not JSON" + once,
 		},
 		{
 			"JSON that is cut", testkit.Reply(404, testkit.JSON, `{"detail":"Not fou`),
@@ -233,7 +230,7 @@ func TestAPIErrorError_QuotesServer(t *testing.T) {
 		{
 			"no type that makes sense",
 			testkit.Reply(404, ";", strings.Repeat("x", 513)),
-			"404 Not Found: " + listPath + " answered with something else, not JSON: is it authentik's API?" + once,
+			"404 Not Found: the body is something else, not JSON" + once,
 		},
 		{
 			"control characters, bidi and line ends",
@@ -275,7 +272,7 @@ func TestAPIErrorError_QuotesServer(t *testing.T) {
 		},
 		{
 			"the server's reason phrase", testkit.RawHandler("HTTP/1.1 410 All is well\r\nContent-Length: 0\r\n\r\n"),
-			"410 Gone (1 attempt)",
+			"410 Gone (sent by something in front of authentik, 1 attempt)",
 		},
 	})
 }
@@ -287,11 +284,11 @@ func TestDecodeErrorError_SaysWhereAndWhat(t *testing.T) {
 	for _, c := range []struct {
 		name   string
 		answer http.Handler
-		want   string // after "authentik: FlowsInstancesList: unusable answer "
+		want   string // after "authentik: FlowsInstancesList: unusable response "
 	}{
 		{
 			"a page of HTML", testkit.Reply(200, testkit.HTML, "<html>\n<title>Log in</title>"),
-			`(200 OK, text/html; charset=utf-8): not JSON: is it authentik's API?: <html>\n<title>Log in</title>` + once,
+			`(200 OK, text/html; charset=utf-8): not JSON: <html>\n<title>Log in</title>` + once,
 		},
 		{
 			"an empty body", testkit.Reply(200, testkit.JSON, ""),
@@ -331,18 +328,18 @@ func TestDecodeErrorError_SaysWhereAndWhat(t *testing.T) {
 		},
 		{
 			"more than 200 bytes", testkit.Reply(200, "text/x", strings.Repeat("\x1b", 300)),
-			"(200 OK, text/x): not JSON: is it authentik's API?: " + strings.Repeat(`\x1b`, 50) + "…" + once,
+			"(200 OK, text/x): not JSON: " + strings.Repeat(`\x1b`, 50) + "…" + once,
 		},
 		{
 			"too large", testkit.Reply(200, testkit.JSON, strings.Repeat(" ", 2048)),
-			"(200 OK, application/json): response too large: more than 1024 bytes: ask for a smaller PageSize, or raise WithMaxResponseSize" + once,
+			"(200 OK, application/json): response too large: more than 1024 bytes: request a smaller PageSize, or raise WithMaxResponseSize" + once,
 		},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
 			err := listError(t, c.answer, authentik.WithMaxResponseSize(1024))
 			testkit.RequireType[*authentik.DecodeError](t, err)
-			assert.Equal(t, "authentik: FlowsInstancesList: unusable answer "+c.want, err.Error())
+			assert.Equal(t, "authentik: FlowsInstancesList: unusable response "+c.want, err.Error())
 		})
 	}
 	t.Run("of another object", func(t *testing.T) {
@@ -354,7 +351,7 @@ func TestDecodeErrorError_SaysWhereAndWhat(t *testing.T) {
 		assert.EqualError(
 			t,
 			err,
-			"authentik: BindingsRetrieve: unusable answer (200 OK, application/json): pk: response is for a different object"+once,
+			"authentik: BindingsRetrieve: unusable response (200 OK, application/json): pk: response is for a different object"+once,
 		)
 	})
 }
@@ -373,7 +370,7 @@ func TestRequestErrorError_HasCauseAndLastResponse(t *testing.T) {
 		{
 			name: "of the network",
 			send: func(context.Context, context.CancelCauseFunc, int) (*http.Response, error) { return nil, reset },
-			want: `connection reset\nby peer (4 attempts)`, is: []error{reset},
+			want: `sso.example.com: connection reset\nby peer (4 attempts)`, is: []error{reset},
 		},
 		{
 			name: "of the network after an answer",
@@ -383,7 +380,7 @@ func TestRequestErrorError_HasCauseAndLastResponse(t *testing.T) {
 				}
 				return nil, reset
 			},
-			want: `connection reset\nby peer; before that 503 Service Unavailable: authentik starting (4 attempts)`,
+			want: `sso.example.com: connection reset\nby peer; before that 503 Service Unavailable: authentik starting (4 attempts)`,
 			is:   []error{reset, authentik.ErrServer, authentik.ErrStarting},
 		},
 		{
@@ -404,7 +401,7 @@ func TestRequestErrorError_HasCauseAndLastResponse(t *testing.T) {
 				<-ctx.Done()
 				return nil, ctx.Err()
 			},
-			want: "attempt timed out after 1m0s (2 attempts)", is: []error{authentik.ErrAttemptTimeout},
+			want: "sso.example.com: attempt timed out after 1m0s (2 attempts)", is: []error{authentik.ErrAttemptTimeout},
 		},
 		{
 			name:  "of a token that could not be had",
@@ -473,7 +470,7 @@ func TestFlowsInstancesAll_ErrorNamesPageAndReason(t *testing.T) {
 		{
 			"a page other than the one asked for",
 			[]recording.Response{page(0, 0, 7, 7)},
-			"unusable answer (200 OK, application/json): pagination.current: pagination is stuck: page 7 came where page 1 was asked for" + once,
+			"unusable response (200 OK, application/json): pagination.current: pagination is stuck: page 7 came where page 1 was asked for" + once,
 			[]error{authentik.ErrPaginationStuck},
 		},
 		{
@@ -491,7 +488,7 @@ func TestFlowsInstancesAll_ErrorNamesPageAndReason(t *testing.T) {
 		{
 			"a later page of another list",
 			[]recording.Response{first, page(0, 0, 7, 7)},
-			"unusable answer (200 OK, application/json): pagination.current: pagination is stuck: page 7 came where page 2 was asked for (request " + testkit.RequestID + ", 1 attempt, page 2)",
+			"unusable response (200 OK, application/json): pagination.current: pagination is stuck: page 7 came where page 2 was asked for (request " + testkit.RequestID + ", 1 attempt, page 2)",
 			[]error{authentik.ErrPaginationStuck},
 		},
 		{
@@ -607,6 +604,7 @@ func TestLogValue_OmitsServerText(t *testing.T) {
 		"path":       "/sub/path/api/v3/flows/instances/",
 		"request_id": testkit.RequestID,
 		"attempts":   1.0,
+		"is":         []any{},
 	}
 	with := func(more map[string]any) map[string]any {
 		all := map[string]any{}
@@ -630,41 +628,47 @@ func TestLogValue_OmitsServerText(t *testing.T) {
 	}{
 		{
 			list(testkit.Reply(400, testkit.JSON, `{"search":["`+words+`"],"a\nb":[{"c":["`+words+`"]}]}`)),
-			with(map[string]any{"status": 400.0, "fields": []any{`a\nb[0].c`, "search"}}),
+			with(map[string]any{"kind": "validation", "is": []any{"ErrBadRequest"}, "status": 400.0, "fields": []any{`a\nb[0].c`, "search"}}),
 		},
-		{list(testkit.Reply(403, testkit.JSON, `{"detail":"`+words+`"}`)), with(map[string]any{"status": 403.0})},
+		{list(testkit.Reply(403, testkit.JSON, `{"detail":"`+words+`"}`)), with(map[string]any{"kind": "permission", "is": []any{"ErrForbidden"}, "status": 403.0})},
 		{
 			list(testkit.Reply(404, testkit.Text, words, "X-authentik-id", "a\u202eb")),
-			with(map[string]any{"status": 404.0, "request_id": testkit.RequestID}),
+			with(map[string]any{"kind": "not_found", "is": []any{"ErrNotFound"}, "status": 404.0, "request_id": testkit.RequestID}),
 		},
 		{
 			list(recording.Response{Status: 404, Text: words, Headers: [][2]string{{"X-authentik-id", "a\u202eb"}}}),
-			with(map[string]any{"status": 404.0, "request_id": `a\u202eb`}),
+			with(map[string]any{"kind": "not_found", "is": []any{"ErrNotFound"}, "status": 404.0, "request_id": `a\u202eb`}),
 		},
 		{
 			list(testkit.Reply(200, "text/x\u202e", words)),
-			with(map[string]any{"status": 200.0, "content_type": `text/x\u202e`, "json_path": ""}),
+			with(map[string]any{"kind": "decode", "status": 200.0, "content_type": `text/x\u202e`, "json_path": ""}),
 		},
 		{
 			list(testkit.Reply(200, testkit.JSON, `{"pagination":"`+words+`"}`)),
-			with(map[string]any{"status": 200.0, "content_type": testkit.JSON, "json_path": "pagination"}),
+			with(map[string]any{"kind": "decode", "status": 200.0, "content_type": testkit.JSON, "json_path": "pagination"}),
 		},
 		{
 			list(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) })),
-			with(map[string]any{"attempts": 4.0, "cause": "EOF", "request_id": nil}),
+			with(map[string]any{"kind": "network", "host": "127.0.0.1", "attempts": 4.0, "cause": "EOF", "request_id": nil}),
 		},
 		{
 			list(failing(503, words)),
-			with(map[string]any{"attempts": 4.0, "cause": "EOF", "request_id": nil, "status": 503.0}),
+			with(map[string]any{
+				"kind": "network", "is": []any{"ErrServer", "ErrNotAuthentik"}, "host": "127.0.0.1",
+				"attempts": 4.0, "cause": "EOF", "request_id": nil, "status": 503.0,
+			}),
 		},
 		{
 			noTokenErr,
-			with(map[string]any{"cause": "no token", "path": "/api/v3/flows/instances/", "request_id": nil}),
+			with(map[string]any{"kind": "token", "host": "sso.example.com", "cause": "no token", "path": "/api/v3/flows/instances/", "request_id": nil}),
 		},
 	} {
 		t.Run(c.err.Error(), func(t *testing.T) {
 			t.Parallel()
 			text, fields := logged(t, c.err)
+			if host, ok := fields["host"].(string); ok {
+				fields["host"], _, _ = strings.Cut(host, ":")
+			}
 			assert.Equal(t, c.want, fields)
 			for key := range c.want {
 				assert.Contains(t, text, "err."+key+"=")
@@ -690,7 +694,7 @@ func TestAPIErrorError_RedactsTokenInMediaType(t *testing.T) {
 		assert.EqualError(
 			t,
 			err,
-			"authentik: FlowsInstancesList: 404 Not Found: GET /sub/path/api/v3/flows/instances/ answered with something else, not JSON: is it authentik's API?"+once,
+			"authentik: FlowsInstancesList: 404 Not Found: the body is something else, not JSON"+once,
 		)
 		assert.NotContains(t, fmt.Sprintf("%#v", err), strings.ToLower(token))
 	}

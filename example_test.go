@@ -606,6 +606,47 @@ func ExampleErrNotAuthentik() {
 	// a proxy answered: true
 }
 
+func ExampleErrUnreachable() {
+	srv := authentiktest.Start()
+	client := srv.Client(authentik.WithRetry(authentik.RetryPolicy{MaxAttempts: 1}))
+	srv.Close()
+	_, err := client.ServerVersion(context.Background())
+
+	fmt.Println(errors.Is(err, authentik.ErrUnreachable))
+	fmt.Println(authentik.Hint(err))
+	// Output:
+	// true
+	// Check the host and the port in the base URL, and that authentik is running.
+}
+
+func ExampleErrTLS() {
+	server := httptest.NewUnstartedServer(http.NotFoundHandler())
+	server.Config.ErrorLog = slog.NewLogLogger(slog.DiscardHandler, slog.LevelError)
+	server.StartTLS() // with a certificate that is signed by no known CA
+	defer server.Close()
+	client, err := authentik.NewClient(server.URL, "wkMmVyZ0tva2Vu")
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	_, err = client.ServerVersion(context.Background())
+
+	fmt.Println(errors.Is(err, authentik.ErrTLS))
+	fmt.Println(authentik.Hint(err))
+	// Output:
+	// true
+	// Use WithHTTPClient with the server's CA in RootCAs.
+}
+
+func ExampleHint() {
+	srv := authentiktest.Start()
+	defer srv.Close()
+	_, err := srv.ClientAs("nobodys").FlowsInstancesList(context.Background(), nil)
+
+	fmt.Println(authentik.Hint(err))
+	// Output: Call ServerVersion: if it succeeds, the token is valid and lacks a permission.
+}
+
 func ExampleRequestError() {
 	srv := authentiktest.Start()
 	defer srv.Close()

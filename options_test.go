@@ -320,7 +320,7 @@ func TestWithMiddleware_WrapsEachAttempt(t *testing.T) {
 	testkit.AssertListError(
 		t,
 		nothing.List(t.Context(), t).Err,
-		"a RoundTripper returned neither a response nor an error (4 attempts)",
+		"sso.example.com: a RoundTripper returned neither a response nor an error (4 attempts)",
 	)
 
 	both := &closeable{}
@@ -334,7 +334,7 @@ func TestWithMiddleware_WrapsEachAttempt(t *testing.T) {
 			})
 		}),
 	)
-	testkit.AssertListError(t, torn.List(t.Context(), t).Err, "multiple Read calls return no data or error (4 attempts)")
+	testkit.AssertListError(t, torn.List(t.Context(), t).Err, "sso.example.com: multiple Read calls return no data or error (4 attempts)")
 	assert.Equal(t, 4, both.closed)
 
 	headless := testkit.NewCheckedClient(
@@ -350,7 +350,7 @@ func TestWithMiddleware_WrapsEachAttempt(t *testing.T) {
 	testkit.AssertListError(
 		t,
 		headless.List(t.Context(), t).Err,
-		"multiple Read calls return no data or error (4 attempts)",
+		"sso.example.com: multiple Read calls return no data or error (4 attempts)",
 	)
 
 	sent := &closeable{}
@@ -386,7 +386,7 @@ func TestWithMiddleware_WrapsEachAttempt(t *testing.T) {
 			})
 		}),
 	)
-	testkit.AssertListError(t, promised.List(t.Context(), t).Err, "unusable answer (200 OK): empty body (1 attempt)")
+	testkit.AssertListError(t, promised.List(t.Context(), t).Err, "unusable response (200 OK): empty body (1 attempt)")
 
 	bare := testkit.NewCheckedClient(
 		t,
@@ -397,7 +397,7 @@ func TestWithMiddleware_WrapsEachAttempt(t *testing.T) {
 			})
 		}),
 	)
-	testkit.AssertListError(t, bare.List(t.Context(), t).Err, "410 Gone (1 attempt)")
+	testkit.AssertListError(t, bare.List(t.Context(), t).Err, "410 Gone (sent by something in front of authentik, 1 attempt)")
 }
 
 // closeable is a body that counts how often it was closed.

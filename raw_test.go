@@ -91,10 +91,10 @@ func TestClientGet_WritesOutOnSuccessOnly(t *testing.T) {
 	for body, want := range map[string]string{
 		`{"username":"after","groups":[2,3]}`: "",
 		`{}`:                                  "", // encoding/json has no required keys, but what was there is gone
-		`{"username":"after","groups":["x"]}`: `unusable answer \(200 OK, application/json\): (?i:groups)(\.0)?: string, want int`,
-		`null`:                                `unusable answer \(200 OK, application/json\): null, want a value: null`,
-		` `:                                   `unusable answer \(200 OK, application/json\): empty body`,
-		`{"username":"after"}x`:               `unusable answer \(200 OK, application/json\): data after the end of the JSON value: x`,
+		`{"username":"after","groups":["x"]}`: `unusable response \(200 OK, application/json\): (?i:groups)(\.0)?: string, want int`,
+		`null`:                                `unusable response \(200 OK, application/json\): null, want a value: null`,
+		` `:                                   `unusable response \(200 OK, application/json\): empty body`,
+		`{"username":"after"}x`:               `unusable response \(200 OK, application/json\): data after the end of the JSON value: x`,
 		`{"username":"a","username":"b"}`:     "",
 	} {
 		out := before()
@@ -106,7 +106,7 @@ func TestClientGet_WritesOutOnSuccessOnly(t *testing.T) {
 			assert.Equal(t, fresh, *out)
 			continue
 		}
-		assert.Regexp(t, "^authentik: Get: "+want, err.Error())
+		assert.Regexp(t, "^authentik: Get /sub/path/api/v3/core/users/me/: "+want, err.Error())
 		assert.Equal(t, before(), out)
 	}
 

@@ -126,7 +126,12 @@ func callWith[T any](ctx context.Context, c *Client, o operation, cfg requestCon
 	result := c.transport.Do(ctx, transport.Request{
 		Op: o.name, Method: o.method, URL: *u, ContentType: o.contentType, Body: o.body, Repeatable: o.repeatable,
 		Accept: o.accept, Ahead: o.ahead, Resume: resume,
-		Decode: func(a *transport.Answer) (err error) { value, err = read(a); return err },
+		Decode: func(a *transport.Answer) (err error) {
+			if err = readable(a); err == nil {
+				value, err = read(a)
+			}
+			return err
+		},
 	})
 	if o.postponed != nil {
 		*o.postponed = result.Postponed
@@ -205,7 +210,7 @@ func isJSON(a *transport.Answer) error {
 		return errors.New("empty body")
 	}
 	if !strings.ContainsRune(`{["-0123456789tfn`, rune(body[0])) {
-		return errors.New("not JSON: is it authentik's API?")
+		return errNotJSON
 	}
 	return nil
 }

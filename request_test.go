@@ -362,7 +362,7 @@ func TestClient_OperationsRejectOtherResponses(t *testing.T) {
 					assert.Empty(t, got)
 				}
 				testkit.AssertNoSecrets(t, err)
-				assert.Contains(t, err.Error(), "authentik: "+name+": ")
+				assert.Regexp(t, "^authentik: "+name+"( POST /sub/path/api/v3/core/groups/)?: ", err.Error())
 				return err
 			}
 			for _, r := range []recording.Response{

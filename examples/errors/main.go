@@ -15,6 +15,7 @@ import (
 	"flag"
 	"fmt"
 	"maps"
+	"net"
 	"net/http"
 	"slices"
 	"strings"
@@ -50,7 +51,11 @@ func run(ctx context.Context, env cli.Env) int {
 		if ctx.Err() != nil {
 			return env.Exit(ctx, server, ctx.Err())
 		}
-		_, failed := fmt.Fprintf(env.Stdout, "%s\n  error:  %v\n  caught: %s\n  so:     %s\n\n", s.title, err, caught(err), meaning(err))
+		text := fmt.Sprint(err)
+		if server.Demo != nil { // its port is another one each time
+			text = strings.ReplaceAll(text, strings.TrimPrefix(server.URL, "http://"), "127.0.0.1:9000")
+		}
+		_, failed := fmt.Fprintf(env.Stdout, "%s\n  error:  %s\n  caught: %s\n  so:     %s\n\n", s.title, text, caught(err), meaning(err))
 		if failed != nil {
 			return env.Exit(ctx, server, failed)
 		}
@@ -104,6 +109,8 @@ var sentinels = []struct {
 	{"ErrAttemptTimeout", authentik.ErrAttemptTimeout},
 	{"ErrPerhapsDone", authentik.ErrPerhapsDone},
 	{"ErrNotAuthentik", authentik.ErrNotAuthentik},
+	{"ErrUnreachable", authentik.ErrUnreachable},
+	{"ErrTLS", authentik.ErrTLS},
 	{"ErrNotApplied", authentik.ErrNotApplied},
 	{"ErrUnsupported", authentik.ErrUnsupported},
 	{"ErrNoResult", authentik.ErrNoResult},
@@ -138,6 +145,11 @@ func meaning(err error) string {
 		return "a mistake in the program: nothing was sent; see " + refused.Field
 	case errors.As(err, &invalid):
 		return "the server does not accept " + strings.Join(slices.Sorted(maps.Keys(invalid.Fields)), ", ")
+	case errors.Is(err, authentik.ErrRateLimited):
+		errors.As(err, &api)
+		return fmt.Sprintf("come back in %v", api.RetryAfter)
+	case errors.Is(err, authentik.ErrNotAuthentik), errors.Is(err, authentik.ErrUnreachable), errors.Is(err, authentik.ErrTLS):
+		return cmp.Or(authentik.Hint(err), "look at what is in front of the server")
 	case errors.As(err, &permission):
 		return "the token is bad or may not do this; ServerVersion, which any good token may ask, tells which"
 	case errors.Is(err, authentik.ErrListChanged):
@@ -146,9 +158,6 @@ func meaning(err error) string {
 		return "there is none, or the token may not see it"
 	case errors.Is(err, authentik.ErrStarting):
 		return "the server is back in a moment; without MaxAttempts: 1 it would have been waited for"
-	case errors.Is(err, authentik.ErrRateLimited):
-		errors.As(err, &api)
-		return fmt.Sprintf("come back in %v", api.RetryAfter)
 	case errors.As(err, &api):
 		return "look into the server's log for request " + api.RequestID
 	case errors.Is(err, authentik.ErrAttemptTimeout):
@@ -187,6 +196,16 @@ func listWith(ctx context.Context, server *cli.Server, token string, opts ...aut
 		return err
 	}
 	defer client.Close()
+	_, err = client.FlowsInstancesList(ctx, nil)
+	return err
+}
+
+// listAt is list at another URL.
+func listAt(ctx context.Context, url string, transport http.RoundTripper) error {
+	client, err := authentik.NewClient(url, "nobodys", once, authentik.WithHTTPClient(&http.Client{Transport: transport}))
+	if err != nil {
+		return err
+	}
 	_, err = client.FlowsInstancesList(ctx, nil)
 	return err
 }
@@ -292,6 +311,23 @@ var scenes = []scene{
 		title: "a proxy that wants a user to log in",
 		fault: func(srv *authentiktest.Server) { srv.FailNext(1, http.StatusUnauthorized, "<html>", nil) },
 		do:    list,
+	},
+	{
+		title: "a server that nobody started",
+		fault: func(*authentiktest.Server) {}, // a real one is there
+		do: func(ctx context.Context, _ *cli.Server) error {
+			return listAt(ctx, "http://127.0.0.1:1", nil)
+		},
+	},
+	{
+		title: "a server without TLS",
+		fault: func(*authentiktest.Server) {}, // a real one has it
+		do: func(ctx context.Context, server *cli.Server) error {
+			dial := func(ctx context.Context, network, _ string) (net.Conn, error) {
+				return new(net.Dialer).DialContext(ctx, network, strings.TrimPrefix(server.URL, "http://"))
+			}
+			return listAt(ctx, "https://sso.example.com", &http.Transport{DialContext: dial})
+		},
 	},
 	{
 		title: "a page of another list, out of a cache",

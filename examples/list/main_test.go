@@ -188,11 +188,11 @@ func TestAServersErrorIsToldWithWhatToDoAndExitsWith1(t *testing.T) {
 		},
 		"a page to log in": {
 			func(srv *authentiktest.Server) string { srv.HTMLPage(1); return srv.Token }, nil,
-			"not JSON", "nothing in between that asks to log in",
+			"an HTML page", "nothing in between that asks to log in",
 		},
 		"another API": {
 			func(srv *authentiktest.Server) string {
-				srv.FailNext(1, http.StatusNotFound, "", nil)
+				srv.FailNext(1, http.StatusNotFound, `{"detail":"Not found."}`, nil)
 				return srv.Token
 			}, nil,
 			"404 Not Found", "There is no such object",

@@ -53,6 +53,13 @@ func (c *call) logAttempt(o outcome) {
 	}
 }
 
+// Warn logs a message of the client's own.
+func (t *Transport) Warn(message string) {
+	if t.log != nil {
+		t.log.Warn(message)
+	}
+}
+
 // errorText returns a network error's text. The text of an invalid response may
 // quote the response, and is not logged.
 func (c *call) errorText(o outcome) string {

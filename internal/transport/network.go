@@ -14,7 +14,6 @@ import (
 	"strconv"
 	"strings"
 	"sync/atomic"
-	"syscall"
 )
 
 // ProxyError reports that a proxy refused to connect to the server: its
@@ -106,26 +105,11 @@ func (d *dialing) proxyError(err error) error {
 // Unreachable reports whether no connection to the server could be had: no such
 // host, nobody listens, no route, or a proxy refused to connect.
 func Unreachable(err error) bool {
-	var (
-		proxy *ProxyError
-		dns   *net.DNSError
-		op    *net.OpError
-	)
-	if errors.As(err, &proxy) || errors.As(err, &dns) {
+	if _, ok := errors.AsType[*ProxyError](err); ok || away(err) {
 		return true
 	}
-	if errors.As(err, &op) && (op.Op == "dial" || op.Op == "proxyconnect" || op.Op == "socks connect") {
-		return true
-	}
-	for _, number := range []syscall.Errno{
-		syscall.ECONNREFUSED, syscall.EHOSTUNREACH, syscall.ENETUNREACH,
-		10061, 10065, 10051, // what Windows calls these three
-	} {
-		if errors.Is(err, number) {
-			return true
-		}
-	}
-	return false
+	op, ok := errors.AsType[*net.OpError](err)
+	return ok && (op.Op == "dial" || op.Op == "proxyconnect" || op.Op == "socks connect")
 }
 
 // TLSFailed reports whether the two sides could not agree on TLS: a certificate
@@ -150,4 +134,11 @@ func TLSFailed(err error) bool {
 	// crypto/tls and net/http give these no type.
 	text := err.Error()
 	return strings.HasPrefix(text, "tls: ") || strings.Contains(text, "TLS handshake timeout")
+}
+
+// NoToken reports whether the function that returns the token failed. Nothing
+// was sent then.
+func NoToken(err error) bool {
+	_, ok := errors.AsType[*tokenError](err)
+	return ok
 }

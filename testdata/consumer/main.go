@@ -37,6 +37,7 @@ var (
 	_ func() authentik.RequestOption                                         = authentik.AllowListChanges
 	_ func(int) authentik.RequestOption                                      = authentik.WithPrefetch
 	_ func(*authentik.Response) authentik.RequestOption                      = authentik.WithResponse
+	_ func(error) string                                                     = authentik.Hint
 	_ func(iter.Seq2[authentik.Flow, error]) ([]authentik.Flow, error)       = authentik.Collect[authentik.Flow]
 	_ func(iter.Seq2[authentik.Flow, error]) (authentik.Flow, error)         = authentik.One[authentik.Flow]
 	_ func(iter.Seq2[authentik.Flow, error]) ([]authentik.Flow, error)       = authentik.Snapshot[authentik.Flow]
@@ -204,7 +205,7 @@ var (
 	}
 	_ = authentik.ValidationError{APIError: &authentik.APIError{}, Fields: map[string][]string{}, NonFieldErrors: []string{}}
 	_ = authentik.PermissionError{APIError: &authentik.APIError{}}
-	_ = authentik.RequestError{Op: "", Method: "", Path: "", Attempts: 0, Err: errors.New("")}
+	_ = authentik.RequestError{Op: "", Method: "", Path: "", Host: "", Attempts: 0, Err: errors.New("")}
 	_ = authentik.DecodeError{
 		Op: "", Method: "", Path: "", RequestID: "", ContentType: "", JSONPath: "", Excerpt: "", StatusCode: 0, Attempts: 0, Err: errors.New(""),
 	}
@@ -242,7 +243,7 @@ var (
 	_ = []error{
 		authentik.ErrBadRequest, authentik.ErrUnauthorized, authentik.ErrForbidden, authentik.ErrNotFound, authentik.ErrRateLimited,
 		authentik.ErrServer, authentik.ErrStarting, authentik.ErrPaginationStuck, authentik.ErrListChanged, authentik.ErrResponseTooLarge,
-		authentik.ErrAttemptTimeout, authentik.ErrPerhapsDone, authentik.ErrNotAuthentik, authentik.ErrNotApplied, authentik.ErrUnsupported, authentik.ErrNoResult, authentik.ErrMultipleResults,
+		authentik.ErrAttemptTimeout, authentik.ErrPerhapsDone, authentik.ErrNotAuthentik, authentik.ErrUnreachable, authentik.ErrTLS, authentik.ErrNotApplied, authentik.ErrUnsupported, authentik.ErrNoResult, authentik.ErrMultipleResults,
 	}
 )
 

@@ -97,7 +97,7 @@ var concurrencyFaults = map[string]func(*testing.T){
 				List(ctx, t)
 			assert.Zero(t, got.Took)
 			require.ErrorIs(t, got.Err, testkit.ErrTest)
-			testkit.AssertListError(t, got.Err, "enough (1 attempt, no time left to wait and try again)")
+			testkit.AssertListError(t, got.Err, "sso.example.com: enough (1 attempt, no time left to wait and try again)")
 		})
 	},
 	"C4": testkit.InBubble(func(t *testing.T) {
@@ -131,7 +131,7 @@ var concurrencyFaults = map[string]func(*testing.T){
 			require.NoError(t, ctx.Err())
 			require.ErrorIs(t, got.Err, authentik.ErrAttemptTimeout)
 			require.NotErrorIs(t, got.Err, context.DeadlineExceeded)
-			testkit.AssertListError(t, got.Err, "attempt timed out after 10s (2 attempts)")
+			testkit.AssertListError(t, got.Err, "sso.example.com: attempt timed out after 10s (2 attempts)")
 			assert.Equal(t, 20*time.Second, got.Took)
 			assert.Equal(t, 2, server.Requests())
 		})
@@ -151,7 +151,7 @@ var concurrencyFaults = map[string]func(*testing.T){
 				got := server.Client(t).List(ctx, t)
 				require.ErrorIs(t, got.Err, context.DeadlineExceeded)
 				require.NotErrorIs(t, got.Err, authentik.ErrAttemptTimeout)
-				testkit.AssertListError(t, got.Err, "context deadline exceeded (1 attempt)")
+				testkit.AssertListError(t, got.Err, "sso.example.com: context deadline exceeded (1 attempt)")
 				assert.Equal(t, 10*time.Second, got.Took)
 				assert.Equal(t, 1, server.Requests())
 			})
@@ -354,12 +354,12 @@ var concurrencyFaults = map[string]func(*testing.T){
 			"no answer": {
 				testkit.Hang,
 				authentik.RetryPolicy{MaxAttempts: 1000},
-				testkit.Between(2*time.Minute, 2*time.Minute+500*time.Millisecond), "attempt timed out after 1m0s (2 attempts)",
+				testkit.Between(2*time.Minute, 2*time.Minute+500*time.Millisecond), "sso.example.com: attempt timed out after 1m0s (2 attempts)",
 			},
 			"no answer, and less time": {
 				testkit.Hang,
 				authentik.RetryPolicy{MaxElapsed: 90 * time.Second, BaseDelay: -1},
-				testkit.Between(90*time.Second, 90*time.Second), "attempt timed out after 30s (2 attempts)",
+				testkit.Between(90*time.Second, 90*time.Second), "sso.example.com: attempt timed out after 30s (2 attempts)",
 			},
 			"a long wait": {
 				testkit.RespondStatus(503, "60"), // a third one would end at three minutes or later, whatever the jitter

@@ -137,10 +137,10 @@ var transportFaults = map[string]func(*testing.T){
 		"read tcp 127.0.0.1:0->127.0.0.1:0: read: connection reset by peer (4 attempts)",
 		syscall.ECONNRESET,
 	),
-	"T2": retried(testkit.SendAndClose(""), "EOF (4 attempts)", io.EOF),
+	"T2": retried(testkit.SendAndClose(""), "127.0.0.1:0: EOF (4 attempts)", io.EOF),
 	"T3": retried(
 		testkit.SendAndClose(testkit.TwoFlowsRaw[:len(testkit.TwoFlowsRaw)-20]),
-		"unexpected EOF (4 attempts)",
+		"127.0.0.1:0: unexpected EOF (4 attempts)",
 		io.ErrUnexpectedEOF,
 	),
 	"T4": retried(
@@ -156,16 +156,16 @@ var transportFaults = map[string]func(*testing.T){
 			len(testkit.TwoFlowsBody),
 			testkit.TwoFlowsBody,
 		)
-		t.Run("no last chunk", retried(testkit.SendAndClose(chunk), "unexpected EOF (4 attempts)", io.ErrUnexpectedEOF))
+		t.Run("no last chunk", retried(testkit.SendAndClose(chunk), "127.0.0.1:0: unexpected EOF (4 attempts)", io.ErrUnexpectedEOF))
 		t.Run(
 			"a chunk of no size",
-			retried(testkit.SendAndClose(chunk+"size\r\n"), "invalid byte in chunk length (4 attempts)"),
+			retried(testkit.SendAndClose(chunk+"size\r\n"), "127.0.0.1:0: invalid byte in chunk length (4 attempts)"),
 		)
 	},
 	// HTTP does not tell these two; JSON does.
 	"T6": func(t *testing.T) {
 		t.Parallel()
-		const text = "unusable answer (200 OK, application/json): results[1].export_url: unexpected EOF (4 attempts)"
+		const text = "unusable response (200 OK, application/json): results[1].export_url: unexpected EOF (4 attempts)"
 		t.Run(
 			"bytes",
 			retried(
@@ -182,7 +182,7 @@ var transportFaults = map[string]func(*testing.T){
 		testkit.SendAndClose(
 			fmt.Sprintf("%sConnection: close\r\nContent-Length: %d\r\n\r\n%s", testkit.JSONHead, 20, testkit.TwoFlowsBody),
 		),
-		"unusable answer (200 OK, application/json): pagination: unexpected EOF (4 attempts)",
+		"unusable response (200 OK, application/json): pagination: unexpected EOF (4 attempts)",
 		io.ErrUnexpectedEOF,
 	),
 	"T8": func(t *testing.T) {
@@ -213,7 +213,7 @@ var transportFaults = map[string]func(*testing.T){
 						defer client.CloseIdleConnections()
 						ak := testkit.NewCheckedClient(t, server.URL, authentik.WithHTTPClient(client), testkit.NoWait)
 						if times == 4 {
-							failsAfter(t, ak, 4, "stream error: stream ID 7; INTERNAL_ERROR; received from peer (4 attempts)")
+							failsAfter(t, ak, 4, "127.0.0.1:0: stream error: stream ID 7; INTERNAL_ERROR; received from peer (4 attempts)")
 						} else {
 							got := ak.List(t.Context(), t)
 							require.NoError(t, got.Err)
@@ -291,17 +291,17 @@ var transportFaults = map[string]func(*testing.T){
 		}
 	},
 	"T13": slow(
-		"attempt timed out after 1m0s (2 attempts)",
+		"127.0.0.1: attempt timed out after 1m0s (2 attempts)",
 		0,
 		testkit.SendSlowly("HTTP/1.1 200 OK\r\n", "X-A: b\r\n", 50*time.Millisecond),
 	),
 	"T14": slow(
-		"attempt timed out after 1m0s (2 attempts)",
+		"127.0.0.1: attempt timed out after 1m0s (2 attempts)",
 		0,
 		testkit.SendSlowly(testkit.JSONHead+"\r\n", " ", 50*time.Millisecond),
 	),
 	"T15": slow(
-		"attempt timed out after 1m0s; before that 503 Service Unavailable (2 attempts)",
+		"127.0.0.1: attempt timed out after 1m0s; before that 503 Service Unavailable (2 attempts)",
 		503,
 		testkit.SendSlowly(
 			"HTTP/1.1 503 Service Unavailable\r\nContent-Type: application/json\r\n\r\n",
@@ -309,7 +309,7 @@ var transportFaults = map[string]func(*testing.T){
 			50*time.Millisecond,
 		),
 	),
-	"T16": slow("attempt timed out after 1m0s (2 attempts)", 0, func(conn net.Conn) bool {
+	"T16": slow("127.0.0.1: attempt timed out after 1m0s (2 attempts)", 0, func(conn net.Conn) bool {
 		_, _ = io.Copy(io.Discard, conn)
 		return false
 	}),
@@ -317,12 +317,12 @@ var transportFaults = map[string]func(*testing.T){
 		t.Parallel()
 		t.Run(
 			"unknown CA",
-			untrusted("tls: failed to verify certificate: x509: certificate signed by unknown authority (1 attempt)", nil),
+			untrusted("127.0.0.1:0: tls: failed to verify certificate: x509: certificate signed by unknown authority; use WithHTTPClient with the CA in RootCAs (1 attempt)", nil),
 		)
 		t.Run(
 			"unknown CA, told by a middleware",
 			untrusted(
-				"of the middleware: tls: failed to verify certificate: x509: certificate signed by unknown authority (1 attempt)",
+				"127.0.0.1:0: of the middleware: tls: failed to verify certificate: x509: certificate signed by unknown authority; use WithHTTPClient with the CA in RootCAs (1 attempt)",
 				nil,
 				authentik.WithMiddleware(func(next http.RoundTripper) http.RoundTripper {
 					return testkit.RoundTripFunc(func(req *http.Request) (*http.Response, error) {
@@ -335,14 +335,14 @@ var transportFaults = map[string]func(*testing.T){
 		t.Run(
 			"wrong host",
 			untrusted(
-				"tls: failed to verify certificate: x509: certificate is valid for others, not sso.example.org (1 attempt)",
+				"127.0.0.1:0: tls: failed to verify certificate: x509: certificate is valid for others, not sso.example.org (1 attempt)",
 				func(c *tls.Config) { c.ServerName = "sso.example.org" },
 			),
 		)
 		t.Run(
 			"expired",
 			untrusted(
-				"tls: failed to verify certificate: x509: certificate has expired or is not yet valid: current time 2999-01-01T00:00:00Z is after that (1 attempt)",
+				"127.0.0.1:0: tls: failed to verify certificate: x509: certificate has expired or is not yet valid: current time 2999-01-01T00:00:00Z is after that (1 attempt)",
 				func(c *tls.Config) { c.Time = func() time.Time { return time.Date(2999, 1, 1, 0, 0, 0, 0, time.UTC) } },
 			),
 		)
@@ -354,11 +354,11 @@ var transportFaults = map[string]func(*testing.T){
 			configure func(*tls.Config)
 		}{
 			"certificate required": {
-				"remote error: tls: handshake failure (1 attempt)",
+				"127.0.0.1:0: remote error: tls: handshake failure (1 attempt)",
 				func(c *tls.Config) { c.ClientAuth, c.MaxVersion = tls.RequireAnyClientCert, tls.VersionTLS12 },
 			},
 			"TLS 1.1": {
-				"remote error: tls: protocol version not supported (1 attempt)",
+				"127.0.0.1:0: remote error: tls: protocol version not supported (1 attempt)",
 				func(c *tls.Config) { c.MinVersion, c.MaxVersion = tls.VersionTLS10, tls.VersionTLS11 },
 			},
 		} {
@@ -383,7 +383,7 @@ var transportFaults = map[string]func(*testing.T){
 				t,
 				testkit.NewCheckedClient(t, strings.Replace(server.URL, "http:", "https:", 1)),
 				1,
-				"http: server gave HTTP response to HTTPS client (1 attempt)",
+				"127.0.0.1:0: http: server gave HTTP response to HTTPS client (1 attempt)",
 			)
 			require.ErrorIs(t, err, http.ErrSchemeMismatch)
 			assert.Zero(t, answered.Requests.Load())
@@ -398,7 +398,7 @@ var transportFaults = map[string]func(*testing.T){
 			defer ak.Close()
 			got := ak.List(t.Context(), t)
 			testkit.RequireType[*authentik.ValidationError](t, got.Err)
-			testkit.AssertListError(t, got.Err, "400 Bad Request: Client sent an HTTP request to an HTTPS server. (1 attempt)")
+			testkit.AssertListError(t, got.Err, "400 Bad Request: Client sent an HTTP request to an HTTPS server. (sent by something in front of authentik, 1 attempt)")
 			assert.Zero(t, answered.Requests.Load())
 		})
 	},
@@ -408,7 +408,7 @@ var transportFaults = map[string]func(*testing.T){
 			"SSH",
 			permanent(
 				testkit.SendAndClose("SSH-2.0-OpenSSH_9.6\r\n"),
-				`net/http: HTTP/1.x transport connection broken: malformed HTTP response "SSH-2.0-OpenSSH_9.6" (1 attempt)`,
+				`127.0.0.1:0: net/http: HTTP/1.x transport connection broken: malformed HTTP response "SSH-2.0-OpenSSH_9.6" (1 attempt)`,
 			),
 		)
 		testkit.RunInBubble(t, "SSH, where TLS is expected", func(t *testing.T) {
@@ -424,7 +424,7 @@ var transportFaults = map[string]func(*testing.T){
 				t,
 				testkit.NewCheckedClient(t, "https://sso.example.com", authentik.WithHTTPClient(client)),
 				1,
-				"tls: first record does not look like a TLS handshake (1 attempt)",
+				"sso.example.com: tls: first record does not look like a TLS handshake (1 attempt)",
 			)
 			var record tls.RecordHeaderError
 			require.ErrorAs(t, err, &record)
@@ -433,13 +433,13 @@ var transportFaults = map[string]func(*testing.T){
 			"two lengths",
 			permanent(
 				testkit.SendAndClose("HTTP/1.1 200 OK\r\nContent-Length: 2\r\nContent-Length: 3\r\n\r\n{}"),
-				`net/http: HTTP/1.x transport connection broken: http: message cannot contain multiple Content-Length headers; got ["2" "3"] (1 attempt)`,
+				`127.0.0.1:0: net/http: HTTP/1.x transport connection broken: http: message cannot contain multiple Content-Length headers; got ["2" "3"] (1 attempt)`,
 			),
 		)
 	},
 	"T22": permanent(
 		testkit.SendAndClose("HTTP/1.1 200 OK\r\nX-Large: "+strings.Repeat("x", 2<<20)+"\r\n\r\n{}"),
-		"net/http: HTTP/1.x transport connection broken: net/http: server response headers exceeded 1048576 bytes; aborted (1 attempt)",
+		"127.0.0.1:0: net/http: HTTP/1.x transport connection broken: net/http: server response headers exceeded 1048576 bytes; aborted (1 attempt)",
 	),
 	"T23": func(t *testing.T) {
 		t.Parallel()
@@ -459,7 +459,7 @@ var transportFaults = map[string]func(*testing.T){
 				t,
 				testkit.NewCheckedClient(t, "https://sso.example.com", authentik.WithHTTPClient(client)),
 				1,
-				"proxy 127.0.0.1:0 refused CONNECT: 407 Proxy Authentication Required (1 attempt)",
+				"sso.example.com: proxy 127.0.0.1:0 refused CONNECT: 407 Proxy Authentication Required (1 attempt)",
 			)
 			assert.EqualValues(t, 1, asked.Load())
 		})

@@ -10,6 +10,12 @@ import (
 
 const minute = time.Minute
 
+// host precedes what the network says.
+const host = "authentik.example.com: "
+
+// foreignDoubt ends the error of a response that a proxy has answered for.
+const foreignDoubt = " (sent by something in front of authentik, 1 attempt, the server may have executed the request)"
+
 // matrix is everything that can go wrong during a login, and what must come of
 // it.
 var matrix = []row{
@@ -18,7 +24,7 @@ var matrix = []row{
 		id: "X01", slug: "reset_before_execution",
 		outcome: "a GET is retried; a response to a challenge is ErrPerhapsDone, because nothing proves that it was lost",
 		fault:   reset, get: retried,
-		post: cell{text: "read tcp: read: connection reset by peer" + doubt, is: perhapsDone, more: exactly(1)},
+		post: cell{text: host + "read tcp: read: connection reset by peer" + doubt, is: perhapsDone, more: exactly(1)},
 	},
 	{
 		id: "X02", slug: "reset_after_execution",
@@ -31,11 +37,11 @@ var matrix = []row{
 		outcome: "four attempts of a GET; one of a response, and four to look",
 		fault:   reset, lasts: testkit.Forever,
 		get: cell{
-			text: "read tcp: read: connection reset by peer (4 attempts)",
+			text: host + "read tcp: read: connection reset by peer (4 attempts)",
 			more: exactly(3), took: between(0, 3*time.Second),
 		},
 		post: cell{
-			text: "read tcp: read: connection reset by peer" + doubt, is: perhapsDone,
+			text: host + "read tcp: read: connection reset by peer" + doubt, is: perhapsDone,
 			more: exactly(4), took: between(0, 3*time.Second),
 		},
 	},
@@ -46,7 +52,7 @@ var matrix = []row{
 		get:  cell{more: between(3, 6), took: between(5*time.Second, 7*time.Second)},
 		post: cell{more: between(3, 6), took: between(5*time.Second, 7*time.Second)},
 		at: map[int]cell{firstContact: {
-			text: "dial tcp: connect: connection refused (4 attempts)",
+			text: host + "dial tcp: connect: connection refused (4 attempts)",
 			more: exactly(3), took: between(0, 3*time.Second),
 		}},
 	},
@@ -55,15 +61,15 @@ var matrix = []row{
 		outcome: "waited for a minute",
 		fault:   nobody, lasts: testkit.Forever,
 		get: cell{
-			text: "dial tcp: connect: connection refused (%d attempts, still down after 1m0s)",
+			text: host + "dial tcp: connect: connection refused (%d attempts, still down after 1m0s)",
 			more: between(30, 60), took: between(58*time.Second, minute),
 		},
 		post: cell{
-			text: "dial tcp: connect: connection refused (%d attempts, still down after 1m0s)",
+			text: host + "dial tcp: connect: connection refused (%d attempts, still down after 1m0s)",
 			more: between(30, 60), took: between(58*time.Second, minute),
 		},
 		at: map[int]cell{firstContact: {
-			text: "dial tcp: connect: connection refused (4 attempts)",
+			text: host + "dial tcp: connect: connection refused (4 attempts)",
 			more: exactly(3), took: between(0, 3*time.Second),
 		}},
 	},
@@ -73,7 +79,7 @@ var matrix = []row{
 		fault:   hang,
 		get:     cell{more: exactly(1), took: between(minute, minute+time.Second)},
 		post: cell{
-			text: "attempt timed out after 1m0s" + doubt,
+			text: host + "attempt timed out after 1m0s" + doubt,
 			is:   []error{authentik.ErrPerhapsDone, authentik.ErrAttemptTimeout}, more: exactly(1), took: exactly(minute),
 		},
 	},
@@ -96,9 +102,9 @@ var matrix = []row{
 		id: "X09", slug: "body_cut_for_ever",
 		outcome: "as X03",
 		fault:   cutBody, lasts: testkit.Forever,
-		get: cell{text: "unexpected EOF (4 attempts)", more: exactly(3), took: between(0, 3*time.Second)},
+		get: cell{text: host + "unexpected EOF (4 attempts)", more: exactly(3), took: between(0, 3*time.Second)},
 		post: cell{
-			text: "unexpected EOF" + doubt, is: perhapsDone, more: exactly(4), took: between(0, 3*time.Second),
+			text: host + "unexpected EOF" + doubt, is: perhapsDone, more: exactly(4), took: between(0, 3*time.Second),
 		},
 	},
 
@@ -135,7 +141,7 @@ var matrix = []row{
 		fault:   gateway,
 		get:     cell{more: exactly(1), took: between(0, 2*time.Second)},
 		post: cell{
-			text: "502 Bad Gateway: %s answered with text/html, not JSON" + doubt,
+			text: "502 Bad Gateway: the body is text/html, not JSON" + foreignDoubt,
 			is:   []error{authentik.ErrPerhapsDone, authentik.ErrNotAuthentik, authentik.ErrServer}, more: exactly(1),
 		},
 	},
@@ -151,17 +157,17 @@ var matrix = []row{
 		outcome: "waited for a minute as a restart, once authentik has responded; a response is sent once",
 		fault:   gateway, lasts: testkit.Forever,
 		get: cell{
-			text: "502 Bad Gateway: %s answered with text/html, not JSON (%d attempts, still down after 1m0s)",
+			text: "502 Bad Gateway: the body is text/html, not JSON (sent by something in front of authentik, %d attempts, still down after 1m0s)",
 			is:   []error{authentik.ErrNotAuthentik, authentik.ErrServer},
 			more: between(30, 60), took: between(58*time.Second, minute),
 		},
 		post: cell{
-			text: "502 Bad Gateway: %s answered with text/html, not JSON" + doubt,
+			text: "502 Bad Gateway: the body is text/html, not JSON" + foreignDoubt,
 			is:   []error{authentik.ErrPerhapsDone, authentik.ErrNotAuthentik, authentik.ErrServer},
 			more: between(30, 60), took: between(58*time.Second, minute),
 		},
 		at: map[int]cell{firstContact: {
-			text: "502 Bad Gateway: %s answered with text/html, not JSON (4 attempts)",
+			text: "502 Bad Gateway: the body is text/html, not JSON (sent by something in front of authentik, 4 attempts)",
 			is:   []error{authentik.ErrNotAuthentik, authentik.ErrServer},
 			more: exactly(3), took: between(0, 3*time.Second),
 		}},
@@ -194,7 +200,7 @@ var matrix = []row{
 		outcome: "as X01",
 		fault:   failure, get: retried,
 		post: cell{
-			text: "500 Internal Server Error: %s answered with text/html, not JSON (request ID, 1 attempt, the server may have executed the request)",
+			text: "500 Internal Server Error: the body is text/html, not JSON (request ID, 1 attempt, the server may have executed the request)",
 			is:   []error{authentik.ErrPerhapsDone, authentik.ErrServer}, more: exactly(1),
 		},
 	},
@@ -254,7 +260,7 @@ var matrix = []row{
 			is:   []error{authentik.ErrFlowStuck}, more: exactly(64),
 		},
 		at: map[int]cell{proof: {
-			text: "302 Found: redirected to /api/v3/core/users/me/; no redirect is followed: is the base URL right? (request ID, 1 attempt)",
+			text: "302 Found: redirected to the same URL; no redirect is followed (request ID, 1 attempt)",
 		}},
 	},
 	{
@@ -262,11 +268,12 @@ var matrix = []row{
 		outcome: "a DecodeError; after a response, a look first",
 		fault:   respond(http.StatusOK, testkit.HTML, "<!doctype html><title>Sign in</title>"), lasts: testkit.Forever,
 		get: cell{
-			text: "unusable answer (200 OK, text/html; charset=utf-8): not JSON: is it authentik's API?: <!doctype html><title>Sign in</title> (1 attempt)",
+			text: "unusable response (200 OK, text/html; charset=utf-8): an HTML page: Sign in (sent by something in front of authentik, 1 attempt)",
+			is:   []error{authentik.ErrNotAuthentik},
 		},
 		post: cell{
-			text: "unusable answer (200 OK, text/html; charset=utf-8): not JSON: is it authentik's API?: <!doctype html><title>Sign in</title>" + doubt,
-			is:   perhapsDone, more: exactly(1),
+			text: "unusable response (200 OK, text/html; charset=utf-8): an HTML page: Sign in" + foreignDoubt,
+			is:   []error{authentik.ErrPerhapsDone, authentik.ErrNotAuthentik}, more: exactly(1),
 		},
 	},
 	{
@@ -274,11 +281,11 @@ var matrix = []row{
 		outcome: "not followed; the error has no query",
 		fault:   respond(http.StatusFound, testkit.HTML, "", "Location", "https://login.example.net/auth?state="+testkit.ServerSecret),
 		get: cell{
-			text: "302 Found: redirected to https://login.example.net/auth; no redirect is followed: is the base URL right? (1 attempt)",
+			text: "302 Found: redirected to https://login.example.net/auth; no redirect is followed (sent by something in front of authentik, 1 attempt)",
 			is:   []error{authentik.ErrNotAuthentik},
 		},
 		post: cell{
-			text: "302 Found: redirected to https://login.example.net/auth; no redirect is followed: is the base URL right? (1 attempt)",
+			text: "302 Found: redirected to https://login.example.net/auth; no redirect is followed (sent by something in front of authentik, 1 attempt)",
 			is:   []error{authentik.ErrNotAuthentik},
 		},
 	},
@@ -287,11 +294,11 @@ var matrix = []row{
 		outcome: "a PermissionError that is not ErrNotLoggedIn",
 		fault:   respond(http.StatusForbidden, testkit.HTML, "<html>blocked</html>"),
 		get: cell{
-			text: "403 Forbidden: %s answered with text/html, not JSON: is it authentik's API? (1 attempt)",
+			text: "403 Forbidden: blocked (sent by something in front of authentik, 1 attempt)",
 			is:   []error{authentik.ErrNotAuthentik, authentik.ErrForbidden},
 		},
 		post: cell{
-			text: "403 Forbidden: %s answered with text/html, not JSON: is it authentik's API? (1 attempt)",
+			text: "403 Forbidden: blocked (sent by something in front of authentik, 1 attempt)",
 			is:   []error{authentik.ErrNotAuthentik, authentik.ErrForbidden},
 		},
 	},
@@ -300,7 +307,7 @@ var matrix = []row{
 		outcome: "as a body that is cut",
 		fault:   respond(http.StatusOK, testkit.JSON, `{"component":`), get: retried,
 		post: cell{
-			text: "unusable answer (200 OK, application/json): component: unexpected EOF" + doubt,
+			text: "unusable response (200 OK, application/json): component: unexpected EOF" + doubt,
 			is:   perhapsDone, more: exactly(1),
 		},
 	},
@@ -308,11 +315,11 @@ var matrix = []row{
 		id: "X30", slug: "no_challenge",
 		outcome: "a DecodeError; after a response, a look first",
 		fault:   respond(http.StatusOK, testkit.JSON, `[]`),
-		get:     cell{text: "unusable answer (200 OK, application/json): an array, want an object (1 attempt)"},
+		get:     cell{text: "unusable response (200 OK, application/json): an array, want an object (1 attempt)"},
 		post: cell{
-			text: "unusable answer (200 OK, application/json): an array, want an object" + doubt,
+			text: "unusable response (200 OK, application/json): an array, want an object" + doubt,
 			is:   perhapsDone, more: exactly(1),
 		},
-		at: map[int]cell{proof: {text: "unusable answer (200 OK, application/json): an array, want an object: [] (1 attempt)"}},
+		at: map[int]cell{proof: {text: "unusable response (200 OK, application/json): an array, want an object: [] (1 attempt)"}},
 	},
 }

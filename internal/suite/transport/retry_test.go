@@ -118,7 +118,7 @@ func TestWithTimeout_CoversErrorBody(t *testing.T) {
 		assert.EqualError(
 			t,
 			got.Err,
-			"authentik: FlowsInstancesList: attempt timed out after 1m0s; before that 503 Service Unavailable: wait for (2 attempts)",
+			"authentik: FlowsInstancesList: sso.example.com: attempt timed out after 1m0s; before that 503 Service Unavailable: wait for (2 attempts)",
 		)
 		assert.Equal(t, 2, server.Requests())
 		assert.Equal(t, 503, got.Response.StatusCode)
@@ -301,7 +301,7 @@ func TestRetryPolicy_MaxAttempts(t *testing.T) {
 
 func TestRetryPolicy_OneRetryAfterTimeout(t *testing.T) {
 	t.Parallel()
-	const text = "attempt timed out after 1m0s"
+	const text = "sso.example.com: attempt timed out after 1m0s"
 	for name, c := range map[string]struct {
 		steps steps
 		took  [2]time.Duration
@@ -600,28 +600,28 @@ func TestRetryPolicy_StartupWait(t *testing.T) {
 			steps{testkit.Fail(errRefused)},
 			policy{},
 			testkit.Exactly(4), testkit.Backoff(3),
-			"dial tcp: connect: connection refused (4 attempts)",
+			"sso.example.com: dial tcp: connect: connection refused (4 attempts)",
 		},
 		"refused after an answer": {
 			steps{success, testkit.Fail(errRefused)},
 			policy{},
 			[2]int{31, 60},
 			testkit.StartupWait,
-			"dial tcp: connect: connection refused (%d attempts, still down after 1m0s)",
+			"sso.example.com: dial tcp: connect: connection refused (%d attempts, still down after 1m0s)",
 		},
 		"refused after an answer, as Windows says it": {
 			steps{success, testkit.Fail(errRefusedByWindows)},
 			policy{},
 			[2]int{31, 60},
 			testkit.StartupWait,
-			"dial tcp: connectex: " + syscall.Errno(10061).Error() + " (%d attempts, still down after 1m0s)",
+			"sso.example.com: dial tcp: connectex: " + syscall.Errno(10061).Error() + " (%d attempts, still down after 1m0s)",
 		},
 		"refused after an error": {
 			steps{testkit.RespondStatus(404), testkit.Fail(errRefused)},
 			policy{StartupWait: 5 * time.Second},
 			[2]int{3, 5},
 			testkit.Between(3*time.Second, 5*time.Second),
-			"dial tcp: connect: connection refused (%d attempts, still down after 5s)",
+			"sso.example.com: dial tcp: connect: connection refused (%d attempts, still down after 5s)",
 		},
 		"refused, and then up": {
 			slices.Concat(steps{success}, times(10, testkit.Fail(errRefused)), steps{success}),
@@ -637,13 +637,13 @@ func TestRetryPolicy_StartupWait(t *testing.T) {
 		"refused, and not waited for": {
 			steps{success, testkit.Fail(errRefused)},
 			testkit.NoStartupWait, testkit.Exactly(4), testkit.Backoff(3),
-			"dial tcp: connect: connection refused (4 attempts)",
+			"sso.example.com: dial tcp: connect: connection refused (4 attempts)",
 		},
 		"reset after an answer is no start": {
 			steps{success, testkit.Fail(syscall.ECONNRESET)},
 			policy{},
 			testkit.Exactly(4), testkit.Backoff(3),
-			"connection reset by peer (4 attempts)",
+			"sso.example.com: connection reset by peer (4 attempts)",
 		},
 	} {
 		testkit.RunInBubble(t, name, func(t *testing.T) {
@@ -696,7 +696,7 @@ func TestRetryPolicy_MaxElapsedWithoutDeadline(t *testing.T) {
 		got := testkit.NewSequence(testkit.Hang).
 			Client(t, authentik.WithRetry(policy{BaseDelay: -1, MaxElapsed: -1})).
 			List(context.Background(), t)
-		testkit.AssertListError(t, got.Err, "attempt timed out after 1m0s (2 attempts)")
+		testkit.AssertListError(t, got.Err, "sso.example.com: attempt timed out after 1m0s (2 attempts)")
 		assert.Equal(t, 2*time.Minute, got.Took)
 	})
 	testkit.RunInBubble(t, "it cuts the last attempt", func(t *testing.T) {
@@ -706,7 +706,7 @@ func TestRetryPolicy_MaxElapsedWithoutDeadline(t *testing.T) {
 		testkit.AssertListError(
 			t,
 			got.Err,
-			"attempt timed out after 10s; before that 503 Service Unavailable: Later. (2 attempts, no time left to wait and try again)",
+			"sso.example.com: attempt timed out after 10s; before that 503 Service Unavailable: Later. (2 attempts, no time left to wait and try again)",
 		)
 		assert.Equal(t, 10*time.Second, got.Took)
 	})
@@ -727,16 +727,16 @@ func TestRequestError_HasLastResponse(t *testing.T) {
 			"404 Not Found: Later. (request " + testkit.RequestID + ", 2 attempts)",
 		},
 		"a success after a failure":     {steps{testkit.RespondStatus(502), success}, 200, ""},
-		"a cut page and then no answer": {steps{cut, testkit.Fail(io.EOF)}, 0, "EOF (4 attempts)"},
+		"a cut page and then no answer": {steps{cut, testkit.Fail(io.EOF)}, 0, "sso.example.com: EOF (4 attempts)"},
 		"a failure and then no answer": {
 			steps{testkit.RespondStatus(502), testkit.Fail(io.EOF)},
 			502,
-			"EOF; before that 502 Bad Gateway: Later. (4 attempts)",
+			"sso.example.com: EOF; before that 502 Bad Gateway: Later. (4 attempts)",
 		},
 		"a failure and then a cut page": {
 			steps{testkit.RespondStatus(502), cut},
 			200,
-			"unusable answer (200 OK, application/json): pagination.start_index: unexpected EOF (request " + testkit.RequestID + ", 4 attempts)",
+			"unusable response (200 OK, application/json): pagination.start_index: unexpected EOF (request " + testkit.RequestID + ", 4 attempts)",
 		},
 		"a cut page and then a failure": {
 			steps{cut, testkit.RespondStatus(404)}, 404, "404 Not Found: Later. (request " + testkit.RequestID + ", 2 attempts)",
@@ -744,7 +744,7 @@ func TestRequestError_HasLastResponse(t *testing.T) {
 		"a cut page, and then a small one": {
 			steps{cut, testkit.Respond(testkit.Reply(200, testkit.JSON, "{}"))},
 			200,
-			"unusable answer (200 OK, application/json): pagination: missing (request " + testkit.RequestID + ", 2 attempts)",
+			"unusable response (200 OK, application/json): pagination: missing (request " + testkit.RequestID + ", 2 attempts)",
 		},
 	} {
 		testkit.RunInBubble(t, name, func(t *testing.T) {

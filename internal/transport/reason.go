@@ -1,0 +1,245 @@
+package transport
+
+import (
+	"cmp"
+	"encoding/json"
+	"html"
+	"mime"
+	"net/http"
+	"regexp"
+	"strconv"
+	"strings"
+	"unicode/utf8"
+)
+
+// Encoding returns the content encoding of a response whose body cannot be
+// read, "" if there is none. The requests of this library ask for gzip only,
+// which net/http decodes.
+func Encoding(header http.Header) string {
+	encoding := strings.ToLower(strings.TrimSpace(strings.Join(header.Values("Content-Encoding"), ", ")))
+	if encoding == "identity" {
+		return ""
+	}
+	return encoding
+}
+
+// Reason returns what a response that is not authentik's says of its cause, ""
+// if that is no more than its status. body is the redacted body.
+func Reason(status int, header http.Header, body string) string {
+	if encoding := Encoding(header); encoding != "" {
+		return "the body is encoded as " + encoding + ", which was not requested"
+	}
+	var parts []string
+	for _, part := range []string{said(status, header, body), challenge(header)} {
+		if part != "" {
+			parts = append(parts, part)
+		}
+	}
+	return strings.Join(parts, "; ")
+}
+
+func said(status int, header http.Header, body string) string {
+	body = strings.TrimSpace(strings.TrimPrefix(body, "\ufeff"))
+	var value any
+	if json.Unmarshal([]byte(body), &value) == nil {
+		text, known := message(value, status, 0)
+		if !known {
+			text = strings.Join(strings.Fields(body), " ")
+		}
+		return truncate(text)
+	}
+	mediaType, _, _ := mime.ParseMediaType(header.Get("Content-Type"))
+	kind, _, _ := strings.Cut(mediaType, "/")
+	switch {
+	case strings.HasPrefix(body, "<"):
+		return truncate(PageReason(status, header.Get("Server"), body))
+	case kind == "text" || mediaType == "" || jsonOrXML(mediaType):
+		return truncate(withoutStatus(status, body))
+	}
+	return ""
+}
+
+func jsonOrXML(mediaType string) bool {
+	return strings.HasSuffix(mediaType, "json") || strings.HasSuffix(mediaType, "xml")
+}
+
+// maxReason bounds the words of a proxy, in bytes.
+const maxReason = 300
+
+func truncate(text string) string {
+	if len(text) <= maxReason {
+		return text
+	}
+	cut := maxReason
+	for !utf8.RuneStart(text[cut]) {
+		cut--
+	}
+	return text[:cut] + "…"
+}
+
+// The keys under which gateways say what is wrong, the most telling first.
+var messageKeys = []string{
+	"message", "error_description", "errormessage", "error_message", "faultstring", "detail", "title",
+	"description", "reason", "msg", "errors", "error", "fault", "exception",
+}
+
+// message returns the message in the JSON of a gateway, and whether it has one
+// of the keys that are known. Keys are compared without regard to case.
+func message(value any, status, depth int) (text string, known bool) {
+	if depth > 4 {
+		return "", false
+	}
+	switch value := value.(type) {
+	case string:
+		return withoutStatus(status, value), true
+	case []any:
+		var all []string
+		for _, element := range value[:min(len(value), 3)] {
+			t, k := message(element, status, depth+1)
+			if known = known || k; t != "" {
+				all = append(all, t)
+			}
+		}
+		return strings.Join(all, "; "), known
+	case map[string]any:
+		return messageOf(value, status, depth)
+	}
+	return "", false
+}
+
+func messageOf(object map[string]any, status, depth int) (text string, known bool) {
+	lower := make(map[string]any, len(object))
+	for key, value := range object {
+		lower[strings.ToLower(key)] = value
+	}
+	for _, key := range messageKeys {
+		value, ok := lower[key]
+		if !ok {
+			continue
+		}
+		t, k := message(value, status, depth+1)
+		known = known || k
+		if t == "" {
+			continue
+		}
+		if title, ok := lower["title"].(string); ok && key == "detail" { // RFC 9457 has both
+			if title = withoutStatus(status, title); title != "" {
+				t = title + ": " + t
+			}
+		}
+		return t, true
+	}
+	return "", known
+}
+
+// PageReason returns the title of an HTML page, or its text if the title says
+// nothing beyond the status. server is the Server header, which pages repeat.
+func PageReason(status int, server, page string) string {
+	title, text := pageText(page)
+	if title = withoutStatus(status, title); title != "" && !strings.EqualFold(title, "error") {
+		return title
+	}
+	text = withoutStatus(status, text)
+	product, _, _ := strings.Cut(server, "/")
+	if name, _, _ := strings.Cut(text, "/"); !strings.Contains(name, " ") && strings.EqualFold(name, product) {
+		return ""
+	}
+	return text
+}
+
+// pageText returns the title and the visible text of an HTML page, with spaces
+// for tags.
+func pageText(page string) (title, text string) {
+	var titled, visible strings.Builder
+	out := &visible
+	for page != "" {
+		before, tag, found := strings.Cut(page, "<")
+		out.WriteString(before)
+		if !found {
+			break
+		}
+		if strings.HasPrefix(tag, "!--") {
+			_, page, _ = strings.Cut(tag, "-->")
+			continue
+		}
+		name, rest, _ := strings.Cut(tag, ">")
+		page = rest
+		name, _, _ = strings.Cut(strings.ToLower(strings.TrimSpace(name)), " ")
+		switch name {
+		case "title":
+			out = &titled
+		case "/title":
+			out = &visible
+		case "script", "style", "template", "svg", "noscript":
+			page = afterTag(page, "</"+name)
+		default:
+			out.WriteByte(' ')
+		}
+	}
+	clean := func(b *strings.Builder) string {
+		return strings.Join(strings.Fields(html.UnescapeString(b.String())), " ")
+	}
+	return clean(&titled), clean(&visible)
+}
+
+// afterTag returns what follows a closing tag, "" if there is none.
+func afterTag(page, tag string) string {
+	for at := 0; at+len(tag) <= len(page); at++ {
+		if page[at] == '<' && strings.EqualFold(page[at:at+len(tag)], tag) {
+			_, rest, _ := strings.Cut(page[at:], ">")
+			return rest
+		}
+	}
+	return ""
+}
+
+// withoutStatus removes the status and its name from the beginning of a text:
+// an error says them already.
+func withoutStatus(status int, text string) string {
+	text = strings.TrimSpace(text)
+	for {
+		rest := text
+		for _, prefix := range []string{strconv.Itoa(status), http.StatusText(status), "HTTP Error", "Error:"} {
+			if len(rest) >= len(prefix) && strings.EqualFold(rest[:len(prefix)], prefix) && ends(rest[len(prefix):]) {
+				rest = strings.TrimLeft(rest[len(prefix):], " \t\r\n:.,-–—|!")
+			}
+		}
+		if rest == text {
+			return text
+		}
+		text = rest
+	}
+}
+
+// ends reports whether a word ends before rest.
+func ends(rest string) bool {
+	r, _ := utf8.DecodeRuneInString(rest)
+	return rest == "" || strings.ContainsRune(" \t\r\n:.,-–—|!", r)
+}
+
+var challengeParameter = regexp.MustCompile(`(?i)\b(realm|error|error_description)\s*=\s*(?:"((?:[^"\\]|\\.)*)"|([^\s,"]+))`)
+
+// challenge returns what the WWW-Authenticate header requires.
+func challenge(header http.Header) string {
+	var all []string
+	values := header.Values("WWW-Authenticate")
+	for _, value := range values[:min(len(values), 3)] {
+		scheme, parameters, _ := strings.Cut(strings.TrimSpace(value), " ")
+		if scheme = strings.TrimRight(scheme, ","); scheme == "" {
+			continue
+		}
+		found := map[string]string{}
+		for _, m := range challengeParameter.FindAllStringSubmatch(parameters, -1) {
+			found[strings.ToLower(m[1])] = strings.ReplaceAll(m[2], `\"`, `"`) + m[3]
+		}
+		text := "requires " + scheme + " authentication"
+		switch cause := cmp.Or(found["error_description"], found["error"]); {
+		case cause != "":
+			text += ": " + cause
+		case found["realm"] != "":
+			text += " for realm " + strconv.Quote(found["realm"])
+		}
+		all = append(all, truncate(text))
+	}
+	return strings.Join(all, "; ")
+}
