@@ -51,7 +51,7 @@ func (c *Client) outcome(t target, r transport.Result, response *Response) error
 		err = newDecodeError(t, r.Answer, r, c.transport.Redact)
 	case r.Err != nil:
 		err = c.newRequestError(t, r, answer)
-	case t.method == http.MethodDelete && r.PerhapsDone && errors.Is(err, ErrNotFound) && json.Valid(answer.Body):
+	case t.method == http.MethodDelete && r.PerhapsDone && errors.Is(err, ErrNotFound) && saysJSON(r.Answer):
 		err, answer = nil, nil // an earlier attempt, whose response was lost, has deleted it
 	}
 	if response != nil {
@@ -65,6 +65,12 @@ func (c *Client) outcome(t target, r transport.Result, response *Response) error
 		}
 	}
 	return err
+}
+
+// saysJSON reports whether a response is JSON, or would be if it were whole. The
+// 404 of a path that does not exist is HTML.
+func saysJSON(a *transport.Answer) bool {
+	return json.Valid(a.Body) || jsonType(a.Header.Get("Content-Type"))
 }
 
 // newAPIError makes the error of a response: an APIError, or the kind of it

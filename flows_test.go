@@ -3,6 +3,7 @@ package authentik_test
 import (
 	"context"
 	"encoding/json"
+	"io"
 	"maps"
 	"net/http"
 	"net/url"
@@ -439,5 +440,30 @@ func TestFlowsInstancesUpdate_IsRetriedUnlessItRenames(t *testing.T) {
 			require.ErrorIs(t, call(testkit.NewClient(t, server)), authentik.ErrServer)
 			assert.EqualValues(t, requests, server.Requests.Load(), "%s of %s", name, slug)
 		}
+	}
+}
+
+// The response to the first DELETE is lost, and the 404 to the second one is cut
+// off: the flow is gone all the same. A 404 in HTML is of a path that does not
+// exist.
+func TestFlowsInstancesDestroy_AcceptsTruncated404OfRepeatedDelete(t *testing.T) {
+	t.Parallel()
+	for contentType, gone := range map[string]bool{testkit.JSON: true, testkit.HTML: false} {
+		sequence := testkit.NewSequence(
+			testkit.Fail(io.ErrUnexpectedEOF),
+			func(*http.Request) (*http.Response, error) {
+				resp := testkit.HTTPResponse(testkit.Reply(http.StatusNotFound, contentType, ""))
+				resp.Body = testkit.BrokenBody(`{"detail":"Not fou`, io.ErrUnexpectedEOF)
+				return resp, nil
+			},
+		)
+		client := sequence.Client(t, authentik.WithRetry(authentik.RetryPolicy{BaseDelay: -1}))
+		err := client.FlowsInstancesDestroy(t.Context(), "signup")
+		if gone {
+			require.NoError(t, err)
+		} else {
+			require.ErrorIs(t, err, authentik.ErrNotFound)
+		}
+		assert.Equal(t, 2, sequence.Requests())
 	}
 }
