@@ -25,6 +25,7 @@ import (
 
 	"github.com/seed-299d42e7/authentik-go"
 	"github.com/seed-299d42e7/authentik-go/authentiktest"
+	"github.com/seed-299d42e7/authentik-go/challenge"
 	"github.com/seed-299d42e7/authentik-go/examples/internal/cli"
 )
 
@@ -113,6 +114,11 @@ var sentinels = []struct {
 	{"ErrTLS", authentik.ErrTLS},
 	{"ErrNotApplied", authentik.ErrNotApplied},
 	{"ErrUnsupported", authentik.ErrUnsupported},
+	{"ErrBadCredentials", authentik.ErrBadCredentials},
+	{"ErrNotLoggedIn", authentik.ErrNotLoggedIn},
+	{"ErrStillLoggedIn", authentik.ErrStillLoggedIn},
+	{"ErrFlowRestarted", authentik.ErrFlowRestarted},
+	{"ErrFlowStuck", authentik.ErrFlowStuck},
 	{"ErrNoResult", authentik.ErrNoResult},
 	{"ErrMultipleResults", authentik.ErrMultipleResults},
 	{"context.Canceled", context.Canceled},
@@ -141,6 +147,14 @@ func meaning(err error) string {
 		return "do what the error says instead"
 	case errors.Is(err, authentik.ErrNotApplied):
 		return "the server has not done all of what was requested"
+	case errors.Is(err, authentik.ErrBadCredentials):
+		return "the password is wrong, or there is no such user"
+	case errors.Is(err, authentik.ErrNotLoggedIn):
+		return "log in again"
+	case errors.Is(err, authentik.ErrStillLoggedIn):
+		return "run a flow that has a user logout stage"
+	case errors.Is(err, authentik.ErrFlowRestarted), errors.Is(err, authentik.ErrFlowStuck):
+		return "look at the stages of the flow and their policies"
 	case errors.As(err, &refused):
 		return "a mistake in the program: nothing was sent; see " + refused.Field
 	case errors.As(err, &invalid):
@@ -208,6 +222,26 @@ func listAt(ctx context.Context, url string, transport http.RoundTripper) error 
 	}
 	_, err = client.FlowsInstancesList(ctx, nil)
 	return err
+}
+
+// withSession calls do with a session that has not logged in.
+func withSession(server *cli.Server, do func(*authentik.Session) error) error {
+	session, err := authentik.NewSession(server.URL)
+	if err != nil {
+		return err
+	}
+	defer session.Close()
+	return do(session)
+}
+
+// runFlow runs a flow with all that a login may need.
+func runFlow(slug string) func(context.Context, *cli.Server) error {
+	return func(ctx context.Context, server *cli.Server) error {
+		return withSession(server, func(s *authentik.Session) error {
+			_, err := s.Run(ctx, slug, nil, authentik.Credentials{Username: "alice", Password: "secret", Consent: true})
+			return err
+		})
+	}
 }
 
 var scenes = []scene{
@@ -373,6 +407,55 @@ var scenes = []scene{
 			_, err := server.FlowsInstancesImportCreate(ctx, []byte("version: 1\nentries: []\n"))
 			return err
 		},
+	},
+	{
+		title: "a wrong password",
+		fault: func(*authentiktest.Server) {}, // a real one counts them
+		do: func(ctx context.Context, server *cli.Server) error {
+			return withSession(server, func(s *authentik.Session) error {
+				_, err := s.Login(ctx, "default-authentication-flow",
+					authentik.Credentials{Username: authentiktest.AdminUsername, Password: "wrong"})
+				return err
+			})
+		},
+	},
+	{
+		title: "a client of a session that has not logged in",
+		do: func(_ context.Context, server *cli.Server) error {
+			return withSession(server, func(s *authentik.Session) error {
+				_, err := s.Client()
+				return err
+			})
+		},
+	},
+	{
+		title: "a logout by a flow that does not log out",
+		fault: func(srv *authentiktest.Server) { srv.Script("stay", &challenge.Redirect{To: "/"}) },
+		do: func(ctx context.Context, server *cli.Server) error {
+			return withSession(server, func(s *authentik.Session) error {
+				_, err := s.Login(ctx, "default-authentication-flow",
+					authentik.Credentials{Username: authentiktest.AdminUsername, Password: authentiktest.AdminPassword})
+				if err != nil {
+					return err
+				}
+				return s.Logout(ctx, "stay")
+			})
+		},
+	},
+	{
+		title: "a flow that begins anew",
+		fault: func(srv *authentiktest.Server) {
+			user := &challenge.Identification{UserFields: []string{"username"}}
+			srv.Script("circle", user, &challenge.Password{}, user)
+		},
+		do: runFlow("circle"),
+	},
+	{
+		title: "a flow that does not go on",
+		fault: func(srv *authentiktest.Server) {
+			srv.Script("consent", &challenge.Consent{}, &challenge.Consent{}, &challenge.Consent{})
+		},
+		do: runFlow("consent"),
 	},
 	// The last one: were the fake still to hear of it, no other would notice.
 	{

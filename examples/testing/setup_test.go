@@ -18,8 +18,9 @@ var stages = []string{
 }
 
 // assertLogin compares what the server has with what it should have.
-func assertLogin(t *testing.T, srv *authentiktest.Server, slug string) {
+func assertLogin(t *testing.T, srv *authentiktest.Server) {
 	t.Helper()
+	const slug = "staff"
 	names := map[string]string{}
 	for _, s := range srv.Stages() {
 		names[s.PK.String()] = s.Name
@@ -50,7 +51,7 @@ func TestCreateLogin(t *testing.T) {
 	flow, err := audit.CreateLogin(t.Context(), srv.Client(), "staff", stages...)
 	require.NoError(t, err)
 	assert.Equal(t, "staff", flow.Slug)
-	assertLogin(t, srv, "staff")
+	assertLogin(t, srv)
 }
 
 // A response is lost after the server has done what it was asked to do: once
@@ -62,7 +63,7 @@ func TestCreateLoginWhoseResponsesAreLost(t *testing.T) {
 	srv.On("flows_bindings_create").FailAfterCommit(1)
 	_, err := audit.CreateLogin(t.Context(), srv.Client(), "staff", stages...)
 	require.NoError(t, err)
-	assertLogin(t, srv, "staff")
+	assertLogin(t, srv)
 }
 
 // A proxy fails between two bindings. The next call binds the other stages.
@@ -77,7 +78,7 @@ func TestCreateLoginAfterAnError(t *testing.T) {
 	require.ErrorIs(t, err, authentik.ErrServer)
 	_, err = audit.CreateLogin(t.Context(), client, "staff", stages...)
 	require.NoError(t, err)
-	assertLogin(t, srv, "staff")
+	assertLogin(t, srv)
 }
 
 // What cannot be done changes nothing.
@@ -105,7 +106,7 @@ func TestCreateLoginOfEveryRelease(t *testing.T) {
 		restricts = restricts || version == "2022.12" // since then
 		if restricts {
 			require.NoError(t, err, version)
-			assertLogin(t, srv, "staff")
+			assertLogin(t, srv)
 		} else {
 			require.ErrorIs(t, err, authentik.ErrNotApplied, version)
 		}

@@ -111,8 +111,10 @@ func timeoutStatus(status int) bool { return status == http.StatusGatewayTimeout
 // RateLimit-Reset headers. Without a valid one in the future the wait is 0. A
 // date counts from the response's own Date, because clocks differ.
 func retryAfter(status int, header http.Header, now time.Time) time.Duration {
-	if date, err := http.ParseTime(header.Get("Date")); err == nil {
-		now = date
+	if date := header.Get("Date"); date != "" { // its errors cost allocations
+		if sent, err := http.ParseTime(date); err == nil {
+			now = sent
+		}
 	}
 	var longest time.Duration
 	for _, value := range header.Values("Retry-After") {
