@@ -153,12 +153,23 @@ func (c Credentials) fill(shown *challenge.Prompt) (challenge.Response, error) {
 			values[field.FieldKey] = strings.EqualFold(field.InitialValue, "true")
 		case field.InitialValue != "":
 			values[field.FieldKey] = field.InitialValue
-		case field.Required:
+		case field.Required && !shownOnly(field.Type):
 			key := strconv.Quote(oneLine(field.FieldKey))
 			return nil, &ArgumentError{"Run", "Credentials.Prompt[" + key + "]", "must have a value: the field is required"}
 		}
 	}
 	return &challenge.PromptResponse{Values: values}, nil
+}
+
+// shownOnly reports whether a field has nothing to enter. A server says that it
+// is required, and accepts a response without it.
+func shownOnly(kind challenge.PromptType) bool {
+	switch kind { //nolint:exhaustive // all others are inputs
+	case challenge.PromptTypeSeparator, challenge.PromptTypeHidden, challenge.PromptTypeStatic,
+		challenge.PromptTypeAlertInfo, challenge.PromptTypeAlertWarning, challenge.PromptTypeAlertDanger:
+		return true
+	}
+	return false
 }
 
 // User is the user of a session.
