@@ -20,7 +20,7 @@ import (
 //
 // https://api.goauthentik.io/reference/admin-version-retrieve/
 func (c *Client) ServerVersion(ctx context.Context, opts ...RequestOption) (string, error) {
-	v, err := call(ctx, c, get("ServerVersion", "admin/version/"), opts, object(func(v *version) error {
+	v, err := call(ctx, c, get(opVersion, "admin/version/"), opts, object(func(v *version) error {
 		if v.Current == "" {
 			return &wire.Error{Path: "version_current", Err: errors.New("empty")}
 		}
@@ -31,6 +31,8 @@ func (c *Client) ServerVersion(ctx context.Context, opts ...RequestOption) (stri
 	}
 	return v.Current, nil
 }
+
+const opVersion = "ServerVersion"
 
 type version struct {
 	Current string `json:"version_current"`

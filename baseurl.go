@@ -13,13 +13,14 @@ import (
 // parseBaseURL returns the URL of the API. Its errors do not repeat the input,
 // which may hold a password.
 func parseBaseURL(raw string, insecure bool) (*url.URL, error) {
+	if err := checkText(raw); err != nil {
+		return nil, err
+	}
 	u, err := url.Parse(raw)
 	if err != nil { // the error quotes the input
 		return nil, errors.New("it is not a URL such as https://sso.example.com")
 	}
 	switch {
-	case raw == "":
-		return nil, errors.New("it is empty")
 	case u.Scheme != "https" && u.Scheme != "http":
 		return nil, errors.New("it does not begin with https://")
 	case u.User != nil:

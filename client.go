@@ -60,9 +60,11 @@ type Client struct {
 	// closeIdle is of the http.Transport we made, if we did: a closure, because
 	// the buffers of its connections hold the token.
 	closeIdle func()
-	// explain names the reason of an error that only another request can tell,
-	// for a client of a [Session]; nil for one with a token.
-	explain func(ctx context.Context, err error) error
+	// track prepares the context of a call for refused; nil changes nothing.
+	track func(context.Context) context.Context
+	// refused handles a PermissionError. It returns a context to send the request
+	// once more with, or the error to return. nil for a token that cannot change.
+	refused func(ctx context.Context, err error) (context.Context, error)
 }
 
 // NewClient returns a client for the server at baseURL that sends an API token
@@ -119,9 +121,16 @@ func newClient(urlName, tokenName, baseURL, token string, opts []ClientOption) (
 		if err := checkToken(token); err != nil {
 			return nil, refuse(tokenName, err.Error())
 		}
-		cfg.tokenFunc = func(context.Context) (string, error) { return token, nil }
+		fixed := func(context.Context) (string, error) { return token, nil }
+		return cfg.connect(op, base, transport.Config{Authorize: transport.NewTokens(fixed, checkToken).Authorize})
 	}
-	return cfg.connect(op, base, transport.Config{Authorize: transport.Bearer(cfg.tokenFunc, checkToken)})
+	tokens := transport.NewTokens(cfg.tokenFunc, checkToken)
+	c, err := cfg.connect(op, base, transport.Config{Authorize: tokens.Authorize})
+	if err != nil {
+		return nil, err
+	}
+	c.track, c.refused = tokens.Track, c.tokenRefresher(tokens, cfg.tokenFunc)
+	return c, nil
 }
 
 // newConfig applies options to the defaults. op is the function that they were
@@ -158,7 +167,7 @@ func of(op string, err error) error {
 // connect returns a client with the credentials in credentials.
 func (cfg *clientConfig) connect(op string, base *url.URL, credentials transport.Config) (*Client, error) {
 	c := &Client{base: *base, learned: &learned{}}
-	send := http.DefaultTransport
+	send := transport.Default
 	switch {
 	case cfg.httpClient == nil:
 		own := transport.NewPool(newHTTPTransport)

@@ -18,7 +18,25 @@ import (
 
 // refusedTokens are what no token looks like, and why.
 var refusedTokens = map[string][]string{
-	"it is empty": {""},
+	"it is empty": {"", " \n"},
+	"it has a space or a line break at its beginning or end": {
+		testkit.Token + "\n",
+		testkit.Token + "\r\n",
+		" " + testkit.Token,
+		testkit.Token + " ",
+		testkit.Token + "\t",
+	},
+	"it has quotation marks around it: remove them": {
+		`"` + testkit.Token + `"`,
+		"'" + testkit.Token + "'",
+		testkit.Token + `"`,
+		"`" + testkit.Token,
+	},
+	"it is a placeholder such as ${VARIABLE}, which nothing has replaced": {
+		"${AUTHENTIK_TOKEN}",
+		"$(cat token)",
+		"{{ .Values.token }}",
+	},
 	"it begins with Bearer, which is not part of a token": {
 		"Bearer " + testkit.Token,
 		"bearer " + testkit.Token,
@@ -26,13 +44,8 @@ var refusedTokens = map[string][]string{
 		"Bearer ",
 	},
 	"it has a character that no token has, such as a space or the end of a line": {
-		testkit.Token + "\n",
-		testkit.Token + "\r\n",
 		"\x00" + testkit.Token,
-		" " + testkit.Token,
-		testkit.Token + " ",
 		testkit.Token + " " + testkit.Token,
-		testkit.Token + "\t",
 		testkit.Token + "\x7f",
 		testkit.Token + "é",
 		"\ufeff" + testkit.Token,
@@ -87,7 +100,7 @@ func TestNewClientFromEnv(t *testing.T) { //nolint:paralleltest // it sets the e
 		{"https://sso.example.com", "", "authentik: NewClient: AUTHENTIK_TOKEN: it is empty"},
 		{
 			"https://sso.example.com", testkit.Token + "\n",
-			"authentik: NewClient: AUTHENTIK_TOKEN: it has a character that no token has, such as a space or the end of a line",
+			"authentik: NewClient: AUTHENTIK_TOKEN: it has a space or a line break at its beginning or end",
 		},
 		{"https://sso.example.com/sub/", testkit.Token, ""},
 	} {

@@ -1280,3 +1280,61 @@ func ExampleListAll() {
 	// admins
 	// partners
 }
+
+// A metric for each operation, with a bounded number of labels.
+func ExampleRequestInfo() {
+	srv := authentiktest.Start()
+	defer srv.Close()
+	count := func(next http.RoundTripper) http.RoundTripper {
+		return authentik.RoundTripFunc(func(req *http.Request) (*http.Response, error) {
+			if info, ok := authentik.RequestInfo(req.Context()); ok {
+				fmt.Println(info.Op, info.Route, info.Attempt)
+			}
+			return next.RoundTrip(req)
+		})
+	}
+	client, err := authentik.NewClient(srv.URL, srv.Token, authentik.WithMiddleware(count))
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer client.Close()
+	if _, err := client.FlowsInstancesRetrieve(context.Background(), "initial-setup"); err != nil {
+		fmt.Println(err)
+	}
+	// Output: FlowsInstancesRetrieve /flows/instances/{slug}/ 1
+}
+
+// A function stands in for a transport.
+func ExampleRoundTripFunc_RoundTrip() {
+	offline := authentik.RoundTripFunc(func(*http.Request) (*http.Response, error) {
+		return nil, errors.New("offline")
+	})
+	resp, err := offline.RoundTrip(nil) //nolint:bodyclose // there is none
+	fmt.Println(resp, err)
+	// Output: <nil> offline
+}
+
+// A cache gives way when authentik has rejected its token.
+func ExampleRefreshToken() {
+	srv := authentiktest.Start()
+	defer srv.Close()
+	vault := srv.Token
+	cached := vault
+	client, err := authentik.NewClient(srv.URL, "", authentik.WithTokenFunc(func(ctx context.Context) (string, error) {
+		if authentik.RefreshToken(ctx) {
+			cached = vault
+		}
+		return cached, nil
+	}))
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer client.Close()
+
+	vault = srv.RotateToken(vault)
+	_, err = client.FlowsInstancesList(context.Background(), nil)
+	fmt.Println(err)
+	// Output: <nil>
+}

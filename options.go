@@ -2,12 +2,13 @@ package authentik
 
 import (
 	"context"
-	"errors"
 	"log/slog"
 	"net/http"
 	"net/textproto"
 	"strings"
 	"time"
+
+	"github.com/seed-299d42e7/authentik-go/internal/transport"
 )
 
 // ClientOption configures a [Client]. A nil one is skipped; one that is given
@@ -32,13 +33,18 @@ func refuse(option, reason string) error {
 	return &ArgumentError{Op: "NewClient", Field: option, Reason: reason}
 }
 
-// WithHTTPClient sends requests with client: its Transport (nil is
-// http.DefaultTransport, as ever) and, if it is shorter than [WithTimeout], its
-// Timeout. client is not changed. Its CheckRedirect and Jar are not used: no
-// redirect is followed, and the API needs no cookies. nil is refused.
+// WithHTTPClient configures the http.Client whose Transport sends requests. A
+// Transport of nil is http.DefaultTransport, as it is at each request. If the
+// Timeout of the client is shorter than [WithTimeout], it bounds an attempt. Its
+// CheckRedirect and Jar are not used, because no redirect is followed and the
+// API needs no cookies. The http.Client is not changed. NewClient rejects nil.
 //
-// It is the way to a private CA, a client certificate or another proxy; the
-// README shows each.
+// Use WithHTTPClient for a private CA, a client certificate or another proxy:
+// the README has an example of each. A Transport of the caller keeps its
+// connections as net/http does. The transport of this package, which is used
+// without WithHTTPClient, also dials after a timeout and replaces connections
+// after 15 minutes. It gives way to an http.DefaultTransport that the program
+// has replaced, such as by one that traces or mocks.
 func WithHTTPClient(client *http.Client) ClientOption {
 	return func(c *clientConfig) error {
 		if client == nil {
@@ -204,10 +210,11 @@ func validHeaderValue(value string) bool {
 	return true
 }
 
-// WithMiddleware wraps what sends a request, attempt by attempt: for tracing,
-// metrics, or faults in a test. The first one given is the outermost. It sees
-// each request without its Authorization, which is set further in. A nil
-// function is refused, and one that returns nil.
+// WithMiddleware wraps the http.RoundTripper that sends a request, for tracing,
+// metrics, or faults in a test. The first middleware is the outermost one. A
+// middleware sees each attempt, without the Authorization header, which is set
+// further in. [RequestInfo] returns the operation. NewClient rejects a nil
+// function and one that returns nil.
 func WithMiddleware(middleware func(http.RoundTripper) http.RoundTripper) ClientOption {
 	return func(c *clientConfig) error {
 		if middleware == nil {
@@ -218,19 +225,35 @@ func WithMiddleware(middleware func(http.RoundTripper) http.RoundTripper) Client
 	}
 }
 
-// WithTokenFunc takes the token from a function, for tokens that rotate or
-// expire. It is called once for each attempt, with that attempt's context, by
-// many goroutines at once if the client is used so. What it returns is checked
-// as [NewClient] checks a token; its error ends the call, as the cause of a
-// [RequestError]. With it, NewClient's token is "". A nil function is refused.
-func WithTokenFunc(token func(context.Context) (string, error)) ClientOption {
-	return func(c *clientConfig) error {
-		if token == nil {
-			return refuse("WithTokenFunc", "the function is nil")
-		}
-		c.tokenFunc = token
-		return nil
+// RoundTripFunc is a function that implements http.RoundTripper.
+type RoundTripFunc func(*http.Request) (*http.Response, error)
+
+// RoundTrip calls f.
+func (f RoundTripFunc) RoundTrip(req *http.Request) (*http.Response, error) { return f(req) }
+
+// Info describes a request to a middleware.
+type Info struct {
+	// Op is the method, such as FlowsInstancesList.
+	Op string
+	// Route is the path below /api/v3 with names for its arguments, such as
+	// /flows/bindings/{fsb_uuid}/. It is fit for the label of a metric. It is ""
+	// for Get, Do and ListAll, whose path is the caller's.
+	Route string
+	// Attempt counts the requests of a call, from 1.
+	Attempt int
+	// Page is the requested page of a list, 0 if that is the server's choice or
+	// if the operation is no list.
+	Page int
+}
+
+// RequestInfo returns the Info in the context of a request that a middleware
+// got from a [Client]. It returns false for any other context.
+func RequestInfo(ctx context.Context) (Info, bool) {
+	info, ok := transport.InfoOf(ctx)
+	if info.Route != "" {
+		info.Route = "/" + info.Route
 	}
+	return Info(info), ok
 }
 
 // WithInsecureHTTP allows a base URL with http:// for hosts other than this
@@ -253,22 +276,6 @@ func WithMaxResponseSize(bytes int64) ClientOption {
 		c.maxResponseSize = bytes
 		return nil
 	}
-}
-
-// checkToken refuses what cannot be a token, without repeating it.
-func checkToken(token string) error {
-	if len(token) >= 7 && strings.EqualFold(token[:7], "Bearer ") {
-		return errors.New("it begins with Bearer, which is not part of a token")
-	}
-	for _, c := range []byte(token) {
-		if c <= ' ' || c >= 0x7f {
-			return errors.New("it has a character that no token has, such as a space or the end of a line")
-		}
-	}
-	if token == "" {
-		return errors.New("it is empty")
-	}
-	return nil
 }
 
 // RequestOption configures one call. Every method takes them; one that does

@@ -1,6 +1,7 @@
 package authentik_test
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -9,6 +10,7 @@ import (
 	"net/http"
 	"strconv"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -18,6 +20,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/seed-299d42e7/authentik-go"
+	"github.com/seed-299d42e7/authentik-go/authentiktest"
 	"github.com/seed-299d42e7/authentik-go/internal/testkit"
 	"github.com/seed-299d42e7/authentik-go/internal/testkit/recording"
 )
@@ -421,7 +424,7 @@ func TestWithTokenFunc_CalledForEachAttempt(t *testing.T) {
 			w.WriteHeader(http.StatusServiceUnavailable)
 			return
 		}
-		testkit.Reply(403, testkit.JSON, `{"detail":"`+testkit.Token+`1 `+testkit.Token+`2 `+testkit.Token+`3"}`).
+		testkit.Reply(404, testkit.JSON, `{"detail":"`+testkit.Token+`1 `+testkit.Token+`2 `+testkit.Token+`3"}`).
 			ServeHTTP(w, req)
 	})), "", testkit.NoWait, authentik.WithTokenFunc(func(ctx context.Context) (string, error) {
 		assert.Equal(t, "the caller's", ctx.Value(key{}))
@@ -436,7 +439,7 @@ func TestWithTokenFunc_CalledForEachAttempt(t *testing.T) {
 	assert.ErrorContains(
 		t,
 		err,
-		"403 Forbidden: [redacted] [redacted] "+testkit.Token+"3 (",
+		"404 Not Found: [redacted] [redacted] "+testkit.Token+"3 (",
 		"those that were used are secrets",
 	)
 	assert.Equal(t, 2, calls)
@@ -451,7 +454,7 @@ func TestWithTokenFunc_RedactsLastTokens(t *testing.T) {
 		all = append(all, token(n))
 	}
 	ak, err := authentik.NewClient(
-		testkit.NewServer(t, testkit.Reply(403, testkit.JSON, `{"detail":"`+strings.Join(all, " ")+`."}`)),
+		testkit.NewServer(t, testkit.Reply(404, testkit.JSON, `{"detail":"`+strings.Join(all, " ")+`."}`)),
 		"",
 		authentik.WithTokenFunc(func(context.Context) (string, error) {
 			calls++
@@ -462,9 +465,9 @@ func TestWithTokenFunc_RedactsLastTokens(t *testing.T) {
 	for range 68 {
 		_, err = ak.FlowsInstancesList(t.Context(), nil)
 	}
-	denied, ok := errors.AsType[*authentik.PermissionError](err)
+	missing, ok := errors.AsType[*authentik.APIError](err)
 	require.True(t, ok, "%v", err)
-	assert.Equal(t, token(1)+" "+token(2)+strings.Repeat(" [redacted]", 32)+".", denied.Detail)
+	assert.Equal(t, token(1)+" "+token(2)+strings.Repeat(" [redacted]", 32)+".", missing.Detail)
 }
 
 func TestWithHTTPClient_CopiesClientAndUsesShorterTimeout(t *testing.T) {
@@ -491,4 +494,149 @@ func TestWithHTTPClient_CopiesClientAndUsesShorterTimeout(t *testing.T) {
 			assert.Equal(t, time.Nanosecond, client.Timeout)
 		})
 	}
+}
+
+// A cache returns the rotated token until it is told that authentik rejects it.
+func TestWithTokenFunc_RefreshesRejectedToken(t *testing.T) {
+	t.Parallel()
+	for _, prefetch := range []int{0, 3} {
+		srv := authentiktest.NewServer(t)
+		srv.AddFlows(500)
+		vault, refreshed := srv.Token, 0
+		cached := vault
+		var mu sync.Mutex
+		client := srv.ClientAs("", authentik.WithTokenFunc(func(ctx context.Context) (string, error) {
+			mu.Lock()
+			defer mu.Unlock()
+			if authentik.RefreshToken(ctx) {
+				refreshed++
+				cached = vault
+			}
+			return cached, nil
+		}))
+		seen := 0
+		for _, err := range client.FlowsInstancesAll(t.Context(), nil, authentik.WithPrefetch(prefetch)) {
+			require.NoError(t, err)
+			if seen++; seen == 100 {
+				mu.Lock()
+				vault = srv.RotateToken(vault)
+				mu.Unlock()
+			}
+		}
+		assert.Equal(t, len(srv.Flows()), seen, "the iterator goes on at its page")
+		assert.Equal(t, 1, refreshed, "prefetch %d", prefetch)
+	}
+}
+
+func TestWithTokenFunc_RefreshesOnlyWhatAuthentikRejects(t *testing.T) {
+	t.Parallel()
+	locked := errors.New("the vault is locked")
+	for name, c := range map[string]struct {
+		fault     func(*authentiktest.Server)
+		fresh     string
+		failure   error
+		refreshed int
+		want      string
+	}{
+		"a missing permission": {
+			fault: func(srv *authentiktest.Server) {
+				srv.On("flows_instances_list").FailNext(1, 403, `{"detail":"You do not have permission."}`, nil)
+			},
+			want: "403 Forbidden: You do not have permission.",
+		},
+		"a proxy": {
+			fault: func(srv *authentiktest.Server) { srv.FailNext(1, 403, "<html>blocked</html>", nil) },
+			want:  "403 Forbidden: blocked (sent by something in front of authentik",
+		},
+		"the same token": {
+			fault: func(srv *authentiktest.Server) { srv.RotateToken(srv.Token) }, refreshed: 1,
+			want: "403 Forbidden: Token invalid/expired",
+		},
+		"another invalid token": {
+			fault: func(srv *authentiktest.Server) { srv.RotateToken(srv.Token) }, fresh: "nobodys", refreshed: 1,
+			want: "403 Forbidden: Token invalid/expired",
+		},
+		"no token": {
+			fault: func(srv *authentiktest.Server) { srv.RotateToken(srv.Token) }, failure: locked, refreshed: 1,
+			want: "refreshing the token: the vault is locked",
+		},
+		"what is no token": {
+			fault: func(srv *authentiktest.Server) { srv.RotateToken(srv.Token) }, fresh: "Bearer x", refreshed: 1,
+			want: "refreshing the token: it begins with Bearer",
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			srv := authentiktest.NewServer(t)
+			token, refreshed := srv.Token, 0
+			client := srv.ClientAs("", authentik.WithTokenFunc(func(ctx context.Context) (string, error) {
+				if authentik.RefreshToken(ctx) {
+					refreshed++
+					return cmp.Or(c.fresh, token), c.failure
+				}
+				return token, nil
+			}))
+			c.fault(srv)
+			_, err := client.FlowsInstancesList(t.Context(), nil)
+			require.ErrorIs(t, err, authentik.ErrForbidden)
+			require.ErrorContains(t, err, c.want)
+			assert.Equal(t, c.failure != nil, errors.Is(err, locked))
+			assert.Equal(t, c.refreshed, refreshed)
+		})
+	}
+}
+
+// The tokens of one client stay with it, even if a call of another client has
+// its context.
+func TestWithTokenFunc_KeepsTokensOfClientsApart(t *testing.T) {
+	t.Parallel()
+	other := authentiktest.NewServer(t)
+	srv := authentiktest.NewServer(t)
+	stranger := other.ClientAs("", authentik.WithTokenFunc(func(context.Context) (string, error) { return other.Token, nil }))
+	client := srv.ClientAs("", authentik.WithTokenFunc(func(ctx context.Context) (string, error) {
+		if authentik.RefreshToken(ctx) {
+			return srv.Token, nil
+		}
+		return "nobodys", nil
+	}), authentik.WithMiddleware(func(next http.RoundTripper) http.RoundTripper {
+		return authentik.RoundTripFunc(func(req *http.Request) (*http.Response, error) {
+			_, err := stranger.FlowsInstancesList(req.Context(), nil)
+			assert.NoError(t, err)
+			return next.RoundTrip(req)
+		})
+	}))
+	_, err := client.FlowsInstancesList(t.Context(), nil)
+	require.NoError(t, err)
+}
+
+func TestRequestInfo(t *testing.T) {
+	t.Parallel()
+	srv := authentiktest.NewServer(t)
+	var mu sync.Mutex
+	var infos []authentik.Info
+	client := srv.Client(authentik.WithMiddleware(func(next http.RoundTripper) http.RoundTripper {
+		return authentik.RoundTripFunc(func(req *http.Request) (*http.Response, error) {
+			info, ok := authentik.RequestInfo(req.Context())
+			assert.True(t, ok)
+			mu.Lock()
+			defer mu.Unlock()
+			infos = append(infos, info)
+			return next.RoundTrip(req)
+		})
+	}), testkit.NoWait)
+	srv.FailNext(1, http.StatusBadGateway, "", nil)
+	_, err := client.FlowsInstancesRetrieve(t.Context(), "initial-setup")
+	require.NoError(t, err)
+	_, err = authentik.Collect(client.FlowsInstancesAll(t.Context(), &authentik.FlowsInstancesListOptions{PageSize: 10}))
+	require.NoError(t, err)
+	require.NoError(t, client.Get(t.Context(), "core/users/me/", nil, nil))
+	assert.Equal(t, []authentik.Info{
+		{Op: "FlowsInstancesRetrieve", Route: "/flows/instances/{slug}/", Attempt: 1},
+		{Op: "FlowsInstancesRetrieve", Route: "/flows/instances/{slug}/", Attempt: 2},
+		{Op: "FlowsInstancesAll", Route: "/flows/instances/", Attempt: 1, Page: 1},
+		{Op: "FlowsInstancesAll", Route: "/flows/instances/", Attempt: 1, Page: 2},
+		{Op: "Get", Attempt: 1},
+	}, infos)
+	_, ok := authentik.RequestInfo(t.Context())
+	assert.False(t, ok)
 }

@@ -42,7 +42,7 @@ func (f *fetched[T]) raise() {
 func (w walk[T]) fetch(ctx context.Context, number int) *fetched[T] {
 	f := &fetched[T]{postponed: w.resume}
 	r := w.request
-	r.ahead, r.postponed = w.ahead, &f.postponed
+	r.number, r.ahead, r.postponed = number, w.ahead, &f.postponed
 	if number != w.first {
 		r.page = number
 	}

@@ -25,7 +25,7 @@ func newQuery(name string) *query { return &query{name: name, values: url.Values
 
 func (q *query) operation(path string) operation {
 	o := get(q.name, path)
-	o.query, o.err = q.values, q.err
+	o.query, o.number, o.err = q.values, q.page, q.err
 	return o
 }
 

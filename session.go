@@ -86,7 +86,9 @@ func NewSession(baseURL string, opts ...ClientOption) (*Session, error) {
 	if err != nil {
 		return nil, err
 	}
-	s.client.explain = s.explain
+	s.client.refused = func(ctx context.Context, err error) (context.Context, error) {
+		return nil, s.explain(ctx, err)
+	}
 	return s, nil
 }
 

@@ -8,7 +8,27 @@ import (
 	"net/http"
 	"strings"
 	"unicode"
+
+	"github.com/seed-299d42e7/authentik-go/internal/transport"
 )
+
+// withBody sends a body. An error names field, which the body was made from.
+func (o operation) withBody(field, contentType string, body []byte) operation {
+	if len(body) > transport.MaxRequestBody {
+		return o.refuse(field, "must not be larger than 32 MiB, as it is sent")
+	}
+	o.contentType, o.body = contentType, body
+	return o
+}
+
+// withJSON sends v as the body.
+func (o operation) withJSON(field string, v any) operation {
+	body, err := json.Marshal(v)
+	if err != nil { // its text may quote the value
+		return o.refuse(field, fmt.Sprintf("must be a value that encoding/json can encode, not %T", v))
+	}
+	return o.withBody(field, "application/json", body)
+}
 
 // create sends an operation that creates an object. With [AdoptExisting] it
 // returns the object that find finds, if the object may have been created by

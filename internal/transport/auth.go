@@ -39,25 +39,77 @@ func authorize(cfg Config, remember func(string)) http.RoundTripper {
 	})
 }
 
-// Bearer returns an Authorize that sends the token that a function returns, if
-// check accepts it. The token lives in a closure, because a field of any type
-// can be printed by reflection.
-func Bearer(
-	token func(context.Context) (string, error),
-	check func(string) error,
-) func(*http.Request, func(string)) error {
-	return func(req *http.Request, secret func(string)) error {
-		value, err := token(req.Context())
-		if err == nil {
-			err = check(value)
-		}
-		if err != nil {
-			return &tokenError{err}
-		}
-		secret(value)
-		req.Header.Set("Authorization", "Bearer "+value)
-		return nil
+// Tokens authorizes requests with the token that a function returns, if check
+// accepts it. Its fields are closures, because a field of any other type can be
+// printed by reflection.
+type Tokens struct {
+	token func(context.Context) (string, error)
+	check func(string) error
+}
+
+// NewTokens returns a Tokens.
+func NewTokens(token func(context.Context) (string, error), check func(string) error) *Tokens {
+	return &Tokens{token, check}
+}
+
+// callToken is the token of one call: the one that its last attempt has sent, or
+// the one that all its attempts must send.
+type callToken struct {
+	value func() string
+	fixed bool
+}
+
+func (c *callToken) set(value string) { c.value = func() string { return value } }
+
+// Authorize sets the Authorization header: see [Config].
+func (t *Tokens) Authorize(req *http.Request, secret func(string)) error {
+	call, _ := req.Context().Value(t).(*callToken)
+	value, err := t.choose(req.Context(), call)
+	if err != nil {
+		return &tokenError{err}
 	}
+	if call != nil {
+		call.set(value)
+	}
+	secret(value)
+	req.Header.Set("Authorization", "Bearer "+value)
+	return nil
+}
+
+func (t *Tokens) choose(ctx context.Context, call *callToken) (string, error) {
+	if call != nil && call.fixed {
+		return call.value(), nil
+	}
+	value, err := t.token(ctx)
+	if err == nil {
+		err = t.check(value)
+	}
+	return value, err
+}
+
+// Track returns a context that keeps the token which the attempts of a call
+// send, unless the context has a token already. The key is t, so that no other
+// client sees the token.
+func (t *Tokens) Track(ctx context.Context) context.Context {
+	if _, fixed := t.Of(ctx); fixed {
+		return ctx
+	}
+	return context.WithValue(ctx, t, &callToken{value: func() string { return "" }})
+}
+
+// With returns a context for a call that sends this token.
+func (t *Tokens) With(ctx context.Context, token string) context.Context {
+	return context.WithValue(ctx, t, &callToken{value: func() string { return token }, fixed: true})
+}
+
+// Of returns the token that the last attempt of a call has sent, and whether
+// [Tokens.With] has set it.
+func (t *Tokens) Of(ctx context.Context) (token string, fixed bool) {
+	call, ok := ctx.Value(t).(*callToken)
+	if !ok {
+		return "", false
+	}
+	return call.value(), call.fixed
 }
 
 type roundTripper func(*http.Request) (*http.Response, error)

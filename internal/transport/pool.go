@@ -39,8 +39,20 @@ func NewPool(fresh func() *http.Transport) *Pool {
 	}}
 }
 
-// RoundTrip implements http.RoundTripper.
+// standard is http.DefaultTransport as net/http made it.
+var standard, _ = http.DefaultTransport.(*http.Transport)
+
+// Default sends a request with http.DefaultTransport, as that is then.
+var Default http.RoundTripper = roundTripper(func(req *http.Request) (*http.Response, error) {
+	return namesProxy(http.DefaultTransport).RoundTrip(req)
+})
+
+// RoundTrip implements http.RoundTripper. It uses http.DefaultTransport if the
+// program has replaced that, because whoever does so means every request.
 func (p *Pool) RoundTrip(req *http.Request) (*http.Response, error) {
+	if t, ok := http.DefaultTransport.(*http.Transport); !ok || t != standard {
+		return Default.RoundTrip(req)
+	}
 	return p.use(time.Now().Add(-maxAge)).RoundTrip(req)
 }
 

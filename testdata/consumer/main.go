@@ -47,6 +47,13 @@ func _(ctx context.Context, c *authentik.Client) iter.Seq2[map[string]any, error
 	return authentik.ListAll[map[string]any](ctx, c, "core/groups/", url.Values{}, authentik.WithPrefetch(2))
 }
 
+var (
+	_ func(context.Context) (authentik.Info, bool) = authentik.RequestInfo
+	_ func(context.Context) bool                   = authentik.RefreshToken
+	_ http.RoundTripper                            = authentik.RoundTripFunc(nil)
+	_                                              = authentik.Info{Op: "", Route: "", Attempt: int(0), Page: int(0)}
+)
+
 type (
 	option  = authentik.RequestOption
 	binding = authentik.FlowStageBinding

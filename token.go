@@ -1,0 +1,109 @@
+package authentik
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"sync"
+
+	"github.com/seed-299d42e7/authentik-go/internal/transport"
+)
+
+// WithTokenFunc configures the function that returns the token, for tokens that
+// rotate or expire. The client calls token once for each attempt, with the
+// context of that attempt, and from many goroutines at once if the client is
+// used so. A token is checked as [NewClient] checks one. An error of the
+// function ends the call, as the cause of a [RequestError]. The token of
+// NewClient must then be "". NewClient rejects a nil function.
+//
+// If authentik rejects a token, the client calls the function once more with a
+// context for which [RefreshToken] returns true. If that token differs, the
+// client sends the request once more with it; an iterator goes on at its page. A
+// 401 or 403 is about the token if [Client.ServerVersion] fails likewise. A
+// missing permission does not call the function.
+func WithTokenFunc(token func(context.Context) (string, error)) ClientOption {
+	return func(c *clientConfig) error {
+		if token == nil {
+			return refuse("WithTokenFunc", "the function is nil")
+		}
+		c.tokenFunc = token
+		return nil
+	}
+}
+
+type refreshKey struct{}
+
+// RefreshToken reports whether the server has rejected the token that the
+// function of [WithTokenFunc] returned before, so that the function must not
+// return that one from a cache.
+func RefreshToken(ctx context.Context) bool { return ctx.Value(refreshKey{}) != nil }
+
+// tokenRefresher returns what a client does about a refusal: it returns a
+// context with another token to send the request with, or the error to return.
+func (c *Client) tokenRefresher(
+	tokens *transport.Tokens, token func(context.Context) (string, error),
+) func(context.Context, error) (context.Context, error) {
+	var mu sync.Mutex
+	var before, fresh string // the token that was refreshed last, and its successor
+	return func(ctx context.Context, err error) (context.Context, error) {
+		denied, ok := errors.AsType[*PermissionError](err)
+		used, fixed := tokens.Of(ctx)
+		if !ok || denied.Foreign || fixed || ctx.Err() != nil {
+			return nil, err
+		}
+		if denied.Op != opVersion {
+			_, failed := c.ServerVersion(tokens.With(ctx, used))
+			if refusal, ok := errors.AsType[*PermissionError](failed); !ok || refusal.Foreign {
+				return nil, err
+			}
+		}
+		mu.Lock() // pages ahead are refused together
+		defer mu.Unlock()
+		if before != used {
+			value, failed := token(context.WithValue(ctx, refreshKey{}, true))
+			if failed == nil {
+				failed = checkToken(value)
+			}
+			if failed != nil {
+				return nil, fmt.Errorf("%w; refreshing the token: %w", err, failed)
+			}
+			before, fresh = used, value
+		}
+		if fresh == used {
+			return nil, err
+		}
+		return tokens.With(ctx, fresh), nil
+	}
+}
+
+// checkToken rejects what cannot be a token, and does not repeat it.
+func checkToken(token string) error {
+	if len(token) >= 7 && strings.EqualFold(token[:7], "Bearer ") {
+		return errors.New("it begins with Bearer, which is not part of a token")
+	}
+	if err := checkText(token); err != nil {
+		return err
+	}
+	for _, c := range []byte(token) {
+		if c <= ' ' || c >= 0x7f {
+			return errors.New("it has a character that no token has, such as a space or the end of a line")
+		}
+	}
+	return nil
+}
+
+// checkText rejects what a shell or a configuration file has left in a value.
+func checkText(text string) error {
+	switch trimmed := strings.TrimSpace(text); {
+	case trimmed == "":
+		return errors.New("it is empty")
+	case trimmed != text:
+		return errors.New("it has a space or a line break at its beginning or end")
+	case strings.ContainsAny(text[:1], `"'`+"`“‘") || strings.ContainsAny(text[len(text)-1:], `"'`+"`"):
+		return errors.New("it has quotation marks around it: remove them")
+	case strings.Contains(text, "${") || strings.Contains(text, "$(") || strings.Contains(text, "{{"):
+		return errors.New("it is a placeholder such as ${VARIABLE}, which nothing has replaced")
+	}
+	return nil
+}
