@@ -240,13 +240,13 @@ func (r *flowRun) check(c challenge.Challenge) error {
 	case r.response == nil: // the beginning
 		return nil
 	case len(c.Errors()) > 0 && stage == before:
-		if expected(r.response, c) && r.repeats < maxRepeats {
-			return nil
+		if !expected(r.response, c) {
+			return r.rejected(c)
 		}
-		return r.rejected(c)
 	case len(c.Errors()) > 0, stage == r.first && (stage != before || identification):
 		return fmt.Errorf("authentik: %s: %w: %s shows %s", r.op, ErrFlowRestarted, r.slug, redact(componentOf(c)))
-	case r.repeats == maxRepeats:
+	}
+	if r.repeats == maxRepeats {
 		return fmt.Errorf("authentik: %s: %w: %s shows %s %d times in a row",
 			r.op, ErrFlowStuck, r.slug, redact(componentOf(c)), maxRepeats)
 	}
@@ -256,11 +256,12 @@ func (r *flowRun) check(c challenge.Challenge) error {
 // expected reports whether the errors of a challenge only say that the server
 // has done what the response requested: it has sent a code or another email.
 func expected(response challenge.Response, c challenge.Challenge) bool {
+	selected := len(c.Errors()["selected_challenge"]) == 0 // else there is no such device
 	switch response := response.(type) {
 	case *challenge.AuthenticatorValidationResponse:
-		return response.SelectedChallenge != nil
+		return selected && response.SelectedChallenge != nil
 	case challenge.AuthenticatorValidationResponse:
-		return response.SelectedChallenge != nil
+		return selected && response.SelectedChallenge != nil
 	}
 	for _, details := range c.Errors() {
 		for _, detail := range details {
