@@ -29,52 +29,82 @@ import (
 	"github.com/seed-299d42e7/authentik-go/internal/testkit/recording"
 )
 
-// TestLive compares the library with the server at AUTHENTIK_URL. It only reads.
-// It runs with AUTHENTIK_LIVE=1 only, because the other two variables are set
-// wherever somebody uses the library or authentik's Terraform provider.
+// TestLive compares the library with the server at AUTHENTIK_URL: docs/LIVE.md
+// has the variables. It runs with AUTHENTIK_LIVE only, because the others are
+// set wherever somebody uses the library or authentik's Terraform provider.
 func TestLive(t *testing.T) { //nolint:tparallel // one request at a time to somebody's server
 	t.Parallel()
-	switch live := os.Getenv("AUTHENTIK_LIVE"); live {
+	mode := os.Getenv("AUTHENTIK_LIVE")
+	switch mode {
 	case "":
-		t.Skip("set AUTHENTIK_LIVE=1, AUTHENTIK_URL and AUTHENTIK_TOKEN to compare the library with a server; nothing is written to the server")
-	case "1":
+		t.Skip("set AUTHENTIK_LIVE=1, AUTHENTIK_URL and AUTHENTIK_TOKEN to compare the library with a server: see docs/LIVE.md")
+	case "1", "write":
 	default:
-		t.Fatalf("AUTHENTIK_LIVE is %q, must be 1", live)
+		t.Fatalf("AUTHENTIK_LIVE is %q, must be 1 or write", mode)
 	}
 	baseURL, token := os.Getenv("AUTHENTIK_URL"), os.Getenv("AUTHENTIK_TOKEN")
 	if baseURL == "" || token == "" {
 		t.Fatal("AUTHENTIK_LIVE needs AUTHENTIK_URL and AUTHENTIK_TOKEN")
 	}
-	compareServer(t, baseURL, token)
+	username, password := os.Getenv("AUTHENTIK_USERNAME"), os.Getenv("AUTHENTIK_PASSWORD")
+	if (username == "") != (password == "") {
+		t.Fatal("AUTHENTIK_USERNAME and AUTHENTIK_PASSWORD must be set together")
+	}
+	t.Run("read", func(t *testing.T) { compareServer(t, baseURL, token) })
+	if username != "" {
+		t.Run("login", func(t *testing.T) { compareLogin(t, baseURL, username, password) })
+	}
+	if mode == "write" {
+		t.Run("write", func(t *testing.T) { compareWrites(t, baseURL, token) })
+	}
 }
 
-// TestLive_IsOptIn runs TestLive in another process, with the URL and the token
-// of a fake server: no request arrives unless AUTHENTIK_LIVE is 1.
+// TestLive_IsOptIn runs TestLive in another process, with the variables of a
+// fake server: no request arrives unless AUTHENTIK_LIVE is 1 or write, and no
+// write unless it is write.
 func TestLive_IsOptIn(t *testing.T) {
 	t.Parallel()
-	program, err := os.Executable()
-	require.NoError(t, err)
 	for live, want := range map[string]struct {
 		output   string
 		requests bool
+		writes   bool
 		fails    bool
 	}{
 		"":      {output: "--- SKIP: TestLive "},
 		"1":     {output: "--- PASS: TestLive ", requests: true},
-		"true":  {output: `AUTHENTIK_LIVE is "true", must be 1`, fails: true},
-		"write": {output: `AUTHENTIK_LIVE is "write", must be 1`, fails: true},
+		"write": {output: "--- PASS: TestLive ", requests: true, writes: true},
+		"true":  {output: `AUTHENTIK_LIVE is "true", must be 1 or write`, fails: true},
 	} {
 		t.Run("AUTHENTIK_LIVE="+live, func(t *testing.T) {
 			t.Parallel()
 			srv := authentiktest.NewServer(t)
-			command := exec.CommandContext(t.Context(), program, "-test.run=^TestLive$", "-test.v")
-			command.Env = append(os.Environ(), "AUTHENTIK_LIVE="+live, "AUTHENTIK_URL="+srv.URL, "AUTHENTIK_TOKEN="+srv.Token)
-			output, err := command.CombinedOutput()
-			assert.Contains(t, string(output), want.output)
+			output, err := runLive(t, srv, live, "")
+			assert.Contains(t, output, want.output)
 			assert.Equal(t, want.fails, err != nil, "%v", err)
 			assert.Equal(t, want.requests, len(srv.Requests()) > 0)
+			assert.Equal(t, want.requests, slices.ContainsFunc(srv.Requests(), isLogin))
+			assert.Equal(t, want.writes, slices.ContainsFunc(srv.Requests(), func(r authentiktest.Request) bool {
+				return r.Method != http.MethodGet && !isLogin(r)
+			}))
 		})
 	}
+}
+
+func isLogin(r authentiktest.Request) bool { return r.Operation == "flows_executor_solve" }
+
+// runLive runs TestLive, or one part of it, in another process and returns its
+// output.
+func runLive(t *testing.T, srv *authentiktest.Server, mode, part string) (output string, err error) {
+	t.Helper()
+	program, err := os.Executable()
+	require.NoError(t, err)
+	command := exec.CommandContext(t.Context(), program, "-test.run=^TestLive$/"+part, "-test.v")
+	command.Env = append(
+		os.Environ(), "AUTHENTIK_LIVE="+mode, "AUTHENTIK_URL="+srv.URL, "AUTHENTIK_TOKEN="+srv.Token,
+		"AUTHENTIK_USERNAME="+authentiktest.AdminUsername, "AUTHENTIK_PASSWORD="+authentiktest.AdminPassword,
+	)
+	all, err := command.CombinedOutput()
+	return string(all), err
 }
 
 // TestLive_Fake compares the library with the fake of every release, as TestLive
@@ -174,9 +204,9 @@ func compareServer(t *testing.T, baseURL, token string) {
 
 // live is one server, asked by hand and through the library.
 type live struct {
-	api   string // its URL, as far as /api/v3/
-	token string
-	ak    *authentik.Client
+	api    string      // its URL, as far as /api/v3/
+	header http.Header // the credentials of requests by hand
+	ak     *authentik.Client
 }
 
 func newLive(t *testing.T, baseURL, token string) live {
@@ -184,8 +214,12 @@ func newLive(t *testing.T, baseURL, token string) live {
 	ak, err := authentik.NewClient(baseURL, token)
 	require.NoError(t, err)
 	t.Cleanup(ak.Close)
+	return live{apiOf(baseURL), http.Header{"Authorization": {"Bearer " + token}}, ak}
+}
+
+func apiOf(baseURL string) string {
 	root := strings.TrimSuffix(strings.TrimRight(baseURL, "/"), "/api/v3")
-	return live{strings.TrimRight(root, "/") + "/api/v3/", token, ak}
+	return strings.TrimRight(root, "/") + "/api/v3/"
 }
 
 // tries is how often an answer is asked for again that differs from the
@@ -193,36 +227,57 @@ func newLive(t *testing.T, baseURL, token string) live {
 const tries = 5
 
 // fetch asks the server by hand.
-func (l live) fetch(t *testing.T, path string, query url.Values) (answer recording.Response) {
+func (l live) fetch(t *testing.T, path string, query url.Values) recording.Response {
 	t.Helper()
+	return l.again(t.Context(), t, http.MethodGet, path+"?"+query.Encode(), payload{})
+}
+
+// again sends a request that may be sent several times.
+func (l live) again(ctx context.Context, t *testing.T, method, target string, body payload) recording.Response {
+	t.Helper()
+	answer, err := l.send(ctx, method, target, body)
+	for n := 1; n < tries && (err != nil || answer.Status >= http.StatusInternalServerError); n++ {
+		answer, err = l.send(ctx, method, target, body)
+	}
+	require.NoError(t, err)
+	return answer
+}
+
+// payload is the body of a request by hand.
+type payload struct {
+	contentType string
+	content     []byte
+}
+
+// maxAnswer bounds the body of an answer.
+const maxAnswer = 64 << 20
+
+// send sends one request by hand, to a path below /api/v3/ with its query.
+func (l live) send(ctx context.Context, method, target string, body payload) (answer recording.Response, err error) {
+	req, err := http.NewRequestWithContext(ctx, method, l.api+target, bytes.NewReader(body.content))
+	if err != nil {
+		return answer, err
+	}
+	req.Header = l.header.Clone()
+	req.Header.Set("Accept", "application/json")
+	if body.contentType != "" {
+		req.Header.Set("Content-Type", body.contentType)
+	}
 	client := &http.Client{
 		Timeout:       2 * time.Minute,
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}
-	get := func() error {
-		req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, l.api+path+"?"+query.Encode(), nil)
-		require.NoError(t, err)
-		req.Header.Set("Authorization", "Bearer "+l.token)
-		req.Header.Set("Accept", "application/json")
-		resp, err := client.Do(req)
-		if err != nil {
-			return err
-		}
-		defer resp.Body.Close() //nolint:errcheck // it was only read
-		var body bytes.Buffer
-		_, err = io.Copy(&body, resp.Body)
-		answer = recording.Response{Status: resp.StatusCode, Text: body.String()}
-		for key, values := range resp.Header {
-			answer.Headers = append(answer.Headers, [2]string{key, values[0]})
-		}
-		return err
+	resp, err := client.Do(req)
+	if err != nil {
+		return answer, err
 	}
-	err := get()
-	for n := 1; n < tries && (err != nil || answer.Status >= http.StatusInternalServerError); n++ {
-		err = get()
+	defer resp.Body.Close() //nolint:errcheck // it was only read
+	text, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswer))
+	answer = recording.Response{Status: resp.StatusCode, Text: string(text)}
+	for key, values := range resp.Header {
+		answer.Headers = append(answer.Headers, [2]string{key, values[0]})
 	}
-	require.NoError(t, err)
-	return answer
+	return answer, err
 }
 
 // same asks for a path below /api/v3, with its query, by hand and through the
