@@ -16,6 +16,9 @@ import (
 
 const loginSlug = "default-authentication-flow"
 
+// admin is the administrator of the fake.
+var admin = authentik.Credentials{Username: authentiktest.AdminUsername, Password: authentiktest.AdminPassword}
+
 func ExampleNewSession() {
 	srv := authentiktest.Start()
 	defer srv.Close()

@@ -49,7 +49,7 @@ var packages = []string{"internal/wire", "internal/transport", "."}
 // suites are the packages whose tests run after those of a guard's own package,
 // in this order. The matrix of faults finds most of what the others find, too.
 var suites = []string{
-	"internal/suite/faults", ".", "internal/suite/transport", "internal/suite/schema",
+	"internal/suite/faults", "internal/suite/api", ".", "internal/suite/session", "internal/suite/transport", "internal/suite/schema",
 	"internal/suite/replay", "internal/suite/performance", "internal/suite/live", "authentiktest",
 }
 

@@ -1,4 +1,4 @@
-package authentik_test
+package api_test
 
 import (
 	"cmp"

@@ -1,4 +1,4 @@
-package authentik_test
+package api_test
 
 import (
 	"context"
@@ -232,7 +232,7 @@ func TestClientDo_RefusesInvalid(t *testing.T) {
 	}
 	refuse("in", "must not be a []byte, which encoding/json writes as base64: use a json.RawMessage",
 		"POST", "a", []byte(testkit.ServerSecret), nil)
-	refuse("in", "must be a value that encoding/json can encode, not authentik_test.unmarshalable",
+	refuse("in", "must be a value that encoding/json can encode, not api_test.unmarshalable",
 		"POST", "a", unmarshalable{}, nil)
 	refuse("in", "must be a value that encoding/json can encode, not float64", "PATCH", "a", math.NaN(), nil)
 	refuse("in", "must be a value that encoding/json can encode, not func()", "PUT", "a", func() {}, nil)
