@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"net/http"
 	"net/url"
 	"slices"
@@ -234,19 +235,22 @@ func (w *writer) createFlow(t *testing.T) {
 	assert.Empty(t, differ(t, "", conformance.ParseJSON(t, answer.Body()), refused.Fields))
 }
 
-// updateFlow sends the same PUT twice: through the library and by hand.
+// updateFlow sends the same PUT twice: through the library and by hand, each with
+// what was read before.
 func (w *writer) updateFlow(t *testing.T) {
-	request := w.request(2)
+	object, _ := conformance.ParseJSON(t, w.fetch(t, flowPath(w.slug), nil).Body()).(map[string]any)
+	request, wanted := w.flow.Request(), w.request(2)
+	request.Name, request.Title = wanted.Name, wanted.Title
 	request.PolicyEngineMode, request.CompatibilityMode = authentik.PolicyEngineModeAll, new(true)
 	flow, err := w.ak.FlowsInstancesUpdate(t.Context(), w.slug, request)
 	require.NoError(t, err)
-	assert.Equal(t, request.Title, flow.Title)
 	w.sameAs(t, flowPath(w.slug), asFlow, is(flow))
-	sent := w.byHand(t, http.MethodPut, flowPath(w.slug), map[string]any{
-		"name": request.Name, "slug": w.slug, "title": request.Title, "designation": "stage_configuration",
-		"policy_engine_mode": "all", "compatibility_mode": true,
+	maps.Copy(object, map[string]any{
+		"name": wanted.Name, "title": wanted.Title, "policy_engine_mode": "all", "compatibility_mode": true,
 	})
+	sent := w.byHand(t, http.MethodPut, flowPath(w.slug), object)
 	assert.Empty(t, differ(t, asFlow, sent, flow))
+	assert.Empty(t, differ(t, asFlow, object, flow), "the other fields are as before")
 }
 
 // patchFlow changes those fields that the release has.
@@ -304,23 +308,23 @@ func (w *writer) bind(t *testing.T) {
 	}
 }
 
-// patchBinding moves the first binding behind the second.
+// patchBinding moves the first binding behind the second. Each of its writes has
+// one of the two flags, and keeps the other.
 func (w *writer) patchBinding(t *testing.T) {
 	binding, err := w.ak.BindingsPartialUpdate(t.Context(), w.first.PK, authentik.FlowStageBindingRequest{
-		Order: new(30), EvaluateOnPlan: new(false), InvalidResponseAction: authentik.InvalidResponseActionRestart,
+		Order: new(30), ReEvaluatePolicies: new(false), InvalidResponseAction: authentik.InvalidResponseActionRestart,
 	})
 	require.NoError(t, err)
 	assert.Equal(t, 30, binding.Order)
-	assert.True(t, binding.ReEvaluatePolicies, "is kept")
 	sent := w.byHand(t, http.MethodPatch, bindingPath(w.first.PK), map[string]any{
-		"order": 30, "evaluate_on_plan": false, "re_evaluate_policies": true, "invalid_response_action": "restart",
+		"order": 30, "evaluate_on_plan": true, "re_evaluate_policies": false, "invalid_response_action": "restart",
 	})
 	assert.Empty(t, differ(t, asBinding, sent, binding))
 
 	// Up to 2026.5 exports leave out what is false, though the default may be
 	// true.
 	binding, err = w.ak.BindingsPartialUpdate(
-		t.Context(), w.first.PK, authentik.FlowStageBindingRequest{EvaluateOnPlan: new(true)},
+		t.Context(), w.first.PK, authentik.FlowStageBindingRequest{ReEvaluatePolicies: new(true)},
 	)
 	require.NoError(t, err)
 	sent = w.byHand(t, http.MethodPatch, bindingPath(w.first.PK), map[string]any{
@@ -329,14 +333,15 @@ func (w *writer) patchBinding(t *testing.T) {
 	assert.Empty(t, differ(t, asBinding, sent, binding))
 }
 
+// updateBinding moves the second binding, each time with what was read before.
 func (w *writer) updateBinding(t *testing.T) {
-	binding, err := w.ak.BindingsUpdate(t.Context(), w.second.PK, authentik.FlowStageBindingRequest{
-		Target: w.flow.PK, Stage: w.stage[1], Order: new(5), PolicyEngineMode: authentik.PolicyEngineModeAll,
-	})
+	object, _ := conformance.ParseJSON(t, w.fetch(t, bindingPath(w.second.PK), nil).Body()).(map[string]any)
+	request := w.second.Request()
+	request.Order, request.PolicyEngineMode = new(5), authentik.PolicyEngineModeAll
+	binding, err := w.ak.BindingsUpdate(t.Context(), w.second.PK, request)
 	require.NoError(t, err)
-	sent := w.byHand(t, http.MethodPut, bindingPath(w.second.PK), map[string]any{
-		"target": w.flow.PK, "stage": w.stage[1], "order": 5, "policy_engine_mode": "all",
-	})
+	object["order"], object["policy_engine_mode"] = 5, "all"
+	sent := w.byHand(t, http.MethodPut, bindingPath(w.second.PK), object)
 	assert.Empty(t, differ(t, asBinding, sent, binding))
 }
 
