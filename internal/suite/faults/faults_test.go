@@ -270,10 +270,11 @@ func rowTests(t *testing.T) map[string]func(*testing.T) {
 	return tests
 }
 
-// testsIn returns the names of the tests in a file of the root package.
+// testsIn returns the names of the tests in a file of internal/suite/api.
 func testsIn(t *testing.T, file string) (names []string) {
 	t.Helper()
-	parsed, err := parser.ParseFile(token.NewFileSet(), testkit.ModuleFile(t, file), nil, parser.SkipObjectResolution)
+	parsed, err := parser.ParseFile(token.NewFileSet(), testkit.ModuleFile(t, "internal/suite/api", file), nil,
+		parser.SkipObjectResolution)
 	require.NoError(t, err)
 	for _, declaration := range parsed.Decls {
 		if f, ok := declaration.(*ast.FuncDecl); ok && f.Recv == nil && strings.HasPrefix(f.Name.Name, "Test") {
