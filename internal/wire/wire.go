@@ -83,6 +83,9 @@ func (d *decoder) fail(size int, err error, more ...string) {
 	for _, key := range more {
 		pointer = pointer.AppendToken(key)
 	}
+	if in, ok := errors.AsType[*Error](err); ok { // of an UnmarshalJSON, which knows what is invalid
+		panic(&Error{Path: strings.Trim(Path(pointer)+"."+in.Path, "."), Err: in.Err})
+	}
 	panic(&Error{Path(pointer), end - size, end, err})
 }
 
