@@ -395,6 +395,9 @@ func acquire(ctx context.Context, op string, lock chan struct{}) error {
 // maxCookies is what RFC 6265 requires a browser to keep for one host.
 const maxCookies = 50
 
+// maxCookieAge is how long a browser keeps a cookie at most, in seconds.
+const maxCookieAge = 400 * 24 * 60 * 60
+
 // cookieJar holds the cookies of one server by name. The jar of net/http goes
 // by path too, which is wrong behind a proxy that strips a prefix. Its fields
 // are closures, because a field of any other type can be printed by reflection.
@@ -413,7 +416,7 @@ func newCookieJar() cookieJar {
 		defer mu.Unlock()
 		now := time.Now()
 		for _, name := range slices.Sorted(maps.Keys(jar)) {
-			if c := *jar[name]; c.Expires.IsZero() || c.Expires.After(now) {
+			if c := *jar[name]; !expired(&c, now) {
 				cookies = append(cookies, &c)
 			}
 		}
@@ -424,15 +427,17 @@ func newCookieJar() cookieJar {
 		set: func(c *http.Cookie) {
 			mu.Lock()
 			defer mu.Unlock()
+			now := time.Now()
 			kept := *c //nolint:gosec // the attributes are the server's
 			if c.MaxAge > 0 {
-				kept.Expires, kept.MaxAge = time.Now().Add(time.Duration(c.MaxAge)*time.Second), 0
+				age := time.Duration(min(c.MaxAge, maxCookieAge)) * time.Second
+				kept.Expires, kept.MaxAge = now.Add(age), 0
 			}
-			if _, known := jar[c.Name]; c.MaxAge < 0 || !known && len(jar) == maxCookies {
-				delete(jar, c.Name)
-				return
+			delete(jar, c.Name)
+			maps.DeleteFunc(jar, func(_ string, c *http.Cookie) bool { return expired(c, now) })
+			if c.MaxAge >= 0 && len(jar) < maxCookies && !expired(&kept, now) {
+				jar[c.Name] = &kept
 			}
-			jar[c.Name] = &kept
 		},
 		has: func(name string) bool {
 			return slices.ContainsFunc(get(), func(c *http.Cookie) bool { return c.Name == name })
@@ -446,3 +451,5 @@ func newCookieJar() cookieJar {
 		},
 	}
 }
+
+func expired(c *http.Cookie, now time.Time) bool { return !c.Expires.IsZero() && !c.Expires.After(now) }
