@@ -1,7 +1,6 @@
 package authentik
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -66,7 +65,7 @@ func plannedStage(data []byte) (*FlowStageBinding, error) {
 	var none struct {
 		PK json.RawMessage `json:"pk"`
 	}
-	if bytes.Equal(data, []byte("null")) || json.Unmarshal(data, &none) == nil && none.PK == nil {
+	if json.Unmarshal(data, &none) == nil && none.PK == nil { // null, too
 		return nil, nil //nolint:nilnil // there is no such stage
 	}
 	binding := new(FlowStageBinding)

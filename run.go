@@ -316,15 +316,15 @@ type flowURL struct {
 // there. Only its path and its query count: no other host is asked.
 func (r *flowRun) follow(to string) bool {
 	u, err := url.Parse(to)
-	if err != nil || u.Host != "" && u.Host != r.session.client.base.Host || u.Opaque != "" {
+	if err != nil || u.Host != "" && u.Host != r.session.client.base.Host {
 		return false
 	}
 	if strings.HasSuffix(u.Path, apiPath+"flows/executor/"+r.slug+"/") {
 		return true // the executor itself: the flow goes on
 	}
-	_, slug, ok := strings.Cut(u.Path, flowPath)
+	_, slug, _ := strings.Cut(u.Path, flowPath)
 	slug = strings.TrimSuffix(slug, "/")
-	if !ok || slug == "" || strings.Contains(slug, "/") {
+	if slug == "" || strings.Contains(slug, "/") {
 		return false
 	}
 	*r = flowRun{session: r.session, op: r.op, slug: slug, query: u.Query()}

@@ -154,7 +154,7 @@ func (s Session) Format(f fmt.State, _ rune) {
 // can tell, because authentik's message is translated.
 func (s *Session) explain(ctx context.Context, err error) error {
 	denied, ok := errors.AsType[*PermissionError](err)
-	if !ok || denied.Foreign || ctx.Err() != nil {
+	if !ok || denied.Foreign {
 		return err
 	}
 	if !strings.HasSuffix(denied.Path, apiPath+usersMe) { // any user may read that
@@ -435,7 +435,7 @@ func newCookieJar() cookieJar {
 			}
 			delete(jar, c.Name)
 			maps.DeleteFunc(jar, func(_ string, c *http.Cookie) bool { return expired(c, now) })
-			if c.MaxAge >= 0 && len(jar) < maxCookies && !expired(&kept, now) {
+			if c.MaxAge >= 0 && len(jar) < maxCookies {
 				jar[c.Name] = &kept
 			}
 		},

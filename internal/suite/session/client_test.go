@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"net/http/httputil"
@@ -11,6 +12,7 @@ import (
 	"strings"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -260,6 +262,37 @@ func TestNewSession_RefusesOptions(t *testing.T) {
 		require.NoError(t, err)
 		session.Close()
 	})
+}
+
+// Close closes the connection that a request has left open.
+func TestSession_ClosesConnections(t *testing.T) {
+	t.Parallel()
+	closed := make(chan struct{})
+	server := httptest.NewUnstartedServer(testkit.Reply(http.StatusForbidden, testkit.JSON, `{"detail":"No."}`))
+	server.Config.ConnState = func(_ net.Conn, state http.ConnState) {
+		if state == http.StateClosed {
+			close(closed)
+		}
+	}
+	server.Start()
+	t.Cleanup(server.Close)
+	session, err := authentik.NewSession(server.URL)
+	require.NoError(t, err)
+	loggedIn, err := session.LoggedIn(t.Context())
+	require.NoError(t, err)
+	assert.False(t, loggedIn)
+	select {
+	case <-closed:
+		require.Fail(t, "the connection is kept")
+	default:
+	}
+	session.Close()
+	select {
+	case <-closed:
+	case <-t.Context().Done():
+	case <-time.After(10 * time.Second):
+		require.Fail(t, "the connection is still open")
+	}
 }
 
 // No method panics, whatever it is called with, and nothing is sent.

@@ -2,10 +2,12 @@ package session_test
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
+	"strconv"
 	"testing"
 	"testing/synctest"
 
@@ -264,6 +266,27 @@ func TestRun_ErrFlowStuck(t *testing.T) {
 			require.ErrorIs(t, err, authentik.ErrFlowStuck)
 		})
 	}
+}
+
+// The error of the last request that a run may send is not that of the limit.
+func TestRun_LastRequestFails(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		server := newPlay(t, &challenge.Dummy{}, &challenge.Captcha{})
+		ctx, cancel := context.WithCancelCause(t.Context())
+		solved := 0
+		_, err := server.session(t).Run(ctx, "long", nil, authentik.SolverFunc(
+			func(context.Context, challenge.Challenge) (challenge.Response, error) {
+				if solved++; solved == 64 {
+					cancel(testkit.ErrTest)
+				}
+				server.Sequence = newPlay(t, &challenge.Dummy{Name: strconv.Itoa(solved)}).Sequence
+				return &challenge.DummyResponse{}, nil
+			}))
+		assert.Equal(t, 64, solved)
+		require.ErrorIs(t, err, testkit.ErrTest)
+		require.NotErrorIs(t, err, authentik.ErrFlowStuck)
+	})
 }
 
 // prompts returns forms with one field each, and an end.

@@ -189,6 +189,12 @@ func TestRun_ConfirmationIsNoError(t *testing.T) {
 			}}, &selected, "authentik: Run: flow confirms: the server rejected the response to " +
 				"ak-stage-authenticator-validate: selected_challenge: invalid challenge selected", nil,
 		},
+		"no such device, by value": {
+			[]challenge.Challenge{validation, &challenge.AuthenticatorValidation{
+				Common: withErrors("selected_challenge", "invalid challenge selected", "invalid"),
+			}}, selected, "authentik: Run: flow confirms: the server rejected the response to " +
+				"ak-stage-authenticator-validate: selected_challenge: invalid challenge selected", nil,
+		},
 		"empty response to a code": {
 			[]challenge.Challenge{validation, empty},
 			&challenge.AuthenticatorValidationResponse{Code: "1"},
@@ -362,5 +368,40 @@ func TestRun_EmailLinkLeadsBack(t *testing.T) {
 		_, err := server.session(t).Run(t.Context(), "reset", nil, credentials)
 		require.ErrorIs(t, err, authentik.ErrFlowRestarted)
 		assert.Len(t, server.sent, 3)
+	})
+}
+
+// Only status 200 with a challenge and a 302 to the executor are of a flow.
+func TestExecutorGet_RefusesOtherResponses(t *testing.T) {
+	t.Parallel()
+	const body = `{"component":"ak-stage-dummy"}`
+	const path = "https://authentik.example.com/api/v3/flows/executor/" + loginFlow + "/"
+	for name, reply := range map[string]fault{
+		"created":                   crash(http.StatusCreated, testkit.JSON, body),
+		"redirect without Location": crash(http.StatusFound, testkit.HTML, ""),
+		"other redirect":            respond(http.StatusTemporaryRedirect, testkit.HTML, "", "Location", path),
+		"redirect elsewhere":        respond(http.StatusFound, testkit.HTML, "", "Location", "/if/flow/other/"),
+	} {
+		testkit.RunInBubble(t, name, func(t *testing.T) {
+			w := newWire(t)
+			w.meets, w.fault = once(1), reply
+			c, err := w.session(t).ExecutorGet(t.Context(), loginFlow, nil)
+			require.Error(t, err)
+			assert.Nil(t, c)
+			assert.Len(t, w.requests(), 1)
+		})
+	}
+}
+
+// Where nothing was shown before, the present challenge proves nothing.
+func TestExecutorSolve_LostFirstResponse(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		w := newWire(t)
+		w.server.Script("scripted", &challenge.Dummy{}, &challenge.Dummy{})
+		w.meets, w.fault = once(1), after(closed)
+		_, err := w.session(t).ExecutorSolve(t.Context(), "scripted", nil, &challenge.DummyResponse{})
+		require.ErrorIs(t, err, authentik.ErrPerhapsDone)
+		assert.Len(t, w.requests(), 2)
 	})
 }
