@@ -138,7 +138,9 @@ func (c *Client) FlowsInstancesDiagramRetrieve(
 // Errors: those of [Client.FlowsInstancesRetrieve]. A response that is not a
 // file is a [DecodeError].
 //
-// Versions: a JSON file (.akflow) up to 2022.7, and a blueprint in YAML since.
+// Versions: a JSON file (.akflow) up to 2022.7, and a blueprint in YAML since. Up
+// to 2026.5 the file omits flags that are false, so that an import sets them to
+// the default of the server.
 //
 // https://api.goauthentik.io/reference/flows-instances-export-retrieve/
 func (c *Client) FlowsInstancesExportRetrieve(

@@ -7,7 +7,6 @@ import (
 	"net/http"
 	"os"
 	"regexp"
-	"strings"
 	"testing"
 	"time"
 
@@ -16,6 +15,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/seed-299d42e7/authentik-go"
+	"github.com/seed-299d42e7/authentik-go/authentiktest"
 	"github.com/seed-299d42e7/authentik-go/internal/testkit"
 )
 
@@ -29,7 +29,7 @@ func TestMigration_CodeCompiles(t *testing.T) {
 	require.NoError(t, err)
 	unindented := regexp.MustCompile(`(?m)^[\t ]+`)
 	blocks := regexp.MustCompile("(?s)```go\n(.*?)```").FindAllStringSubmatch(string(guide), -1)
-	require.Len(t, blocks, 2*10)
+	require.Len(t, blocks, 2*13)
 	for i := 1; i < len(blocks); i += 2 {
 		assert.Contains(t, unindented.ReplaceAllString(string(here), ""), unindented.ReplaceAllString(blocks[i][1], ""))
 	}
@@ -63,11 +63,9 @@ func migration(
 		fmt.Println(flow.Slug)
 	}
 
-	flow, err := authentik.One(client.FlowsInstancesAll(ctx, &authentik.FlowsInstancesListOptions{
-		Slug: "default-authentication-flow",
-	}))
-	if errors.Is(err, authentik.ErrNoResult) {
-		return errors.New("there is no such flow")
+	flow, err := client.FlowsInstancesRetrieve(ctx, "default-authentication-flow")
+	if err != nil {
+		return err
 	}
 	_ = flow
 
@@ -105,8 +103,33 @@ func migration(
 	}
 	_ = private
 
+	created, err := client.FlowsInstancesCreate(ctx, authentik.FlowRequest{
+		Name: "Sign up", Slug: "sign-up", Title: "Welcome", Designation: authentik.FlowDesignationEnrollment,
+	})
+	if err != nil {
+		return err
+	}
+	_ = created
+
+	changed, err := client.BindingsPartialUpdate(ctx, id, authentik.FlowStageBindingRequest{Order: new(0)})
+	if err != nil {
+		return err
+	}
+	_ = changed
+
 	var groups authentik.Page[struct{ Name string }]
 	err = client.Get(ctx, "core/groups/", nil, &groups)
+	return err
+}
+
+func migrateLogin(ctx context.Context, password string) error {
+	session, err := authentik.NewSession("https://sso.example.com")
+	if err != nil {
+		return err
+	}
+	user, err := session.Login(ctx, "default-authentication-flow",
+		authentik.Credentials{Username: "alice", Password: password})
+	_ = user
 	return err
 }
 
@@ -114,9 +137,11 @@ func TestMigration_CodeRuns(t *testing.T) {
 	t.Parallel()
 	_, err := migrationClient(testkit.Token)
 	require.NoError(t, err)
-	list := testkit.Recording(t, "2026.8.0-rc1", "list")
-	err = migration(t.Context(), testkit.NewClient(t, list.Response), &http.Transport{}, testkit.Token, uuid.New())
-	var decode *authentik.DecodeError
-	require.ErrorAs(t, err, &decode, "it gets as far as the binding")
-	assert.True(t, strings.HasSuffix(decode.Op, "Retrieve"))
+	srv := authentiktest.NewServer(t)
+	binding := srv.Bindings()[0]
+	err = migration(t.Context(), srv.Client(), &http.Transport{}, testkit.Token, binding.PK)
+	require.ErrorContains(t, err, "core/groups/", "the fake does not know it; all before it succeeds")
+	canceled, cancel := context.WithCancel(t.Context())
+	cancel()
+	require.ErrorIs(t, migrateLogin(canceled, "secret"), context.Canceled)
 }
