@@ -326,8 +326,14 @@ func (e *DecodeError) locate(err error, body []byte, redact func(string) string)
 	trimmed := bytes.TrimLeft(body, " \t\r\n")
 	object := bytes.HasPrefix(trimmed, []byte("{")) || bytes.HasPrefix(trimmed, []byte("["))
 	if in, ok := errors.AsType[*wire.Error](err); ok {
-		e.JSONPath, e.Err = transport.OneLine(redact(in.Path), maxExcerpt), in.Err
-		if object {
+		path, reason := in.Path, in.Err
+		below, nested := errors.AsType[*wire.Error](reason) // of an UnmarshalJSON
+		if nested {
+			path, reason = strings.Trim(path+"."+below.Path, "."), below.Err
+			body = nil
+		}
+		e.JSONPath, e.Err = transport.OneLine(redact(path), maxExcerpt), reason
+		if object && !nested {
 			body = body[in.Start:in.End]
 		}
 	} else if object {

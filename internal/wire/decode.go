@@ -271,12 +271,10 @@ var kindNames = map[jsontext.Kind]string{
 // skip reads any value. As in encoding/json, numbers must fit into a float64.
 func (d *decoder) skip() {
 	for depth, more := d.StackDepth(), true; more; more = d.StackDepth() > depth {
-		token := d.token()
-		if token.Kind() != '0' {
-			continue
-		}
-		if _, err := strconv.ParseFloat(token.String(), 64); err != nil {
-			d.fail(len(token.String()), errors.New("number out of range"))
+		if token := d.token(); token.Kind() == '0' {
+			if _, err := strconv.ParseFloat(token.String(), 64); err != nil {
+				d.fail(len(token.String()), errors.New("number out of range"))
+			}
 		}
 	}
 }

@@ -83,9 +83,6 @@ func (d *decoder) fail(size int, err error, more ...string) {
 	for _, key := range more {
 		pointer = pointer.AppendToken(key)
 	}
-	if in, ok := errors.AsType[*Error](err); ok { // of an UnmarshalJSON, which knows what is invalid
-		panic(&Error{Path: strings.Trim(Path(pointer)+"."+in.Path, "."), Err: in.Err})
-	}
 	panic(&Error{Path(pointer), end - size, end, err})
 }
 
@@ -94,10 +91,9 @@ func (d *decoder) next() int {
 	return len(d.data) - len(bytes.TrimLeft(d.data[d.InputOffset():], " \t\r\n:,"))
 }
 
-const plain = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ_abcdefghijklmnopqrstuvwxyz"
-
 // Path turns /results/3/pk into results[3].pk, as far as an error may need it.
 func Path(pointer jsontext.Pointer) (path string) {
+	const plain = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ_abcdefghijklmnopqrstuvwxyz"
 	for token := range pointer.Tokens() {
 		if _, err := strconv.ParseUint(token, 10, 64); err == nil {
 			path += "[" + token + "]"

@@ -212,7 +212,8 @@ var pacingFaults = map[string]func(*testing.T){
 			for _, ahead := range []int{0, 1, 2, 8, 32} {
 				testkit.RunInBubble(t, name+", "+strconv.Itoa(ahead)+" ahead", func(t *testing.T) {
 					server := &limiter{refuse: refuse, flows: testkit.FlowServer{Slugs: func(int) []string { return slugs }}}
-					ak := testkit.NewClientOver(t, server.RoundTrip)
+					// Full jitter may wait for no time at all, three times in a row.
+					ak := testkit.NewClientOver(t, server.RoundTrip, authentik.WithRetry(authentik.RetryPolicy{MaxAttempts: 12}))
 					opts := &authentik.FlowsInstancesListOptions{PageSize: 2}
 					flows, err := authentik.Collect(ak.FlowsInstancesAll(t.Context(), opts, authentik.WithPrefetch(ahead)))
 					require.NoError(t, err)
