@@ -244,11 +244,11 @@ func (r *flowRun) check(c challenge.Challenge) error {
 			return r.rejected(c)
 		}
 	case len(c.Errors()) > 0, stage == r.first && (stage != before || identification):
-		return fmt.Errorf("authentik: %s: %w: %s shows %s", r.op, ErrFlowRestarted, r.slug, redact(componentOf(c)))
+		return fmt.Errorf("authentik: %s: %w: %s shows %s", r.op, ErrFlowRestarted, r.slug, r.component(c))
 	}
 	if r.repeats == maxRepeats {
 		return fmt.Errorf("authentik: %s: %w: %s shows %s %d times in a row",
-			r.op, ErrFlowStuck, r.slug, redact(componentOf(c)), maxRepeats)
+			r.op, ErrFlowStuck, r.slug, r.component(c), maxRepeats)
 	}
 	return nil
 }
@@ -276,7 +276,7 @@ func expected(response challenge.Response, c challenge.Challenge) bool {
 func (r *flowRun) rejected(c challenge.Challenge) error {
 	redact := r.session.client.transport.Redact
 	e := &ChallengeError{
-		Component: redact(c.Component()), Errors: map[string][]challenge.ErrorDetail{}, op: r.op, slug: r.slug,
+		Component: r.component(c), Errors: map[string][]challenge.ErrorDetail{}, op: r.op, slug: r.slug,
 	}
 	for field, details := range c.Errors() {
 		field = redact(field)
@@ -288,6 +288,15 @@ func (r *flowRun) rejected(c challenge.Challenge) error {
 	return e
 }
 
+// component returns the component of a challenge for an error. Only that of an
+// unknown challenge is the server's text, and may repeat a secret.
+func (r *flowRun) component(c challenge.Challenge) string {
+	if _, unknown := c.(*challenge.Unknown); !unknown {
+		return componentOf(c)
+	}
+	return r.session.client.transport.Redact(componentOf(c))
+}
+
 // unsolved ends a run at a challenge that the solver does not know. Some of
 // them lead out of authentik, and so are an end.
 func (r *flowRun) unsolved(c challenge.Challenge) (*FlowEnd, error) {
@@ -297,8 +306,7 @@ func (r *flowRun) unsolved(c challenge.Challenge) (*FlowEnd, error) {
 		end.To = c.URL
 	case *challenge.IframeLogout, *challenge.NativeLogout, *challenge.OAuthDeviceCodeFinish:
 	default:
-		component := r.session.client.transport.Redact(componentOf(c))
-		return nil, &UnsolvedError{Challenge: c, op: r.op, slug: r.slug, component: component}
+		return nil, &UnsolvedError{Challenge: c, op: r.op, slug: r.slug, component: r.component(c)}
 	}
 	return end, nil
 }

@@ -15,6 +15,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/seed-299d42e7/authentik-go"
+	"github.com/seed-299d42e7/authentik-go/authentiktest"
 	"github.com/seed-299d42e7/authentik-go/challenge"
 	"github.com/seed-299d42e7/authentik-go/internal/testkit"
 )
@@ -308,4 +309,19 @@ func TestExecutorGet_ErrFlowStuck(t *testing.T) {
 		require.ErrorIs(t, err, authentik.ErrFlowStuck)
 		assert.Len(t, w.requests(), 64)
 	})
+}
+
+// A password that is part of a component does not hide what has happened.
+func TestRun_NamesComponentThatContainsPassword(t *testing.T) {
+	t.Parallel()
+	server := authentiktest.NewServer(t)
+	session, err := authentik.NewSession(server.URL)
+	require.NoError(t, err)
+	_, err = session.Login(t.Context(), "default-authentication-flow",
+		authentik.Credentials{Username: authentiktest.AdminUsername, Password: "password"})
+	require.ErrorIs(t, err, authentik.ErrBadCredentials)
+	rejected, ok := errors.AsType[*authentik.ChallengeError](err)
+	require.True(t, ok)
+	assert.Equal(t, "ak-stage-password", rejected.Component)
+	assert.ErrorContains(t, err, "Invalid [redacted]")
 }
