@@ -248,7 +248,7 @@ func (e *APIError) hint() string {
 	case status == http.StatusForbidden && e.Op == "ServerVersion":
 		return `Use a token of the intent "API Token" that exists and has not expired.`
 	case status == http.StatusForbidden:
-		return "Call ServerVersion: if it succeeds, the token is valid and lacks a permission."
+		return "Call ServerVersion: if it succeeds, the token or the login is valid, and its user lacks a permission."
 	case status == http.StatusNotFound && e.contentType == "":
 		return "Check that the object exists, and that the user of the token may view it."
 	case status >= http.StatusInternalServerError && e.RequestID != "":

@@ -644,7 +644,7 @@ func ExampleHint() {
 	_, err := srv.ClientAs("nobodys").FlowsInstancesList(context.Background(), nil)
 
 	fmt.Println(authentik.Hint(err))
-	// Output: Call ServerVersion: if it succeeds, the token is valid and lacks a permission.
+	// Output: Call ServerVersion: if it succeeds, the token or the login is valid, and its user lacks a permission.
 }
 
 func ExampleRequestError() {

@@ -366,7 +366,9 @@ func AllowListChanges() RequestOption {
 // target, stage and order. An object that equals the request in every field
 // that was sent is returned as if it had been created. For an object that
 // differs, the error names the fields. Without such an object, the error is
-// that of the request.
+// that of the request. So a binding that was moved after its creation is
+// created again: compare the bindings of the flow with [Client.BindingsAll]
+// first.
 //
 // Reading requires the permission to view the object. [WithResponse] has the
 // response that the returned object came in.

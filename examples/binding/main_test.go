@@ -113,5 +113,5 @@ func TestAServersErrorExitsWith1(t *testing.T) {
 	assert.Equal(t, cli.Failed, got.Code)
 	assert.Empty(t, got.Stdout)
 	assert.Contains(t, got.Stderr, "authentik: BindingsRetrieve: 404 Not Found: No FlowStageBinding matches the given query.")
-	assert.Contains(t, got.Stderr, "There is no such object, or the token may not see it.\n")
+	assert.Contains(t, got.Stderr, "There is no such object, or the user of the token may not view it.\n")
 }

@@ -175,11 +175,11 @@ func TestAServersErrorIsToldWithWhatToDoAndExitsWith1(t *testing.T) {
 	}{
 		"a bad token": {
 			func(*authentiktest.Server) string { return "of-another-server" }, nil,
-			"403 Forbidden: Token invalid/expired", "does not accept the token",
+			"403 Forbidden: Token invalid/expired", "rejects the token",
 		},
 		"a missing permission": {
 			func(srv *authentiktest.Server) string { return srv.AddUser() }, nil,
-			"403 Forbidden: You do not have permission", "The token is good",
+			"403 Forbidden: You do not have permission", "The token is valid",
 		},
 		"a filter it refuses": {
 			nil,
@@ -188,7 +188,7 @@ func TestAServersErrorIsToldWithWhatToDoAndExitsWith1(t *testing.T) {
 		},
 		"a page to log in": {
 			func(srv *authentiktest.Server) string { srv.HTMLPage(1); return srv.Token }, nil,
-			"an HTML page", "nothing in between that asks to log in",
+			"an HTML page", "not of a login page in front of it",
 		},
 		"another API": {
 			func(srv *authentiktest.Server) string {

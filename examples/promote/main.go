@@ -95,7 +95,7 @@ var variables = [...]string{"AUTHENTIK_URL", "AUTHENTIK_TOKEN", "AUTHENTIK_TARGE
 // connect makes clients of both servers, or of two fake ones.
 func connect(env cli.Env) (from, to *cli.Server, err error) {
 	if !slices.ContainsFunc(variables[:], func(name string) bool { return env.Getenv(name) != "" }) {
-		_, _ = fmt.Fprintf(env.Stderr, "Two fake servers answer; set %s to use yours.\n", strings.Join(variables[:], ", "))
+		_, _ = fmt.Fprintf(env.Stderr, "These are two fake servers. Set %s to use your own.\n", strings.Join(variables[:], ", "))
 		if from, err = env.Fake(demoSource()); err == nil {
 			to, err = env.Fake(authentiktest.Start())
 		}

@@ -386,7 +386,7 @@ func TestAnErrorSaysOfWhichServerItIs(t *testing.T) {
 		got := s.run(t.Context(), t, "", "partners")
 		assert.Equal(t, cli.Failed, got.Code)
 		assert.True(t, strings.HasPrefix(got.Stderr, want), got.Stderr)
-		assert.Contains(t, got.Stderr, "does not accept the token")
+		assert.Contains(t, got.Stderr, "rejects the token")
 	}
 	for server, permission := range map[string]string{"source": "Stage Binding", "target": "Can view"} {
 		s := newServers(t, "2024.10", "2026.8").partners()
@@ -397,7 +397,7 @@ func TestAnErrorSaysOfWhichServerItIs(t *testing.T) {
 		}
 		got := s.run(t.Context(), t, "", "partners")
 		assert.Equal(t, cli.Failed, got.Code)
-		assert.Contains(t, got.Stderr, "The token is good", server)
+		assert.Contains(t, got.Stderr, "The token is valid", server)
 		assert.Contains(t, got.Stderr, permission)
 	}
 }

@@ -124,7 +124,7 @@ func (e Env) server(s *Server, opts []authentik.ClientOption) (*Server, error) {
 // Demo starts a fake server, and tells which variables name a real one.
 func (e Env) Demo(variables string) *authentiktest.Server {
 	versions := authentiktest.Versions()
-	_, _ = fmt.Fprintf(e.Stderr, "A fake authentik %s answers; set %s to ask yours.\n", versions[len(versions)-1], variables)
+	_, _ = fmt.Fprintf(e.Stderr, "This is a fake authentik %s. Set %s to use your own.\n", versions[len(versions)-1], variables)
 	return authentiktest.Start()
 }
 
@@ -183,7 +183,7 @@ func advice(ctx context.Context, server *Server, err error) string {
 	case errors.As(err, &hinted):
 		return hinted.Hint
 	case errors.As(err, &refused) && refused.Op == "NewClient":
-		return "Set AUTHENTIK_URL to your server's root, such as https://sso.example.com, and AUTHENTIK_TOKEN to an API token of it; or neither, for the demo."
+		return "Set AUTHENTIK_URL to your server's root, such as https://sso.example.com, and AUTHENTIK_TOKEN to one of its API tokens. Set neither for the demo."
 	case errors.Is(err, authentik.ErrListChanged):
 		return "Flows were created or deleted meanwhile, so some may be missing above. Run it again."
 	case errors.Is(err, authentik.ErrStarting):
@@ -191,24 +191,24 @@ func advice(ctx context.Context, server *Server, err error) string {
 	case errors.Is(err, authentik.ErrRateLimited):
 		return "A proxy in front of the server limits requests. Try again later, with a larger -page-size."
 	case errors.Is(err, authentik.ErrResponseTooLarge):
-		return "Ask for smaller pages with -page-size."
+		return "Request smaller pages with -page-size."
 	case errors.As(err, &permission):
-		// 403 is authentik's answer to a bad token and to a missing permission
-		// alike; any valid token may ask for the version.
+		// authentik sends 403 for an invalid token and for a missing
+		// permission. Any valid token may read the version.
 		if _, err := server.ServerVersion(ctx); err == nil {
-			return `The token is good, but its user lacks the permission "Can view Flow" or "Can view Flow Stage Binding".`
+			return `The token is valid, but its user lacks the permission "Can view Flow" or "Can view Flow Stage Binding".`
 		}
-		return "The server does not accept the token. Make one under Directory → Tokens and App passwords, with intent API Token."
+		return "The server rejects the token. Create one under Directory → Tokens and App passwords, with intent API Token."
 	case errors.As(err, &invalid) && len(invalid.Fields) > 0:
 		return "Change the value of " + strings.Join(slices.Sorted(maps.Keys(invalid.Fields)), ", ") + "."
 	case errors.Is(err, authentik.ErrNotFound):
-		return "There is no such object, or the token may not see it."
+		return "There is no such object, or the user of the token may not view it."
 	case errors.As(err, &api) && api.RequestID != "":
 		return "The server's log says more, under request_id " + api.RequestID + "."
 	case errors.As(err, &request):
 		return "Is the server up, and is AUTHENTIK_URL its address?"
-	case errors.As(err, &unusable) && unusable.Op != "": // an answer, not a file
-		return "Is AUTHENTIK_URL the root of an authentik, and nothing in between that asks to log in?"
+	case errors.As(err, &unusable) && unusable.Op != "": // a response, not a file
+		return "Is AUTHENTIK_URL the root of an authentik, and not of a login page in front of it?"
 	}
 	return ""
 }

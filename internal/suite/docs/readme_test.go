@@ -9,10 +9,10 @@ import (
 	"net/http"
 	"os"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
-	"github.com/google/uuid"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
@@ -41,6 +41,15 @@ func TestREADME_CodeCompiles(t *testing.T) {
 }
 
 func read(ctx context.Context, client *authentik.Client) error {
+	// The flows that log users in. Options of nil list all flows.
+	logins := &authentik.FlowsInstancesListOptions{Designation: authentik.FlowDesignationAuthentication}
+	for flow, err := range client.FlowsInstancesAll(ctx, logins) {
+		if err != nil {
+			return err
+		}
+		fmt.Println(flow.Slug, flow.Title)
+	}
+
 	flow, err := client.FlowsInstancesRetrieve(ctx, "default-authentication-flow")
 	if err != nil {
 		return err
@@ -69,23 +78,46 @@ func read(ctx context.Context, client *authentik.Client) error {
 	return client.Get(ctx, "core/users/me/", nil, &me)
 }
 
-func write(ctx context.Context, client *authentik.Client, stage uuid.UUID) error {
+func write(ctx context.Context, client *authentik.Client, stages ...string) (*authentik.Flow, error) {
 	flow, err := client.FlowsInstancesCreate(ctx, authentik.FlowRequest{
 		Name: "Sign up", Slug: "sign-up", Title: "Welcome", Designation: authentik.FlowDesignationEnrollment,
-	}, authentik.AdoptExisting()) // the script may run twice
+	}, authentik.AdoptExisting()) // a second run finds the flow
 	if err != nil {
-		return err
+		return nil, err
 	}
-	binding, err := client.BindingsCreate(ctx, authentik.FlowStageBindingRequest{
-		Target: flow.PK, Stage: stage, Order: new(10),
-	}, authentik.AdoptExisting())
-	if err != nil {
-		return err
+	for i, name := range stages {
+		stage, err := authentik.One(client.StagesAllAll(ctx, &authentik.StagesAllListOptions{Name: name}))
+		if err != nil {
+			return nil, err
+		}
+		// A zero field is not sent. A pointer is for values such as 0 and false.
+		_, err = client.BindingsCreate(ctx, authentik.FlowStageBindingRequest{
+			Target: flow.PK, Stage: stage.PK, Order: new(10 * i),
+		}, authentik.AdoptExisting())
+		if err != nil {
+			return nil, err
+		}
 	}
+	return flow, nil
+}
 
-	// A zero field is not sent. A pointer is for values such as 0 and false.
-	_, err = client.BindingsPartialUpdate(ctx, binding.PK, authentik.FlowStageBindingRequest{Order: new(0)})
-	return err
+// reorder moves the bindings of a flow, so that its stages come in this order.
+func reorder(ctx context.Context, client *authentik.Client, flow *authentik.Flow, stages ...string) error {
+	bindings, err := authentik.Snapshot(client.BindingsAll(ctx, &authentik.BindingsListOptions{Target: flow.PK}))
+	if err != nil {
+		return err
+	}
+	for _, binding := range bindings {
+		place := slices.Index(stages, binding.StageObj.Name)
+		if place < 0 {
+			continue // keeps its order
+		}
+		_, err := client.BindingsPartialUpdate(ctx, binding.PK, authentik.FlowStageBindingRequest{Order: new(10 * place)})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func logIn(ctx context.Context, url, password string, totp func(context.Context) (string, error)) error {
@@ -137,21 +169,31 @@ func TestREADME_CodeRuns(t *testing.T) {
 	require.Error(t, err)
 }
 
-func TestSignUpFlowIsCreated(t *testing.T) {
+func TestSignUp(t *testing.T) {
 	t.Parallel()
 	srv := authentiktest.NewServer(t, authentiktest.Version("2024.10"))
-	srv.FailNext(1, http.StatusBadGateway, "", nil) // the client retries
-
-	stage, err := authentik.One(srv.Client().StagesAllAll(t.Context(), &authentik.StagesAllListOptions{
-		Name: "default-authentication-login",
-	}))
+	password, login := "default-authentication-password", "default-authentication-login"
+	flow, err := write(t.Context(), srv.Client(), password, login)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := write(t.Context(), srv.Client(), stage.PK); err != nil {
+	srv.FailNext(1, http.StatusBadGateway, "", nil) // for a read, which the client retries
+	if err := reorder(t.Context(), srv.Client(), flow, login, password); err != nil {
 		t.Fatal(err)
 	}
-	if flows := srv.Flows(); flows[len(flows)-1].Slug != "sign-up" {
-		t.Error("there is no new flow")
+	bindings, err := authentik.Collect(srv.Client().BindingsAll(t.Context(), &authentik.BindingsListOptions{Target: flow.PK}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(bindings) != 2 || bindings[0].StageObj.Name != login {
+		t.Error("the login stage is not the first of two")
+	}
+
+	srv.AddAccount(authentiktest.Account{Username: "alice", Password: "correct horse", Superuser: true})
+	if err := logIn(t.Context(), srv.URL, "correct horse", nil); err != nil {
+		t.Error(err)
+	}
+	if err := logIn(t.Context(), srv.URL, "wrong", nil); !errors.Is(err, authentik.ErrBadCredentials) {
+		t.Error(err)
 	}
 }
