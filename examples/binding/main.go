@@ -3,8 +3,8 @@
 //
 //	go run ./examples/binding 2578105f-19a7-4043-99e4-dbb46c8e382b
 //
-// With AUTHENTIK_URL and AUTHENTIK_TOKEN set it asks that server. Otherwise it
-// asks a fake one, of which it shows some binding if none is named.
+// With AUTHENTIK_URL and AUTHENTIK_TOKEN set, the command reads that server.
+// Otherwise it reads a fake one, and shows any binding if none is named.
 package main
 
 import (
@@ -44,7 +44,7 @@ func run(ctx context.Context, env cli.Env) int {
 	defer server.Close()
 	if flags.NArg() == 0 {
 		if server.Demo == nil {
-			return env.Exit(ctx, server, fmt.Errorf("%w: which binding? Give its UUID", cli.ErrUsage))
+			return env.Exit(ctx, server, fmt.Errorf("%w: the UUID of a binding is missing", cli.ErrUsage))
 		}
 		id = server.Demo.Bindings()[0].PK
 	}
@@ -59,7 +59,7 @@ func run(ctx context.Context, env cli.Env) int {
 // uuid.Parse knows.
 func parseID(s string) (uuid.UUID, error) {
 	if len(s) != len(uuid.UUID{}.String()) {
-		return uuid.Nil, errors.New("it does not have the 36 characters of 2578105f-19a7-4043-99e4-dbb46c8e382b")
+		return uuid.Nil, errors.New("must have 36 characters, as 2578105f-19a7-4043-99e4-dbb46c8e382b")
 	}
 	return uuid.Parse(s)
 }

@@ -1,11 +1,11 @@
-// Command errors provokes each error of the library, catches it, and tells
+// Command errors provokes each error of the library, catches it, and prints
 // what it means.
 //
 //	go run ./examples/errors
 //
-// With AUTHENTIK_URL and AUTHENTIK_TOKEN set it asks that server, from which it
-// only reads; what a healthy server does not do is then left out. Otherwise it
-// asks a fake one.
+// With AUTHENTIK_URL and AUTHENTIK_TOKEN set, the command uses that server, and
+// only reads from it. What a healthy server does not do is then left out.
+// Otherwise the command uses a fake server.
 package main
 
 import (
@@ -68,7 +68,7 @@ func run(ctx context.Context, env cli.Env) int {
 // as they are: they make most of these errors rare.
 var once = authentik.WithRetry(authentik.RetryPolicy{MaxAttempts: 1})
 
-// caught tells which types and which sentinels an error is.
+// caught returns the types and the sentinels that match an error.
 func caught(err error) string {
 	var is []string
 	var (
@@ -140,7 +140,7 @@ func meaning(err error) string {
 	case err == nil:
 		return "this server has no objection"
 	case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
-		return "the caller wanted no more of it"
+		return "the caller canceled the call, or its deadline has passed"
 	case errors.Is(err, authentik.ErrPerhapsDone):
 		return "read the object before sending the write again, or let AdoptExisting do so"
 	case errors.Is(err, authentik.ErrUnsupported):
@@ -165,29 +165,29 @@ func meaning(err error) string {
 	case errors.Is(err, authentik.ErrNotAuthentik), errors.Is(err, authentik.ErrUnreachable), errors.Is(err, authentik.ErrTLS):
 		return cmp.Or(authentik.Hint(err), "look at what is in front of the server")
 	case errors.As(err, &permission):
-		return "the token is bad or may not do this; ServerVersion, which any good token may ask, tells which"
+		return "the token is invalid or lacks a permission; ServerVersion, which needs none, succeeds in the second case"
 	case errors.Is(err, authentik.ErrListChanged):
-		return "some flows may be missing: walk again, or let Snapshot do so"
+		return "some flows may be missing: list them again, or let Snapshot do so"
 	case errors.Is(err, authentik.ErrNotFound):
-		return "there is none, or the token may not see it"
+		return "there is none, or the user of the token may not view it"
 	case errors.Is(err, authentik.ErrStarting):
-		return "the server is back in a moment; without MaxAttempts: 1 it would have been waited for"
+		return "the server is back in a moment; without MaxAttempts: 1 the client would have waited for it"
 	case errors.As(err, &api):
-		return "look into the server's log for request " + api.RequestID
+		return "search the server's log for request " + api.RequestID
 	case errors.Is(err, authentik.ErrAttemptTimeout):
 		return "the server is slow, and WithTimeout short"
 	case errors.As(err, &request):
-		return "no answer: " + request.Err.Error()
+		return "no response: " + request.Err.Error()
 	case errors.Is(err, authentik.ErrResponseTooLarge):
-		return "ask for smaller pages, or allow more with WithMaxResponseSize"
+		return "request smaller pages, or allow more with WithMaxResponseSize"
 	case errors.Is(err, authentik.ErrPaginationStuck):
-		return "the server, or a cache in front of it, gives out wrong pages"
+		return "the server, or a cache in front of it, sends wrong pages"
 	case errors.As(err, &unusable):
-		return "the answer is not what was asked for, at " + cmp.Or(unusable.JSONPath, "its root")
+		return "the response is not what was requested, at " + cmp.Or(unusable.JSONPath, "its root")
 	case errors.Is(err, authentik.ErrNoResult), errors.Is(err, authentik.ErrMultipleResults):
-		return "the filter does not tell exactly one"
+		return "the filter does not match exactly one"
 	}
-	return "an error of somebody else"
+	return "an error of another package"
 }
 
 // scene is something that goes wrong.
@@ -260,7 +260,7 @@ var scenes = []scene{
 		},
 	},
 	{
-		title: "a token of nobody",
+		title: "an invalid token",
 		do: func(ctx context.Context, server *cli.Server) error {
 			return listWith(ctx, server, "nobodys")
 		},
@@ -287,7 +287,7 @@ var scenes = []scene{
 		},
 	},
 	{
-		title: "a list where a number is wanted",
+		title: "a list where a number is expected",
 		do: func(ctx context.Context, server *cli.Server) error {
 			var count int
 			return server.Get(ctx, "flows/instances/", nil, &count)
@@ -316,7 +316,7 @@ var scenes = []scene{
 		},
 	},
 	{
-		title: "a token that cannot be had",
+		title: "a token that cannot be obtained",
 		do: func(ctx context.Context, server *cli.Server) error {
 			locked := func(context.Context) (string, error) { return "", errors.New("the vault is locked") }
 			return listWith(ctx, server, "", authentik.WithTokenFunc(locked))
@@ -335,19 +335,19 @@ var scenes = []scene{
 		do: list,
 	},
 	{
-		title: "a proxy that counts requests",
+		title: "a proxy that limits requests",
 		fault: func(srv *authentiktest.Server) {
 			srv.FailNext(1, http.StatusTooManyRequests, "", http.Header{"Retry-After": {"120"}})
 		},
 		do: list,
 	},
 	{
-		title: "a proxy that wants a user to log in",
+		title: "a proxy that requires a login",
 		fault: func(srv *authentiktest.Server) { srv.FailNext(1, http.StatusUnauthorized, "<html>", nil) },
 		do:    list,
 	},
 	{
-		title: "a server that nobody started",
+		title: "a server that is not running",
 		fault: func(*authentiktest.Server) {}, // a real one is there
 		do: func(ctx context.Context, _ *cli.Server) error {
 			return listAt(ctx, "http://127.0.0.1:1", nil)
@@ -384,7 +384,7 @@ var scenes = []scene{
 		},
 	},
 	{
-		title: "a new flow, of which no response tells",
+		title: "a new flow whose response is lost",
 		fault: func(srv *authentiktest.Server) { srv.CutBody(0) },
 		do: func(ctx context.Context, server *cli.Server) error {
 			_, err := server.FlowsInstancesCreate(ctx, authentik.FlowRequest{
@@ -401,7 +401,7 @@ var scenes = []scene{
 		},
 	},
 	{
-		title: "a file with nothing to import in it",
+		title: "a file without anything to import",
 		fault: func(*authentiktest.Server) {}, // it would write
 		do: func(ctx context.Context, server *cli.Server) error {
 			_, err := server.FlowsInstancesImportCreate(ctx, []byte("version: 1\nentries: []\n"))
@@ -459,7 +459,7 @@ var scenes = []scene{
 	},
 	// The last one: were the fake still to hear of it, no other would notice.
 	{
-		title: "less time than an answer takes",
+		title: "less time than a response takes",
 		do: func(ctx context.Context, server *cli.Server) error {
 			return listWith(ctx, server, server.Token, authentik.WithTimeout(time.Nanosecond))
 		},

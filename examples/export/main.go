@@ -1,11 +1,11 @@
-// Command export writes all flows of a server to a JSON file, and tells what
+// Command export writes all flows of a server to a JSON file, and lists what
 // has changed since the file was last written: flows that are new or gone, and
 // fields that differ.
 //
 //	go run ./examples/export flows.json
 //
-// Without a file it prints the JSON. With AUTHENTIK_URL and AUTHENTIK_TOKEN set
-// it asks that server, otherwise a fake one.
+// Without a file the command prints the JSON. With AUTHENTIK_URL and
+// AUTHENTIK_TOKEN set, it reads that server, otherwise a fake one.
 package main
 
 import (
@@ -126,7 +126,7 @@ func replace(file string, content []byte) error {
 	return nil
 }
 
-// compare tells how two lists of flows differ. A flow is the same one if its
+// compare prints how two lists of flows differ. A flow is the same one if its
 // PK is, whatever its slug.
 func compare(out io.Writer, earlier, now []authentik.Flow) error {
 	byPK := func(flows []authentik.Flow) map[uuid.UUID]authentik.Flow {

@@ -3,8 +3,8 @@
 //
 //	go run ./examples/list -designation authentication
 //
-// With AUTHENTIK_URL and AUTHENTIK_TOKEN set it asks that server, otherwise a
-// fake one.
+// With AUTHENTIK_URL and AUTHENTIK_TOKEN set, the command lists the flows of that
+// server, otherwise those of a fake one.
 package main
 
 import (
@@ -35,7 +35,7 @@ func run(ctx context.Context, env cli.Env) int {
 	flags.StringVar(&opts.Search, "search", "", "only flows with these words in name, slug, designation or title")
 	flags.StringVar(&opts.Ordering, "ordering", "", `fields to order by, such as "designation,-slug"`)
 	flags.IntVar(&opts.PageSize, "page-size", 0, "flows for each request (0: 100)")
-	flags.IntVar(&prefetch, "prefetch", 0, "pages to ask for ahead")
+	flags.IntVar(&prefetch, "prefetch", 0, "pages to fetch ahead")
 	if err := env.Parse(flags); err != nil {
 		return env.Exit(ctx, nil, err)
 	}

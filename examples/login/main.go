@@ -3,10 +3,10 @@
 //
 //	cd examples/login && go run . [-flow default-authentication-flow]
 //
-// With AUTHENTIK_URL and AUTHENTIK_USERNAME set it logs in to that server,
-// otherwise to a fake one. The password is AUTHENTIK_PASSWORD, and without it
-// the terminal is asked. AUTHENTIK_TOTP_SECRET is the key of an authenticator
-// app in base 32; without it the terminal is asked for codes, too.
+// With AUTHENTIK_URL and AUTHENTIK_USERNAME set, the command logs in to that
+// server, otherwise to a fake one. The password is AUTHENTIK_PASSWORD, or is
+// read from the terminal. AUTHENTIK_TOTP_SECRET is the key of an authenticator
+// app in base 32. Without it, codes are read from the terminal, too.
 package main
 
 import (

@@ -1,13 +1,13 @@
 // Command oauth2 lists flows with OAuth2 client credentials in the place of an
-// API token: authentik gives out a token that lives for minutes, and the client
-// asks for the next one in time.
+// API token: authentik issues a token that lives for minutes, and the client
+// gets the next one in time.
 //
 //	cd examples/oauth2 && go run .
 //
-// With AUTHENTIK_URL, AUTHENTIK_CLIENT_ID and AUTHENTIK_CLIENT_SECRET set it
-// asks that server, otherwise a fake one. In authentik, make an OAuth2
+// With AUTHENTIK_URL, AUTHENTIK_CLIENT_ID and AUTHENTIK_CLIENT_SECRET set, the
+// command uses that server, otherwise a fake one. In authentik, create an OAuth2
 // provider whose scopes have "authentik API" (goauthentik.io/api) among them,
-// run this once, and give its service account, ak-<provider>-client_credentials,
+// run the command once, and give its service account, ak-<provider>-client_credentials,
 // the permission "Can view Flow".
 package main
 
@@ -61,16 +61,16 @@ func run(ctx context.Context, env cli.Env) int {
 		pages++
 		flows += len(page.Results)
 	}
-	_, err = fmt.Fprintf(env.Stdout, "%d flows in %d requests, tokens asked for: %d\n", flows, pages, tokens.fetched)
+	_, err = fmt.Fprintf(env.Stdout, "%d flows in %d requests, tokens requested: %d\n", flows, pages, tokens.fetched)
 	return env.Exit(ctx, nil, err)
 }
 
 // scope is what a token needs to be good for authentik's API.
 const scope = "goauthentik.io/api"
 
-// tokens keeps a token until it expires. It is what a TokenSource of
-// golang.org/x/oauth2 is, but that it asks with the context of the call that
-// needs a token: so that call's timeout and cancellation hold.
+// tokens keeps a token until it expires. Unlike a TokenSource of
+// golang.org/x/oauth2, it requests a token with the context of the call that
+// needs one, so that the timeout and the cancellation of that call apply.
 type tokens struct {
 	config  *clientcredentials.Config
 	turn    chan struct{} // has one element while somebody has the rest

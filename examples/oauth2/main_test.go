@@ -48,7 +48,7 @@ func TestAWalkTakesOneToken(t *testing.T) {
 	t.Parallel()
 	got := program.Demo(t)
 	require.Equal(t, cli.OK, got.Code, got.Stderr)
-	assert.Regexp(t, `^\d+ flows in 3 requests, tokens asked for: 1\n$`, got.Stdout)
+	assert.Regexp(t, `^\d+ flows in 3 requests, tokens requested: 1\n$`, got.Stdout)
 }
 
 func TestTheServersOwnProviderIsAsked(t *testing.T) {
@@ -66,7 +66,7 @@ func TestTheServersOwnProviderIsAsked(t *testing.T) {
 			"AUTHENTIK_URL": srv.URL + url, "AUTHENTIK_CLIENT_ID": "inventory", "AUTHENTIK_CLIENT_SECRET": secret,
 		})
 		assert.Equal(t, cli.OK, got.Code, got.Stderr)
-		assert.Contains(t, got.Stdout, "tokens asked for: 1\n")
+		assert.Contains(t, got.Stdout, "tokens requested: 1\n")
 		assert.NotContains(t, got.Stdout+got.Stderr, fake.Token)
 	}
 }

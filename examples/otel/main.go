@@ -1,11 +1,11 @@
-// Command otel lists flows with OpenTelemetry: a span for the walk, and in it
+// Command otel lists flows with OpenTelemetry: a span for the list, and in it
 // one for each request that is sent, retries included.
 //
 //	cd examples/otel && go run .
 //
-// With AUTHENTIK_URL and AUTHENTIK_TOKEN set it asks that server, otherwise a
-// fake one. Spans are printed; for a collector, put an exporter of
-// go.opentelemetry.io/otel/exporters in the place of printer.
+// With AUTHENTIK_URL and AUTHENTIK_TOKEN set, the command uses that server,
+// otherwise a fake one. Spans are printed. For a collector, replace printer by
+// an exporter of go.opentelemetry.io/otel/exporters.
 package main
 
 import (
@@ -50,9 +50,9 @@ func run(ctx context.Context, env cli.Env) int {
 }
 
 // traced makes a span of each request, in the one of the call's context, and
-// tells the server of it with the header traceparent. What WithMiddleware
-// wraps never sees the token. The query is in the span's url.full: leave it
-// out there if what is searched for is nobody's business.
+// sends it to the server in the header traceparent. What WithMiddleware wraps
+// never sees the token. The query is in the span's url.full: leave it out if
+// the words of a search are confidential.
 func traced(spans trace.TracerProvider) authentik.ClientOption {
 	return authentik.WithMiddleware(func(next http.RoundTripper) http.RoundTripper {
 		return otelhttp.NewTransport(next,

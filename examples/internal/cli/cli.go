@@ -1,4 +1,4 @@
-// Package cli is what the examples have in common: a server to ask, exit
+// Package cli is what the examples have in common: a server to use, exit
 // codes, and what to do about an error.
 package cli
 
@@ -47,10 +47,10 @@ func Main(run func(context.Context, Env) int) {
 	}))
 }
 
-// ErrUsage is arguments that make no sense.
+// ErrUsage reports invalid arguments.
 var ErrUsage = errors.New("wrong arguments")
 
-// ErrInput is a file that cannot be right.
+// ErrInput reports an invalid file.
 var ErrInput = errors.New("wrong input")
 
 // Parse parses the flags of a program, and its other arguments, which may be
@@ -84,7 +84,7 @@ func (e *HintedError) Error() string { return e.Err.Error() }
 // Unwrap returns Err.
 func (e *HintedError) Unwrap() error { return e.Err }
 
-// Server is the server that a program asks.
+// Server is the server that a program uses.
 type Server struct {
 	*authentik.Client
 
@@ -121,7 +121,7 @@ func (e Env) server(s *Server, opts []authentik.ClientOption) (*Server, error) {
 	return s, nil
 }
 
-// Demo starts a fake server, and tells which variables name a real one.
+// Demo starts a fake server, and prints which variables name a real one.
 func (e Env) Demo(variables string) *authentiktest.Server {
 	versions := authentiktest.Versions()
 	_, _ = fmt.Fprintf(e.Stderr, "This is a fake authentik %s. Set %s to use your own.\n", versions[len(versions)-1], variables)
@@ -136,7 +136,7 @@ func (s *Server) Close() {
 	}
 }
 
-// Exit tells an error and what to do about it, and returns the exit code.
+// Exit prints an error and what to do about it, and returns the exit code.
 func (e Env) Exit(ctx context.Context, server *Server, err error) int {
 	var refused *authentik.ArgumentError
 	switch {
