@@ -183,14 +183,13 @@ func unreachableHint(err error) string {
 	var (
 		proxy *transport.ProxyError
 		dns   *net.DNSError
-		op    *net.OpError
 	)
 	switch {
 	case errors.As(err, &proxy) && proxy.StatusCode == http.StatusProxyAuthRequired:
 		return "Put the user and password of the proxy into HTTPS_PROXY, or the host into NO_PROXY."
 	case errors.As(err, &proxy):
 		return "Let the proxy connect to the host, or put the host into NO_PROXY."
-	case errors.As(err, &op) && (op.Op == "proxyconnect" || op.Op == "socks connect"):
+	case transport.ProxyFailed(err):
 		return "Check the proxy, such as that in HTTPS_PROXY."
 	case errors.As(err, &dns):
 		return "Check the host in the base URL, and the name servers."
@@ -205,7 +204,11 @@ func tlsHint(err error) string {
 		invalid x509.CertificateInvalidError
 		record  tls.RecordHeaderError
 	)
-	switch {
+	switch text := err.Error(); {
+	case errors.As(err, &unknown) && transport.ProxyFailed(err):
+		return "Use WithHTTPClient with the CA of the proxy in RootCAs."
+	case transport.ProxyFailed(err):
+		return "Check the proxy, such as that in HTTPS_PROXY: https:// there means that the proxy itself speaks TLS."
 	case errors.As(err, &unknown):
 		return "Use WithHTTPClient with the server's CA in RootCAs."
 	case errors.As(err, &host):
@@ -214,6 +217,12 @@ func tlsHint(err error) string {
 		return "Renew the certificate, or set the clock."
 	case errors.Is(err, http.ErrSchemeMismatch), errors.As(err, &record):
 		return "Check the scheme and the port in the base URL: the server does not speak TLS there."
+	case strings.Contains(text, "certificate required"), strings.Contains(text, "bad certificate"):
+		return "Use WithHTTPClient with a client certificate that the server accepts."
+	case strings.Contains(text, "remote error: tls: handshake failure"):
+		return "Use WithHTTPClient with a client certificate if the server requires one, and check its versions and ciphers."
+	case strings.Contains(text, "protocol version"):
+		return "Let the server speak TLS 1.2 or later."
 	}
 	return ""
 }
@@ -235,16 +244,14 @@ func (e *APIError) hint() string {
 		return e.advice
 	case errors.Is(e, ErrStarting):
 		return hintStarted
-	case status == http.StatusTooManyRequests:
+	case status == http.StatusTooManyRequests, e.Foreign && e.RetryAfter > 0:
 		return "Send fewer requests, and wait for RetryAfter."
 	case e.Foreign && (status == http.StatusUnauthorized || status == http.StatusForbidden):
 		return "Let the proxy in front of authentik pass /api/v3/ to it, or send what the proxy requires with WithHeader."
 	case e.Foreign && (status == http.StatusNotFound || status == http.StatusMethodNotAllowed):
 		return hintBaseURL
-	case e.Foreign && status >= http.StatusInternalServerError:
-		return hintStarted
 	case e.Foreign:
-		return ""
+		return proxyHint(status)
 	case status == http.StatusForbidden && e.Op == "ServerVersion":
 		return `Use a token of the intent "API Token" that exists and has not expired.`
 	case status == http.StatusForbidden:
@@ -253,6 +260,26 @@ func (e *APIError) hint() string {
 		return "Check that the object exists, and that the user of the token may view it."
 	case status >= http.StatusInternalServerError && e.RequestID != "":
 		return "Search the log of authentik for the request ID."
+	}
+	return ""
+}
+
+// proxyHint returns the hint for the status of a proxy that depends on nothing
+// else.
+func proxyHint(status int) string {
+	switch status {
+	case http.StatusProxyAuthRequired:
+		return "Put the user and password of the proxy into HTTP_PROXY, or the host into NO_PROXY."
+	case http.StatusBadGateway, http.StatusServiceUnavailable, 520, 521, 522, 523, 530:
+		return hintStarted
+	case http.StatusGatewayTimeout, 524:
+		return "Raise the timeout of the proxy in front of authentik, or request fewer objects with PageSize."
+	case 525, 526:
+		return "Check the certificate and the TLS settings between the proxy and authentik."
+	case http.StatusNetworkAuthenticationRequired:
+		return "Log in to the network that this program runs in."
+	case http.StatusInternalServerError:
+		return "Read the log of the proxy in front of authentik, and that of authentik."
 	}
 	return ""
 }

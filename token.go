@@ -3,7 +3,7 @@ package authentik
 import (
 	"context"
 	"errors"
-	"fmt"
+	"slices"
 	"strings"
 	"sync"
 
@@ -45,37 +45,55 @@ func (c *Client) tokenRefresher(
 	tokens *transport.Tokens, token func(context.Context) (string, error),
 ) func(context.Context, error) (context.Context, error) {
 	var mu sync.Mutex
-	var before, fresh string // the token that was refreshed last, and its successor
+	var stale []string // the first and the last token that fresh stands for
+	var fresh string
 	return func(ctx context.Context, err error) (context.Context, error) {
 		denied, ok := errors.AsType[*PermissionError](err)
-		used, fixed := tokens.Of(ctx)
-		if !ok || denied.Foreign || fixed || ctx.Err() != nil {
+		used, last := tokens.Of(ctx)
+		if !ok || denied.Foreign || last || ctx.Err() != nil {
 			return nil, err
 		}
 		if denied.Op != opVersion {
-			_, failed := c.ServerVersion(tokens.With(ctx, used))
+			_, failed := c.ServerVersion(tokens.With(ctx, used, true))
 			if refusal, ok := errors.AsType[*PermissionError](failed); !ok || refusal.Foreign {
 				return nil, err
 			}
 		}
 		mu.Lock() // pages ahead are refused together
 		defer mu.Unlock()
-		if before != used {
-			value, failed := token(context.WithValue(ctx, refreshKey{}, true))
-			if failed == nil {
-				failed = checkToken(value)
-			}
-			if failed != nil {
-				return nil, fmt.Errorf("%w; refreshing the token: %w", err, failed)
-			}
-			before, fresh = used, value
+		if slices.Contains(stale, used) { // another call has refreshed it, perhaps long ago
+			return tokens.With(ctx, fresh, false), nil
 		}
-		if fresh == used {
+		value, failed := token(context.WithValue(ctx, refreshKey{}, true))
+		if failed == nil {
+			failed = checkToken(value)
+		}
+		if failed != nil {
+			return nil, &refreshError{denied, redactError(failed, c.transport.Redact)}
+		}
+		if value == used {
 			return nil, err
 		}
-		return tokens.With(ctx, fresh), nil
+		if used != fresh {
+			stale = nil
+		}
+		stale, fresh = append(stale[:min(len(stale), 1)], used), value
+		return tokens.With(ctx, fresh, true), nil
 	}
 }
+
+// refreshError is a refusal of a token that could not be refreshed.
+type refreshError struct {
+	*PermissionError
+
+	cause error
+}
+
+func (e *refreshError) Error() string {
+	return e.PermissionError.Error() + "; refreshing the token: " + oneLine(e.cause.Error())
+}
+
+func (e *refreshError) Unwrap() []error { return []error{e.PermissionError, e.cause} }
 
 // checkToken rejects what cannot be a token, and does not repeat it.
 func checkToken(token string) error {

@@ -62,8 +62,8 @@ func (c *call) attempt() outcome {
 	resp, err := send(c.t.chain, c.newRequest(ctx))
 	if err != nil {
 		err = c.timedOut(ctx, err)
-		if c.t.renew != nil && conn.reused.Load() && ctx.Err() == nil {
-			c.t.renew(c.began) // the others are as old
+		if c.t.renew != nil && conn.reused.Load() && !errors.Is(ctx.Err(), context.Canceled) {
+			c.t.renew(c.began) // the others are as old; the caller's deadline proves no more than an error
 		}
 		return outcome{err: err, unsent: conn.unused(err)}
 	}

@@ -57,6 +57,7 @@ func NewTokens(token func(context.Context) (string, error), check func(string) e
 type callToken struct {
 	value func() string
 	fixed bool
+	last  bool // no other token follows it in this call
 }
 
 func (c *callToken) set(value string) { c.value = func() string { return value } }
@@ -91,25 +92,26 @@ func (t *Tokens) choose(ctx context.Context, call *callToken) (string, error) {
 // send, unless the context has a token already. The key is t, so that no other
 // client sees the token.
 func (t *Tokens) Track(ctx context.Context) context.Context {
-	if _, fixed := t.Of(ctx); fixed {
+	if call, ok := ctx.Value(t).(*callToken); ok && call.fixed {
 		return ctx
 	}
 	return context.WithValue(ctx, t, &callToken{value: func() string { return "" }})
 }
 
-// With returns a context for a call that sends this token.
-func (t *Tokens) With(ctx context.Context, token string) context.Context {
-	return context.WithValue(ctx, t, &callToken{value: func() string { return token }, fixed: true})
+// With returns a context for a call that sends this token. last says that no
+// other token is to follow it.
+func (t *Tokens) With(ctx context.Context, token string, last bool) context.Context {
+	return context.WithValue(ctx, t, &callToken{value: func() string { return token }, fixed: true, last: last})
 }
 
 // Of returns the token that the last attempt of a call has sent, and whether
-// [Tokens.With] has set it.
-func (t *Tokens) Of(ctx context.Context) (token string, fixed bool) {
+// [Tokens.With] has set it as the last one.
+func (t *Tokens) Of(ctx context.Context) (token string, last bool) {
 	call, ok := ctx.Value(t).(*callToken)
 	if !ok {
 		return "", false
 	}
-	return call.value(), call.fixed
+	return call.value(), call.last
 }
 
 type roundTripper func(*http.Request) (*http.Response, error)

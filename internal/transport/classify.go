@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"net/textproto"
 	"net/url"
+	"slices"
 	"strings"
 )
 
@@ -30,9 +31,12 @@ func unwrapURLError(err error) error {
 }
 
 // namesScheme returns http.ErrSchemeMismatch, as http.Client does, where TLS met
-// a server that speaks plain HTTP.
+// a server that speaks plain HTTP. Where a proxy does, the error names the proxy.
 func namesScheme(err error) error {
 	var record tls.RecordHeaderError
+	if op, ok := errors.AsType[*net.OpError](err); ok && op.Op == proxyConnect {
+		return err
+	}
 	if errors.As(err, &record) && string(record.RecordHeader[:]) == "HTTP/" {
 		return http.ErrSchemeMismatch
 	}
@@ -62,11 +66,11 @@ func permanent(err error) bool {
 		errors.Is(err, gzip.ErrHeader),
 		errors.As(err, &dns) && dns.IsNotFound,
 		// A TLS alert: the server wants another version, or a certificate.
-		errors.As(err, &op) && op.Op == "remote error":
+		errors.As(err, &op) && (op.Op == "remote error" || socksRefused(op)):
 		return true
 	}
 	// net/http gives these no type.
-	for _, text := range []string{
+	return containsAny(err.Error(),
 		"malformed HTTP",                   // no HTTP server at all
 		"Content-Length",                   // several, or no number: RFC 9112, 6.3
 		"transfer encoding",                // an unsupported one, or too many
@@ -76,12 +80,22 @@ func permanent(err error) bool {
 		"server response headers exceeded", // as often as it is asked
 		"unsupported protocol scheme",      // a transport's
 		"invalid header field",             // a middleware's
-	} {
-		if strings.Contains(err.Error(), text) {
-			return true
-		}
-	}
-	return false
+	)
+}
+
+func containsAny(text string, parts ...string) bool {
+	return slices.ContainsFunc(parts, func(part string) bool { return strings.Contains(text, part) })
+}
+
+// The Op of a *net.OpError where there is a proxy.
+const (
+	proxyConnect = "proxyconnect"
+	socksConnect = "socks connect"
+)
+
+// connects reports whether a connection failed before there was one.
+func connects(op *net.OpError) bool {
+	return op.Op == "dial" || op.Op == proxyConnect || op.Op == socksConnect
 }
 
 // nothingSent reports whether an error proves that the request was not sent:
@@ -96,6 +110,6 @@ func nothingSent(err error) bool {
 		record      tls.RecordHeaderError
 	)
 	return errors.As(err, &token) || errors.As(err, &dns) || errors.As(err, &proxy) ||
-		errors.As(err, &op) && (op.Op == "dial" || op.Op == "proxyconnect") ||
+		errors.As(err, &op) && connects(op) ||
 		errors.As(err, &certificate) || errors.As(err, &record) || errors.Is(err, http.ErrSchemeMismatch)
 }

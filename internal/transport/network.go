@@ -109,7 +109,7 @@ func Unreachable(err error) bool {
 		return true
 	}
 	op, ok := errors.AsType[*net.OpError](err)
-	return ok && (op.Op == "dial" || op.Op == "proxyconnect" || op.Op == "socks connect")
+	return ok && connects(op)
 }
 
 // TLSFailed reports whether the two sides could not agree on TLS: a certificate
@@ -134,6 +134,13 @@ func TLSFailed(err error) bool {
 	// crypto/tls and net/http give these no type.
 	text := err.Error()
 	return strings.HasPrefix(text, "tls: ") || strings.Contains(text, "TLS handshake timeout")
+}
+
+// ProxyFailed reports whether the connection to a proxy failed, or what it said
+// to a request for a connection to the server.
+func ProxyFailed(err error) bool {
+	op, ok := errors.AsType[*net.OpError](err)
+	return ok && (op.Op == proxyConnect || op.Op == socksConnect)
 }
 
 // NoToken reports whether the function that returns the token failed. Nothing

@@ -129,6 +129,35 @@ func TestPool_DialsAfterATimeout(t *testing.T) {
 	})
 }
 
+// A caller whose deadlines are shorter than the timeout of an attempt would
+// otherwise meet each of the dead connections in turn.
+func TestPool_DialsAfterTheDeadlineOfTheCaller(t *testing.T) {
+	t.Parallel()
+	n := &network{respond: slowly}
+	n.inBubble(t, func(t *testing.T, tr *transport.Transport) {
+		fiveAtOnce(t, tr)
+		n.forget()
+		ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
+		defer cancel()
+		require.ErrorIs(t, tr.Do(ctx, get()).Err, context.DeadlineExceeded)
+		require.NoError(t, tr.Do(t.Context(), get()).Err)
+		assert.Equal(t, 6, n.dials)
+	})
+}
+
+func TestPool_KeepsConnectionsOfACanceledCall(t *testing.T) {
+	t.Parallel()
+	n := &network{respond: slowly}
+	n.inBubble(t, func(t *testing.T, tr *transport.Transport) {
+		fiveAtOnce(t, tr)
+		ctx, cancel := context.WithCancel(t.Context())
+		time.AfterFunc(time.Millisecond, cancel)
+		require.ErrorIs(t, tr.Do(ctx, get()).Err, context.Canceled)
+		require.NoError(t, tr.Do(t.Context(), get()).Err)
+		assert.Equal(t, 5, n.dials)
+	})
+}
+
 // net/http sends a request of its own accord again where it may. Where it may
 // not, the error is ours, and the other connections are as old.
 func TestPool_DialsAfterASilentEnd(t *testing.T) {

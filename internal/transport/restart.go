@@ -56,9 +56,12 @@ func away(err error) bool {
 	if _, ok := errors.AsType[*net.DNSError](err); ok {
 		return true
 	}
+	if op, ok := errors.AsType[*net.OpError](err); ok && connects(op) && (op.Timeout() || socksAway(op)) {
+		return true
+	}
 	for _, errno := range []syscall.Errno{
-		syscall.ECONNREFUSED, syscall.EHOSTUNREACH, syscall.ENETUNREACH,
-		winsock.refused, winsock.noRoute, winsock.unreachable, winsock.down,
+		syscall.ECONNREFUSED, syscall.EHOSTUNREACH, syscall.ENETUNREACH, syscall.ENETDOWN,
+		winsock.refused, winsock.noRoute, winsock.unreachable, winsock.down, winsock.netDown, winsock.timedOut,
 	} {
 		if errors.Is(err, errno) {
 			return true
@@ -71,4 +74,20 @@ func away(err error) bool {
 
 // winsock has what Windows returns. The names of package syscall are for
 // invented numbers there.
-var winsock = struct{ unreachable, refused, down, noRoute syscall.Errno }{10051, 10061, 10064, 10065}
+var winsock = struct{ netDown, unreachable, timedOut, refused, down, noRoute syscall.Errno }{
+	10050, 10051, 10060, 10061, 10064, 10065,
+}
+
+// socksAway reports whether a SOCKS proxy says that it does not reach the
+// server. net/http has no types for what a SOCKS proxy says.
+func socksAway(op *net.OpError) bool {
+	return op.Op == socksConnect && containsAny(op.Err.Error(),
+		"general SOCKS server failure", "network unreachable", "host unreachable", "connection refused", "TTL expired")
+}
+
+// socksRefused reports whether a SOCKS proxy does not let the client connect, or
+// is none.
+func socksRefused(op *net.OpError) bool {
+	return op.Op == socksConnect && containsAny(op.Err.Error(),
+		"not allowed by ruleset", "authentication", "username/password", "not supported", "protocol version")
+}

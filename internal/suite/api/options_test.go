@@ -1,11 +1,13 @@
 package api_test
 
 import (
+	"bytes"
 	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"math"
 	"net/http"
 	"strconv"
@@ -584,6 +586,57 @@ func TestWithTokenFunc_RefreshesOnlyWhatAuthentikRejects(t *testing.T) {
 			assert.Equal(t, c.refreshed, refreshed)
 		})
 	}
+}
+
+// A function that does not keep the token which it returned after a refusal is
+// called again when that token has expired, too.
+func TestWithTokenFunc_RefreshesAgainAfterASharedRefresh(t *testing.T) {
+	t.Parallel()
+	srv := authentiktest.NewServer(t)
+	first, current, refreshed := srv.Token, srv.Token, 0
+	client := srv.ClientAs("", authentik.WithTokenFunc(func(ctx context.Context) (string, error) {
+		if authentik.RefreshToken(ctx) {
+			refreshed++
+			return current, nil
+		}
+		return first, nil
+	}))
+	for rotations, want := range []int{0, 1, 2} {
+		if rotations > 0 {
+			current = srv.RotateToken(current)
+		}
+		for range 2 {
+			_, err := client.FlowsInstancesList(t.Context(), nil)
+			require.NoError(t, err)
+			assert.Equal(t, want, refreshed)
+		}
+	}
+}
+
+func TestWithTokenFunc_ErrorOfRefreshIsOneLineWithoutSecrets(t *testing.T) {
+	t.Parallel()
+	srv := authentiktest.NewServer(t)
+	srv.RotateToken(srv.Token)
+	vault := errors.New("vault:\n\tno lease for " + srv.Token + strings.Repeat(" x", 1000))
+	var log bytes.Buffer
+	client := srv.ClientAs("", authentik.WithTokenFunc(func(ctx context.Context) (string, error) {
+		if authentik.RefreshToken(ctx) {
+			return "", vault
+		}
+		return srv.Token, nil
+	}))
+	_, err := client.FlowsInstancesList(t.Context(), nil)
+	var denied *authentik.PermissionError
+	require.ErrorAs(t, err, &denied)
+	require.ErrorContains(t, err, `refreshing the token: vault:\n\tno lease for [redacted]`)
+	assert.Less(t, len(err.Error()), 1000)
+	slog.New(slog.NewTextHandler(&log, nil)).Error("failed", "error", err)
+	assert.Contains(t, log.String(), "error.kind=permission")
+	for _, text := range []string{err.Error(), log.String(), fmt.Sprintf("%+v", err)} {
+		assert.NotContains(t, text, srv.Token)
+		assert.NotContains(t, strings.TrimSpace(text), "\n")
+	}
+	assert.NotContains(t, log.String(), "lease")
 }
 
 // The tokens of one client stay with it, even if a call of another client has

@@ -4,8 +4,8 @@
 //
 // A fault of the connection is in transport_test.go, of HTTP in http_test.go, of
 // a response body in payload_test.go, of security in security_test.go, of
-// concurrency in concurrency_test.go, of a
-// restart in restart_test.go, and of waits in pacing_test.go.
+// concurrency in concurrency_test.go, of a restart in restart_test.go, of waits
+// in pacing_test.go, and of what stands in front of the server in front_test.go.
 package faults_test
 
 import (
@@ -166,6 +166,11 @@ var matrix = []struct{ row, slug, outcome string }{
 	{"R13", "panic_in_a_middleware", "raised in the goroutine that ranges, with WithPrefetch as without"},
 	{"R6", "restart_during_a_post", "sent again only if the server cannot have executed it"},
 
+	// What stands in front of the server.
+	{"F1", "socks_proxy_that_refuses", "one attempt, for a proxy that does not let the client connect, or is none"},
+	{"F2", "tls_to_the_proxy", "one attempt; the error and its hint are about the proxy, not about the server"},
+	{"F3", "hint", "one that is right, or none"},
+
 	// Writes, each of them. A write repeats without harm if it is a PUT, a PATCH
 	// without a new slug, a DELETE, or the clearing of the cache.
 	{"W1", "write_refused", "sent again once the server listens; executed once"},
@@ -230,7 +235,7 @@ func TestFault(t *testing.T) { //nolint:paralleltest // its subtests are, but fo
 func TestMatrix_IsComplete(t *testing.T) {
 	t.Parallel()
 	tests := rowTests(t)
-	require.Len(t, matrix, 141)
+	require.Len(t, matrix, 144)
 	rows := map[string]bool{}
 	for _, fault := range matrix {
 		require.False(t, rows[fault.row], "%s is there twice", fault.row)
@@ -263,7 +268,7 @@ func rowTests(t *testing.T) map[string]func(*testing.T) {
 	tests := map[string]func(*testing.T){}
 	for _, faults := range []map[string]func(*testing.T){
 		transportFaults, httpFaults, payloadFaults, securityFaults, concurrencyFaults, restartFaults, pacingFaults,
-		writeFaults,
+		writeFaults, frontFaults,
 	} {
 		for row, test := range faults {
 			require.NotContains(t, tests, row)

@@ -208,7 +208,7 @@ var reports = []report{
 		steps:    []testkit.Step{fromProxy(504, "text/html", "<title>504 Gateway Time-out</title>")},
 		requests: 2, took: aFewWaits, is: []error{authentik.ErrNotAuthentik, authentik.ErrServer},
 		text: "504 Gateway Timeout: Gateway Time-out (sent by something in front of authentik, 2 attempts)",
-		hint: "Check that authentik is running, and read its log.",
+		hint: "Raise the timeout of the proxy in front of authentik, or request fewer objects with PageSize.",
 	},
 	{
 		kind: "requests are paced", circumstance: "a limiter asks for more than the caller has",

@@ -55,6 +55,11 @@ func connectFails(errno syscall.Errno) testkit.Step {
 	return dialFails(os.NewSyscallError("connect", errno))
 }
 
+// socksFails is what net/http makes of the words of a SOCKS proxy.
+func socksFails(text string) testkit.Step {
+	return testkit.Fail(&net.OpError{Op: "socks connect", Net: "tcp", Err: errors.New(text)})
+}
+
 // networkDown has what the network says while a host is away.
 var networkDown = map[string]testkit.Step{
 	"connection refused":              connectFails(syscall.ECONNREFUSED),
@@ -64,11 +69,21 @@ var networkDown = map[string]testkit.Step{
 	"network is unreachable":          connectFails(syscall.ENETUNREACH),
 	"network is unreachable, Windows": connectFails(10051),
 	"host is down, Windows":           connectFails(10064),
+	"network is down":                 connectFails(syscall.ENETDOWN),
+	"network is down, Windows":        connectFails(10050),
+	"no answer to a dial":             dialFails(os.ErrDeadlineExceeded),
+	"no answer to a dial, Linux":      connectFails(syscall.ETIMEDOUT),
+	"no answer to a dial, Windows":    connectFails(10060),
 	"no such host":                    dialFails(&net.DNSError{Err: "no such host", IsNotFound: true}),
 	"the name server fails":           dialFails(&net.DNSError{Err: "server misbehaving", IsTemporary: true}),
 	"its proxy refuses CONNECT":       testkit.Fail(&transport.ProxyError{StatusCode: 502, Status: "502 Bad Gateway"}),
 	"its proxy is refused": testkit.Fail(
 		&net.OpError{Op: "proxyconnect", Net: "tcp", Err: os.NewSyscallError("connect", syscall.ECONNREFUSED)}),
+	"its SOCKS proxy is refused by it":     socksFails("unknown error connection refused"),
+	"its SOCKS proxy does not reach it":    socksFails("unknown error host unreachable"),
+	"its SOCKS proxy has no route":         socksFails("unknown error network unreachable"),
+	"its SOCKS proxy gets no answer":       socksFails("unknown error TTL expired"),
+	"its SOCKS proxy does not say why not": socksFails("unknown error general SOCKS server failure"),
 }
 
 // everyDown runs a test in virtual time for each way in which a server is away.
