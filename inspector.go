@@ -22,7 +22,8 @@ type FlowInspection struct {
 
 // FlowInspectorPlan is the plan of a flow at one stage.
 type FlowInspectorPlan struct {
-	// CurrentStage and NextPlannedStage are nil where there is no such stage.
+	// CurrentStage and NextPlannedStage are nil where there is no such stage. A
+	// stage that another one has inserted, as to set up a device, has no Target.
 	CurrentStage     *FlowStageBinding `json:"current_stage"`
 	NextPlannedStage *FlowStageBinding `json:"next_planned_stage"`
 	// PlanContext holds what the stages have collected. The server removes what
@@ -62,13 +63,17 @@ func (p *FlowInspectorPlan) UnmarshalJSON(data []byte) error {
 }
 
 func plannedStage(data []byte) (*FlowStageBinding, error) {
-	var none struct {
-		PK json.RawMessage `json:"pk"`
+	var saved struct {
+		PK     *json.RawMessage `json:"pk"`
+		Target *json.RawMessage `json:"target"`
 	}
-	if json.Unmarshal(data, &none) == nil && none.PK == nil { // null, too
+	if json.Unmarshal(data, &saved) == nil && saved.PK == nil { // null, too
 		return nil, nil //nolint:nilnil // there is no such stage
 	}
 	binding := new(FlowStageBinding)
+	if saved.Target == nil && json.Unmarshal(data, binding) == nil {
+		return binding, nil // another stage has inserted the stage: it has no flow
+	}
 	return binding, wire.Decode(data, binding)
 }
 

@@ -16,7 +16,9 @@ import (
 
 // Credentials is a [Solver] for the challenges of a login, and for prompts and
 // consent. Each function is called when the server requests what it returns.
-// Printing Credentials shows no value.
+//
+// Printing Credentials shows no value. Package fmt cannot know that of an
+// unexported field of another struct: do not print such a struct.
 type Credentials struct {
 	// Username is what the user enters first. The identification stage decides
 	// whether that is a name or an email address.
@@ -140,7 +142,7 @@ func (c Credentials) validate(
 
 // fill returns the values of a form, as a browser would send them.
 func (c Credentials) fill(shown *challenge.Prompt) (challenge.Response, error) {
-	if c.Prompt == nil {
+	if c.Prompt == nil && slices.ContainsFunc(shown.Fields, func(f challenge.StagePrompt) bool { return !shownOnly(f.Type) }) {
 		return unknown, nil
 	}
 	values := map[string]any{}
@@ -278,6 +280,9 @@ func (s *Session) user(ctx context.Context, op string) (*User, error) {
 //	GET /flows/executor/{slug}/?query=
 //	GET /core/users/me/
 //
+// A flow that denies access because nobody is logged in, as after a session that
+// has ended, is no error.
+//
 // Errors: those of [Session.Run]; [ErrStillLoggedIn] if the flow has ended
 // without a logout.
 //
@@ -285,13 +290,18 @@ func (s *Session) user(ctx context.Context, op string) (*User, error) {
 func (s *Session) Logout(ctx context.Context, slug string) error {
 	const op = "Logout"
 	return s.withRun(ctx, op, func(ctx context.Context) error {
-		if _, err := s.runFlow(ctx, op, slug, nil, Credentials{}); err != nil {
-			return err
+		_, ended := s.runFlow(ctx, op, slug, nil, Credentials{})
+		_, denied := errors.AsType[*FlowDeniedError](ended)
+		if ended != nil && !denied {
+			return ended
 		}
 		switch _, err := s.user(ctx, op); {
+		case errors.Is(err, ErrNotLoggedIn):
+		case ended != nil:
+			return ended
 		case err == nil:
 			return fmt.Errorf("authentik: %s: flow %s: %w", op, oneLine(slug), ErrStillLoggedIn)
-		case !errors.Is(err, ErrNotLoggedIn):
+		default:
 			return err
 		}
 		s.jar.forget(sessionCookie, csrfCookie)

@@ -6,10 +6,8 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
-	"maps"
 	"net/url"
 	"reflect"
-	"slices"
 	"strings"
 
 	"github.com/seed-299d42e7/authentik-go/challenge"
@@ -42,10 +40,24 @@ func (f SolverFunc) Solve(ctx context.Context, c challenge.Challenge) (challenge
 
 // EmailLink responds to a [challenge.Email] with the link that the server has
 // sent. The link, or its query alone, holds a token.
+//
+// Printing an EmailLink shows no part of it. Package fmt cannot know that of an
+// unexported field of another struct: do not print such a struct.
 type EmailLink string
 
 // Component returns "ak-stage-email".
 func (EmailLink) Component() string { return new(challenge.Email).Component() }
+
+// emailLink returns the link that is a response, if it is one.
+func emailLink(response challenge.Response) (link EmailLink, ok bool) {
+	switch response := response.(type) {
+	case EmailLink:
+		return response, true
+	case *EmailLink:
+		return *response, true // isNil was false
+	}
+	return "", false
+}
 
 // Format prints no part of the link, whatever the verb.
 func (EmailLink) Format(f fmt.State, _ rune) {
@@ -57,7 +69,7 @@ func (EmailLink) MarshalText() ([]byte, error) { return []byte("[redacted]"), ni
 
 func (l EmailLink) parse(op string) (flowURL, error) {
 	u, err := url.Parse(string(l))
-	if err != nil || u.Query().Get("flow_token") == "" {
+	if err != nil || u.Query().Get("flow_token")+u.Query().Get("etoken") == "" { // etoken until 2021.10
 		return flowURL{}, &ArgumentError{op, "response", "must be the link of the email, with a flow_token"}
 	}
 	target := flowURL{query: u.Query()}
@@ -200,16 +212,15 @@ func (r *flowRun) get(ctx context.Context) (c challenge.Challenge, err error) {
 func (r *flowRun) solve(
 	ctx context.Context, c challenge.Challenge, response challenge.Response,
 ) (next challenge.Challenge, err error) {
-	if link, ok := response.(EmailLink); ok {
+	r.first, r.response = cmp.Or(r.first, stageOf(c)), response
+	if link, ok := emailLink(response); ok {
 		target, err := link.parse(r.op)
 		if err != nil {
 			return nil, err
 		}
 		r.slug, r.query = cmp.Or(target.slug, r.slug), target.query
-		r.response = response
 		return r.get(ctx)
 	}
-	r.first, r.response = cmp.Or(r.first, stageOf(c)), response
 	err = r.session.withTurn(ctx, r.op, func() error {
 		next, err = r.session.solve(ctx, r.op, r.slug, r.query, response)
 		return err
@@ -236,6 +247,7 @@ func (r *flowRun) check(c challenge.Challenge) error {
 	before := r.last
 	r.last = stage
 	_, identification := c.(*challenge.Identification)
+	_, linked := emailLink(r.response)
 	switch {
 	case r.response == nil: // the beginning
 		return nil
@@ -243,7 +255,8 @@ func (r *flowRun) check(c challenge.Challenge) error {
 		if !expected(r.response, c) {
 			return r.rejected(c)
 		}
-	case len(c.Errors()) > 0, stage == r.first && (stage != before || identification):
+	case len(c.Errors()) > 0, stage == r.first && (stage != before || identification),
+		linked && identification: // the link was used before, or is too old
 		return fmt.Errorf("authentik: %s: %w: %s shows %s", r.op, ErrFlowRestarted, r.slug, r.component(c))
 	}
 	if r.repeats == maxRepeats {
@@ -277,6 +290,7 @@ func (r *flowRun) rejected(c challenge.Challenge) error {
 	redact := r.session.client.transport.Redact
 	e := &ChallengeError{
 		Component: r.component(c), Errors: map[string][]challenge.ErrorDetail{}, op: r.op, slug: r.slug,
+		badCredentials: badCredentials(c.Component(), c.Errors()) && !noUser(r.response),
 	}
 	for field, details := range c.Errors() {
 		field = redact(field)
@@ -323,19 +337,13 @@ type flowURL struct {
 // follow reports whether a redirect leads to a flow of the server, and goes
 // there. Only its path and its query count: no other host is asked.
 func (r *flowRun) follow(to string) bool {
-	u, err := url.Parse(to)
-	if err != nil || u.Host != "" && u.Host != r.session.client.base.Host {
-		return false
-	}
-	if strings.HasSuffix(u.Path, apiPath+"flows/executor/"+r.slug+"/") {
-		return true // the executor itself: the flow goes on
-	}
-	_, slug, _ := strings.Cut(u.Path, flowPath)
+	path, query, _ := r.session.own(to)
+	_, slug, _ := strings.Cut(path, flowPath)
 	slug = strings.TrimSuffix(slug, "/")
 	if slug == "" || strings.Contains(slug, "/") {
 		return false
 	}
-	*r = flowRun{session: r.session, op: r.op, slug: slug, query: u.Query()}
+	*r = flowRun{session: r.session, op: r.op, slug: slug, query: query}
 	return true
 }
 
@@ -358,130 +366,4 @@ func componentOf(c challenge.Challenge) string {
 		return "no challenge"
 	}
 	return oneLine(c.Component())
-}
-
-// FlowDeniedError reports a flow that ended with access denied.
-type FlowDeniedError struct {
-	// Message is the server's reason, which may be translated. It is "" if the
-	// server gives none.
-	Message string
-
-	op, slug string
-}
-
-// Error returns one line: operation, flow and the server's reason.
-func (e *FlowDeniedError) Error() string {
-	return flowText(e.op, e.slug, "access denied", e.Message)
-}
-
-// LogValue returns the flow for log/slog, and no text of the server.
-func (e *FlowDeniedError) LogValue() slog.Value { return flowAttrs("denied", e.slug) }
-
-// FlowFailedError reports a flow in which the server failed.
-type FlowFailedError struct {
-	// RequestID finds the error in the server's log.
-	RequestID string
-	// Message is the text of the error. Only superusers get it.
-	Message string
-
-	op, slug string
-}
-
-// Error returns one line: operation, flow, the server's error and request ID.
-func (e *FlowFailedError) Error() string {
-	text := flowText(e.op, e.slug, "the server failed", e.Message)
-	if e.RequestID != "" {
-		text += " (request " + oneLine(e.RequestID) + ")"
-	}
-	return text
-}
-
-// LogValue returns the flow and the request ID for log/slog.
-func (e *FlowFailedError) LogValue() slog.Value {
-	return flowAttrs("failed", e.slug, slog.String("request_id", oneLine(e.RequestID)))
-}
-
-// ChallengeError reports a response that the server rejected. The session
-// still runs the flow: see [Session.Run].
-//
-// A wrong password or an unknown user is [ErrBadCredentials]. After a wrong
-// code, authentik rejects the right one, too, for a second or more.
-type ChallengeError struct {
-	// Component is the component of the challenge, such as "ak-stage-password".
-	Component string
-	// Errors holds the server's reasons by field, with what the response had in
-	// it redacted. The field "non_field_errors" is for errors of no field.
-	Errors map[string][]challenge.ErrorDetail
-
-	op, slug string
-}
-
-// Error returns one line: operation, flow, component, and the reasons by field.
-func (e *ChallengeError) Error() string {
-	var reasons []string
-	for _, field := range slices.Sorted(maps.Keys(e.Errors)) {
-		for _, detail := range e.Errors[field] {
-			reasons = append(reasons, field+": "+detail.String)
-		}
-	}
-	return flowText(e.op, e.slug, "the server rejected the response to "+oneLine(e.Component), strings.Join(reasons, "; "))
-}
-
-// Is reports whether target is [ErrBadCredentials] and applies.
-func (e *ChallengeError) Is(target error) bool {
-	switch e.Component {
-	case new(challenge.Identification).Component(), new(challenge.Password).Component():
-		return target == ErrBadCredentials
-	}
-	return false
-}
-
-// LogValue returns the flow, the component, and the fields with their codes
-// for log/slog.
-func (e *ChallengeError) LogValue() slog.Value {
-	common := &challenge.Common{ResponseErrors: e.Errors}
-	return flowAttrs("rejected", e.slug, slog.String("component", oneLine(e.Component)), slog.Any("errors", common))
-}
-
-// UnsolvedError reports a challenge that the [Solver] does not know. The
-// session still runs the flow: [Session.ExecutorSolve] goes on.
-type UnsolvedError struct {
-	Challenge challenge.Challenge `json:"-"`
-
-	op, slug  string
-	component string // of Challenge, redacted
-}
-
-// Error returns one line: operation, flow and component.
-func (e *UnsolvedError) Error() string {
-	component := cmp.Or(e.component, componentOf(e.Challenge))
-	return flowText(e.op, e.slug, "the solver has no response to "+component, "")
-}
-
-// LogValue returns the flow and the component for log/slog.
-func (e *UnsolvedError) LogValue() slog.Value {
-	return flowAttrs("unsolved", e.slug, slog.String("component", cmp.Or(e.component, componentOf(e.Challenge))))
-}
-
-// Format prints the text of Error, whatever the verb, because a challenge may
-// hold secrets.
-func (e *UnsolvedError) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, e.Error()) }
-
-func flowText(op, slug, what, reason string) string {
-	text := "authentik: "
-	if op != "" {
-		text += op + ": "
-	}
-	if slug != "" {
-		text += "flow " + oneLine(slug) + ": "
-	}
-	text += what
-	if reason != "" {
-		text += ": " + oneLine(reason)
-	}
-	return text
-}
-
-func flowAttrs(kind, slug string, more ...slog.Attr) slog.Value {
-	return slog.GroupValue(append([]slog.Attr{slog.String("kind", kind), slog.String("slug", oneLine(slug))}, more...)...)
 }

@@ -229,8 +229,11 @@ func (s *Session) ExecutorSolve(
 func (s *Session) look(ctx context.Context, op, slug string, query url.Values) (challenge.Challenge, error) {
 	for range maxSteps {
 		c, err := call(ctx, s.client, s.executor(get, op, slug, query), nil, shown)
-		if err != nil || c != nil {
-			return s.show(slug, c), err
+		if err != nil {
+			return nil, err
+		}
+		if !s.goesOn(slug, c) {
+			return s.show(slug, c), nil
 		}
 	}
 	return nil, fmt.Errorf("authentik: %s: %w: %d redirects without a challenge", op, ErrFlowStuck, maxSteps)
@@ -243,7 +246,7 @@ func (s *Session) solve(
 	if isNil(response) {
 		return nil, &ArgumentError{op, "response", "must not be nil"}
 	}
-	if link, ok := response.(EmailLink); ok {
+	if link, ok := emailLink(response); ok {
 		target, err := link.parse(op)
 		if err != nil {
 			return nil, err
@@ -263,17 +266,49 @@ func (s *Session) solve(
 		return now, nil
 	case err != nil:
 		return nil, err
-	case c == nil: // accepted
+	case s.goesOn(slug, c): // accepted
 		return s.look(ctx, op, slug, query)
 	}
 	return s.show(slug, c), nil
 }
 
+// goesOn reports whether a response only says that the stage has ended: a 302
+// to the executor, or a challenge that redirects there. authentik sends that
+// challenge where a proxy has written the query in another way.
+func (s *Session) goesOn(slug string, c challenge.Challenge) bool {
+	if c == nil {
+		return true
+	}
+	redirect, ok := c.(*challenge.Redirect)
+	if !ok {
+		return false
+	}
+	path, _, ok := s.own(redirect.To)
+	return ok && strings.HasSuffix(path, apiPath+"flows/executor/"+slug+"/")
+}
+
+// own returns the path and the query of a URL, unless it is that of another
+// server.
+func (s *Session) own(to string) (path string, query url.Values, ok bool) {
+	u, err := url.Parse(to)
+	if err != nil || u.Host != "" && !sameHost(u, &s.client.base) {
+		return "", nil, false
+	}
+	return u.Path, u.Query(), true
+}
+
+// sameHost compares hosts as browsers do. A URL without a scheme has that of
+// base.
+func sameHost(u, base *url.URL) bool {
+	port := func(u *url.URL) string {
+		return cmp.Or(u.Port(), map[string]string{"http": "80", "https": "443"}[cmp.Or(u.Scheme, base.Scheme)])
+	}
+	return strings.EqualFold(u.Hostname(), base.Hostname()) && port(u) == port(base)
+}
+
 // show remembers which stage a challenge belongs to.
 func (s *Session) show(slug string, c challenge.Challenge) challenge.Challenge {
-	if c != nil {
-		*s.shown = sha256.Sum256([]byte(slug + " " + stageOf(c)))
-	}
+	*s.shown = sha256.Sum256([]byte(slug + " " + stageOf(c)))
 	return c
 }
 

@@ -56,6 +56,14 @@ func TestDecode_AcceptsChoicesOfAllReleases(t *testing.T) {
 	}
 }
 
+// Until 2026.2 the schema allowed anything for a URL.
+func TestDecode_AcceptsURLsOfAllReleases(t *testing.T) {
+	t.Parallel()
+	c := decode[*challenge.IframeLogout](t, `{"component":"ak-provider-iframe-logout",
+		"logout_urls":["https://a.example/",{"url":"https://b.example/","binding":null},null]}`)
+	assert.Equal(t, []challenge.LogoutURL{{URL: "https://a.example/"}, {URL: "https://b.example/"}, {}}, c.LogoutURLs)
+}
+
 func TestDecode_AcceptsNumbersAndStrings(t *testing.T) {
 	t.Parallel()
 	validation := decode[*challenge.AuthenticatorValidation](t, `{"component":"ak-stage-authenticator-validate",

@@ -132,6 +132,15 @@ type LogoutURL struct {
 	RelayState string `json:"relay_state,omitzero" until:"2026.2"`
 }
 
+// UnmarshalJSON accepts an object and a bare URL.
+func (u *LogoutURL) UnmarshalJSON(data []byte) error {
+	type plain LogoutURL
+	if isScalar(data) {
+		return decode(data, &u.URL)
+	}
+	return decode(data, (*plain)(u))
+}
+
 // IframeLogoutResponse responds to an [IframeLogout].
 type IframeLogoutResponse struct{}
 

@@ -442,3 +442,39 @@ func TestLogout_ErrStillLoggedIn(t *testing.T) {
 		require.NotErrorIs(t, err, authentik.ErrNotLoggedIn, "nothing is proven")
 	})
 }
+
+// A flow that requires a login denies one who has none: the logout is done. So
+// does a session that has ended, and a logout whose response was lost.
+func TestLogout_DeniedWithoutLogin(t *testing.T) {
+	t.Parallel()
+	requires := func(w *wire) {
+		w.server.AddFlow(authentik.Flow{
+			Slug: "logs-out", Designation: authentik.FlowDesignationInvalidation,
+			Authentication: authentik.FlowAuthenticationRequireAuthenticated,
+		})
+		w.server.AddStages("logs-out", authentiktest.UserLogoutStage{Name: "logs-out"})
+	}
+	testkit.RunInBubble(t, "nobody", func(t *testing.T) {
+		w := newWire(t)
+		requires(w)
+		session := w.session(t)
+		_, err := session.Run(t.Context(), "logs-out", nil, authentik.Credentials{})
+		testkit.RequireType[*authentik.FlowDeniedError](t, err)
+		require.NoError(t, session.Logout(t.Context(), "logs-out"))
+	})
+	testkit.RunInBubble(t, "lost response", func(t *testing.T) {
+		w := newWire(t)
+		requires(w)
+		session, _ := w.loggedIn(t, admin)
+		w.meets, w.fault = once(len(w.requests())+1), after(closed)
+		require.NoError(t, session.Logout(t.Context(), "logs-out"))
+		_, err := session.Client()
+		require.ErrorIs(t, err, authentik.ErrNotLoggedIn)
+	})
+	testkit.RunInBubble(t, "nothing is proven", func(t *testing.T) {
+		w := newWire(t)
+		requires(w)
+		w.meets, w.fault = once(2), respond(403, testkit.HTML, "<title>Forbidden</title>")
+		testkit.RequireType[*authentik.FlowDeniedError](t, w.session(t).Logout(t.Context(), "logs-out"))
+	})
+}

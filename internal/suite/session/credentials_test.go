@@ -284,6 +284,16 @@ func TestCredentials_FillsPrompt(t *testing.T) {
 		t.Parallel()
 		assert.Nil(t, fill(t, nil, challenge.StagePrompt{FieldKey: "key", Type: challenge.PromptTypeText, InitialValue: "a"}))
 	})
+	// A page with a text and a button, such as a notice before the login.
+	t.Run("nothing to enter, without Prompt", func(t *testing.T) {
+		t.Parallel()
+		for _, kind := range noInputs {
+			field := challenge.StagePrompt{FieldKey: "key", Type: kind, Required: true}
+			assert.Equal(t, values(map[string]any{}), fill(t, nil, field))
+			input := challenge.StagePrompt{FieldKey: "other", Type: challenge.PromptTypeText}
+			assert.Nil(t, fill(t, nil, field, input))
+		}
+	})
 	t.Run("a key is printed as one line", func(t *testing.T) {
 		t.Parallel()
 		field := challenge.StagePrompt{FieldKey: "a\nb\x1b", Type: challenge.PromptTypeText, Required: true}

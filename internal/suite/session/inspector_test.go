@@ -2,8 +2,10 @@ package session_test
 
 import (
 	"net/http"
+	"strings"
 	"testing"
 
+	"github.com/google/uuid"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
@@ -120,4 +122,35 @@ func TestInspectorGet_Decodes(t *testing.T) {
 			}
 		})
 	}
+}
+
+// A stage that another one has inserted, as to set up a device, belongs to no
+// flow: authentik shows its binding with nulls.
+func TestInspectorGet_InsertedStage(t *testing.T) {
+	t.Parallel()
+	const inserted = `{"pk":"6ca60e71-0cb0-4312-92eb-dfd27ba3d70b","policybindingmodel_ptr_id":null,"target":null,
+		"stage":"28f7a864-a58b-4942-9486-124e9f3af668","order":0,"evaluate_on_plan":false,"re_evaluate_policies":true,
+		"policy_engine_mode":"any","invalid_response_action":"retry","stage_obj":{
+			"pk":"28f7a864-a58b-4942-9486-124e9f3af668","name":"setup","component":"","verbose_name":"Stage",
+			"verbose_name_plural":"Stages","meta_model_name":"authentik_flows.stage","flow_set":[]}}`
+	body := `{"plans":[],"is_completed":false,"current_plan":{"plan_context":{},"session_id":"s",
+		"current_stage":` + inserted + `,"next_planned_stage":` + inserted + `}}`
+	inspect := func(t *testing.T, body string) (*authentik.FlowInspection, error) {
+		t.Helper()
+		server := newPlay(t)
+		server.Sequence = testkit.NewSequence(testkit.Respond(testkit.Reply(http.StatusOK, testkit.JSON, body)))
+		return server.session(t).InspectorGet(t.Context(), "inspected")
+	}
+	inspection, err := inspect(t, body)
+	require.NoError(t, err)
+	for _, stage := range []*authentik.FlowStageBinding{
+		inspection.CurrentPlan.CurrentStage, inspection.CurrentPlan.NextPlannedStage,
+	} {
+		require.NotNil(t, stage)
+		assert.Equal(t, uuid.Nil, stage.Target)
+		assert.Equal(t, "setup", stage.StageObj.Name)
+	}
+	_, err = inspect(t, strings.Replace(body, `"order":0`, `"order":"0"`, 1))
+	invalid := testkit.RequireType[*authentik.DecodeError](t, err)
+	assert.Equal(t, "current_plan.current_stage.policybindingmodel_ptr_id", invalid.JSONPath)
 }

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net/http"
 	"strconv"
 	"testing"
 	"testing/synctest"
@@ -103,7 +104,8 @@ func TestRun_Errors(t *testing.T) {
 			want: &authentik.ChallengeError{
 				Component: "ak-stage-authenticator-validate", Errors: withErrors("code", "Invalid Token", "invalid").ResponseErrors,
 			},
-			text: "the server rejected the response to ak-stage-authenticator-validate: code: Invalid Token",
+			text: "the server rejected the response to ak-stage-authenticator-validate: code: Invalid Token " +
+				"(after an invalid code, the server may reject valid ones for some seconds)",
 			logged: `{"kind":"rejected","slug":"fails","component":"ak-stage-authenticator-validate",
 				"errors":"challenge.Common{ResponseErrors: {code: [invalid]}}"}`,
 		},
@@ -155,6 +157,66 @@ func exported(err error) any {
 	return err
 }
 
+// What a server says of a response is about the credentials only where it has
+// rejected a user or a password. The fields and codes are those of recordings.
+func TestChallengeError_IsBadCredentials(t *testing.T) {
+	t.Parallel()
+	const identification, password = "ak-stage-identification", "ak-stage-password"
+	named := &challenge.IdentificationResponse{UIDField: "alice"}
+	for _, test := range []struct {
+		component, field, code string
+		response               challenge.Response
+		want                   bool
+	}{
+		{identification, "non_field_errors", "invalid", named, true},
+		{identification, "non_field_errors", "invalid", *named, true},
+		{identification, "password", "invalid", named, true},
+		{identification, "uid_field", "required", named, false},
+		{identification, "uid_field", "blank", named, false},
+		{identification, "uid_field", "null", named, false},
+		{identification, "password", "required", named, false},
+		{identification, "captcha_token", "invalid", named, false},
+		// Since 2026.8, no user is rejected as an unknown user is.
+		{identification, "non_field_errors", "invalid", &challenge.IdentificationResponse{}, false},
+		{identification, "non_field_errors", "invalid", challenge.IdentificationResponse{}, false},
+		{
+			identification, "non_field_errors", "invalid",
+			&challenge.IdentificationResponse{Passkey: json.RawMessage("{}")}, true,
+		},
+		{password, "password", "invalid", &challenge.PasswordResponse{Password: "wrong"}, true},
+		{password, "password", "", &challenge.PasswordResponse{Password: "wrong"}, true},
+		{password, "password", "required", &challenge.DummyResponse{}, false},
+		{password, "password", "blank", &challenge.PasswordResponse{}, false},
+		{"ak-stage-authenticator-validate", "code", "invalid", &challenge.AuthenticatorValidationResponse{Code: "1"}, false},
+		{"ak-stage-prompt", "password", "invalid", &challenge.PromptResponse{}, false},
+		{"ak-stage-consent", "non_field_errors", "invalid", &challenge.ConsentResponse{}, false},
+	} {
+		testkit.RunInBubble(t, test.component+" "+test.field+" "+test.code, func(t *testing.T) {
+			shown := challenge.RawResponse{ComponentName: test.component}
+			rejected := challenge.RawResponse{ComponentName: test.component, Values: map[string]any{
+				"response_errors": map[string]any{test.field: []any{map[string]any{"string": "No.", "code": test.code}}},
+			}}
+			server := newPlay(t)
+			server.Sequence = testkit.NewSequence(step(t, shown), step(t, rejected))
+			_, err := server.session(t).Run(t.Context(), "fails", nil, responds(test.response))
+			testkit.RequireType[*authentik.ChallengeError](t, err)
+			assert.Equal(t, test.want, errors.Is(err, authentik.ErrBadCredentials), err)
+		})
+	}
+	made := &authentik.ChallengeError{Component: password, Errors: withErrors("password", "No.", "invalid").ResponseErrors}
+	require.ErrorIs(t, made, authentik.ErrBadCredentials, "made by a caller")
+	require.NotErrorIs(t, made, authentik.ErrNotLoggedIn)
+	require.NotErrorIs(t, &authentik.ChallengeError{Component: password}, authentik.ErrBadCredentials)
+}
+
+// step responds with a value as JSON.
+func step(t *testing.T, v any) testkit.Step {
+	t.Helper()
+	body, err := json.Marshal(v)
+	require.NoError(t, err)
+	return testkit.Respond(testkit.Reply(http.StatusOK, testkit.JSON, string(body)))
+}
+
 // The errors that a program makes itself, as for its tests, have a text, too.
 func TestFlowErrors_MadeByCaller(t *testing.T) {
 	t.Parallel()
@@ -185,7 +247,7 @@ func TestFlowErrors_MadeByCaller(t *testing.T) {
 func TestRun_ErrFlowRestarted(t *testing.T) {
 	t.Parallel()
 	identification := &challenge.Identification{UserFields: []string{"username"}}
-	credentials := authentik.Credentials{Username: "alice", Password: "right"}
+	credentials := authentik.Credentials{Username: "alice", Password: "right", Email: gives("?flow_token=used")}
 	for name, test := range map[string]struct {
 		shown []challenge.Challenge
 		text  string // after "the server restarted the flow: ", "" for an end
@@ -207,6 +269,16 @@ func TestRun_ErrFlowRestarted(t *testing.T) {
 				identification, &challenge.Redirect{To: "/auth/api/v3/flows/executor/again/"}, identification,
 			},
 			"again shows ak-stage-identification",
+		},
+		// authentik begins anew where it does not know the token of a link.
+		"a link that was used": {
+			[]challenge.Challenge{identification, &challenge.Email{}, identification}, "again shows ak-stage-identification",
+		},
+		"a link that was used, in a run that began there": {
+			[]challenge.Challenge{&challenge.Email{}, identification}, "again shows ak-stage-identification",
+		},
+		"a link that leads to the email again": {
+			[]challenge.Challenge{&challenge.Email{}, &challenge.Dummy{}, &challenge.Email{}}, "again shows ak-stage-email",
 		},
 		"identification of the next flow": {
 			[]challenge.Challenge{
@@ -251,8 +323,8 @@ func TestRun_ErrFlowStuck(t *testing.T) {
 		"the same fields":              {prompts("a", "a", "a"), "long shows ak-stage-prompt 3 times in a row", 3},
 		"64 challenges":                {append(dummies(names[:63]...), &challenge.Redirect{}), "", 64},
 		"more than 64 challenges":      {dummies(names...), "more than 64 challenges", 65},
-		"a redirect to itself":         {[]challenge.Challenge{&challenge.Dummy{}, self}, "long shows xak-flow-redirect 3 times in a row", 4},
-		"only redirects":               {[]challenge.Challenge{self}, "more than 64 challenges", 65},
+		"a redirect to itself":         {[]challenge.Challenge{&challenge.Dummy{}, self}, "64 redirects without a challenge", 66},
+		"only redirects":               {[]challenge.Challenge{self}, "64 redirects without a challenge", 64},
 		"two flows lead to each other": {pair, "more than 64 challenges", 65},
 	} {
 		testkit.RunInBubble(t, name, func(t *testing.T) {

@@ -7,6 +7,7 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -286,6 +287,11 @@ func TestRun_FollowsFlowsOfTheServer(t *testing.T) {
 		"/auth/if/flow/second/?next=%2Fapp%3Fa%3D1&itoken=x":     "second/ itoken=x&next=%2Fapp%3Fa%3D1",
 		"https://sso.example.com/auth/if/flow/second/?a=b":       "second/ a=b",
 		"//sso.example.com/auth/if/flow/second/":                 "second/ ",
+		"https://SSO.Example.com/auth/if/flow/second/":           "second/ ",
+		"https://sso.example.com:443/auth/if/flow/second/":       "second/ ",
+		"//sso.example.com:443/auth/if/flow/second/":             "second/ ",
+		"http://sso.example.com/auth/if/flow/second/":            "",
+		"//sso.example.com:80/auth/if/flow/second/":              "",
 		"/auth/api/v3/flows/executor/first/?query=next%3D%252F":  "first/ next=%2F", // the flow itself goes on
 		"https://evil.example/auth/if/flow/second/":              "",
 		"//evil.example/if/flow/second/":                         "",
@@ -293,12 +299,12 @@ func TestRun_FollowsFlowsOfTheServer(t *testing.T) {
 		"https://sso.example.com@evil.example/if/flow/second/":   "",
 		"https://evil.example/auth/api/v3/flows/executor/first/": "",
 		"mailto:alice@example.com/if/flow/second/":               "",
-		"/auth/if/flow/":                                         "",
-		"/auth/if/flow/a/b/":                                     "",
-		"/auth/if/user/":                                         "",
-		"/auth/api/v3/flows/executor/other/":                     "",
-		"https://[broken":                                        "",
-		"":                                                       "",
+		"/auth/if/flow/":                     "",
+		"/auth/if/flow/a/b/":                 "",
+		"/auth/if/user/":                     "",
+		"/auth/api/v3/flows/executor/other/": "",
+		"https://[broken":                    "",
+		"":                                   "",
 	} {
 		testkit.RunInBubble(t, to, func(t *testing.T) {
 			server := newPlay(t, &challenge.Dummy{}, &challenge.Redirect{To: to}, &challenge.Redirect{To: "/app"})
@@ -325,6 +331,7 @@ func TestRun_EmailLink(t *testing.T) {
 	for link, next := range map[string]string{
 		"https://sso.example.com/auth/if/flow/recovery/?flow_token=" + testkit.Token: "recovery/ flow_token=" + testkit.Token,
 		"https://elsewhere.example/if/flow/recovery?flow_token=" + testkit.Token:     "recovery/ flow_token=" + testkit.Token,
+		"https://sso.example.com/if/flow/recovery/?etoken=" + testkit.Token:          "recovery/ etoken=" + testkit.Token, // until 2021.10
 		"?flow_token=" + testkit.Token + "&next=%2F":                                 "reset/ flow_token=" + testkit.Token + "&next=%2F",
 	} {
 		testkit.RunInBubble(t, link, func(t *testing.T) {
@@ -340,10 +347,13 @@ func TestRun_EmailLink(t *testing.T) {
 		})
 		testkit.RunInBubble(t, "ExecutorSolve "+link, func(t *testing.T) {
 			server := newPlay(t, &challenge.Dummy{Name: "of the link"})
-			c, err := server.session(t).ExecutorSolve(t.Context(), "reset", nil, authentik.EmailLink(link))
-			require.NoError(t, err)
-			assert.IsType(t, &challenge.Dummy{}, c)
-			assert.Equal(t, []string{"GET " + playPath + next}, server.sent)
+			session := server.session(t)
+			for _, response := range []challenge.Response{authentik.EmailLink(link), new(authentik.EmailLink(link))} {
+				c, err := session.ExecutorSolve(t.Context(), "reset", nil, response)
+				require.NoError(t, err)
+				assert.IsType(t, &challenge.Dummy{}, c)
+			}
+			assert.Equal(t, []string{"GET " + playPath + next, "GET " + playPath + next}, server.sent)
 		})
 	}
 	for _, link := range []string{"", "https://sso.example.com/if/flow/recovery/", "?flow_token=", "%zz?flow_token=a"} {
@@ -356,6 +366,41 @@ func TestRun_EmailLink(t *testing.T) {
 			assert.Len(t, server.sent, 1)
 		})
 	}
+}
+
+// Behind a proxy that writes the query in another way, authentik shows a
+// redirect to the executor in the place of a 302. Stages without a challenge do
+// so one after the other, as at the end of an enrollment.
+func TestRun_RedirectsToExecutor(t *testing.T) {
+	t.Parallel()
+	self := &challenge.Redirect{To: "/api/v3/flows/executor/enroll/?query="}
+	input := &challenge.Prompt{Fields: []challenge.StagePrompt{{FieldKey: "name", Type: challenge.PromptTypeText}}}
+	end := &challenge.Redirect{To: "/"}
+	for name, shown := range map[string][]challenge.Challenge{
+		"user write and login":  {input, self, self, end},
+		"many stages":           {self, input, self, self, self, self, self, end},
+		"between two responses": {input, self, self, self, &challenge.Dummy{}, self, self, self, end},
+	} {
+		testkit.RunInBubble(t, name, func(t *testing.T) {
+			server := newPlay(t, shown...)
+			got, err := server.session(t).Run(t.Context(), "enroll", nil, authentik.Credentials{Prompt: map[string]any{}})
+			require.NoError(t, err)
+			assert.Equal(t, "/", got.To)
+			assert.Len(t, server.sent, len(shown))
+		})
+	}
+	testkit.RunInBubble(t, "by hand", func(t *testing.T) {
+		server := newPlay(t, self, input, self, self, &challenge.Dummy{})
+		session := server.session(t)
+		c, err := session.ExecutorGet(t.Context(), "enroll", nil)
+		require.NoError(t, err)
+		assert.IsType(t, input, c)
+		c, err = session.ExecutorSolve(t.Context(), "enroll", nil, &challenge.PromptResponse{})
+		require.NoError(t, err)
+		assert.IsType(t, &challenge.Dummy{}, c)
+		posts := slices.DeleteFunc(server.sent, func(sent string) bool { return strings.HasPrefix(sent, http.MethodGet) })
+		assert.Len(t, posts, 1)
+	})
 }
 
 // A link is a response: the first stage after it is a restart.
@@ -376,17 +421,32 @@ func TestExecutorGet_RefusesOtherResponses(t *testing.T) {
 	t.Parallel()
 	const body = `{"component":"ak-stage-dummy"}`
 	const path = "https://authentik.example.com/api/v3/flows/executor/" + loginFlow + "/"
-	for name, reply := range map[string]fault{
-		"created":                   crash(http.StatusCreated, testkit.JSON, body),
-		"redirect without Location": crash(http.StatusFound, testkit.HTML, ""),
-		"other redirect":            respond(http.StatusTemporaryRedirect, testkit.HTML, "", "Location", path),
-		"redirect elsewhere":        respond(http.StatusFound, testkit.HTML, "", "Location", "/if/flow/other/"),
+	for name, test := range map[string]struct {
+		reply   fault
+		status  int // of an APIError, 0 for a DecodeError
+		foreign bool
+	}{
+		"created":                   {crash(http.StatusCreated, testkit.JSON, body), 0, false},
+		"redirect without Location": {crash(http.StatusFound, testkit.HTML, ""), http.StatusFound, false},
+		"other redirect": {
+			respond(http.StatusTemporaryRedirect, testkit.HTML, "", "Location", path), http.StatusTemporaryRedirect, true,
+		},
+		"redirect elsewhere": {
+			respond(http.StatusFound, testkit.HTML, "", "Location", "/if/flow/other/"), http.StatusFound, true,
+		},
 	} {
 		testkit.RunInBubble(t, name, func(t *testing.T) {
 			w := newWire(t)
-			w.meets, w.fault = once(1), reply
+			w.meets, w.fault = once(1), test.reply
 			c, err := w.session(t).ExecutorGet(t.Context(), loginFlow, nil)
-			require.Error(t, err)
+			if test.status == 0 {
+				unusable := testkit.RequireType[*authentik.DecodeError](t, err)
+				assert.Equal(t, http.StatusCreated, unusable.StatusCode)
+			} else {
+				refused := testkit.RequireType[*authentik.APIError](t, err)
+				assert.Equal(t, test.status, refused.StatusCode)
+				assert.Equal(t, test.foreign, refused.Foreign)
+			}
 			assert.Nil(t, c)
 			assert.Len(t, w.requests(), 1)
 		})
