@@ -228,6 +228,56 @@ func TestServerAddUse_ShowsAndDeletes(t *testing.T) {
 	}
 }
 
+func TestServerAddUse_SortsByApp(t *testing.T) {
+	t.Parallel()
+	srv := authentiktest.RoundTripper(t)
+	flow := srv.AddFlow(authentik.Flow{Slug: "used"})
+	srv.AddBinding(authentik.FlowStageBinding{Target: flow.PK, Stage: srv.AddStage(authentik.Stage{}).PK})
+	for _, app := range []string{"authentik_stages_user_write", "authentik_core", "authentik_sources_ldap", "authentik_blueprints"} {
+		srv.AddUse(flow.PK, authentik.UsedBy{App: app})
+	}
+	uses, err := srv.Client().FlowsInstancesUsedByList(t.Context(), "used")
+	require.NoError(t, err)
+	var apps []string
+	for _, use := range uses {
+		apps = append(apps, use.App)
+	}
+	assert.Equal(t, []string{
+		"authentik_blueprints", "authentik_core", "authentik_flows", "authentik_flows",
+		"authentik_sources_ldap", "authentik_stages_user_write",
+	}, apps)
+}
+
+func TestServer_StoresUpdatedObjectsLast(t *testing.T) {
+	t.Parallel()
+	srv := authentiktest.RoundTripper(t, authentiktest.Empty())
+	for _, slug := range []string{"a", "b", "c"} {
+		srv.AddFlow(authentik.Flow{Slug: slug, Title: "same"})
+	}
+	status, body := tell(t, srv, srv.Token, http.MethodPatch, "flows/instances/a/", `{"name": "changed"}`)
+	require.Equal(t, http.StatusOK, status, body)
+	_, body = tell(t, srv, srv.Token, http.MethodGet, "flows/instances/?ordering=title", "")
+	var page struct{ Results []authentik.Flow }
+	require.NoError(t, json.Unmarshal([]byte(body), &page))
+	var slugs []string
+	for _, flow := range page.Results {
+		slugs = append(slugs, flow.Slug)
+	}
+	assert.Equal(t, []string{"b", "c", "a"}, slugs)
+}
+
+func TestServer_CountsCharactersOfSlugs(t *testing.T) {
+	t.Parallel()
+	srv := authentiktest.RoundTripper(t, authentiktest.Version("2025.10"))
+	for length, tooLong := range map[int]bool{50: false, 51: true} {
+		status, body := tell(t, srv, srv.Token, http.MethodPost, "flows/instances/",
+			fmt.Sprintf(`{"name": "n", "slug": %q, "title": "t", "designation": "recovery"}`, strings.Repeat("é", length)))
+		assert.Equal(t, http.StatusBadRequest, status)
+		assert.Contains(t, body, "valid", "letters of ASCII only")
+		assert.Equal(t, tooLong, strings.Contains(body, "no more than 50 characters"), body)
+	}
+}
+
 func TestServerAddUse_OfStagesAndBindings(t *testing.T) {
 	t.Parallel()
 	srv := authentiktest.RoundTripper(t)
