@@ -7,7 +7,6 @@ import (
 	"maps"
 	"net/http"
 	"net/url"
-	"os"
 	"regexp"
 	"slices"
 	"strings"
@@ -19,6 +18,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/seed-299d42e7/authentik-go/authentiktest"
+	"github.com/seed-299d42e7/authentik-go/internal/testkit"
 	"github.com/seed-299d42e7/authentik-go/internal/testkit/recording"
 )
 
@@ -48,11 +48,9 @@ var aboutFlows = regexp.MustCompile(`/flows/(executor|inspector)/|/execute/|/cor
 // times, and compares the responses like TestReplay.
 func TestReplayFlows(t *testing.T) {
 	t.Parallel()
-	all, err := recording.Sequences(os.DirFS("../testdata"), "sequences")
-	require.NoError(t, err)
-	require.NotEmpty(t, all)
+	all := testkit.Sequences(t)
 	r := &flowReplay{excepted: map[string]int{}}
-	for version, exchanges := range recordings(t) {
+	for version, exchanges := range testkit.Recordings(t) {
 		synctest.Test(t, func(t *testing.T) {
 			in := &install{
 				Server:  authentiktest.RoundTripper(t, authentiktest.Version(version)),

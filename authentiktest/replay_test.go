@@ -3,15 +3,14 @@ package authentiktest_test
 import (
 	"maps"
 	"net/http"
-	"os"
 	"regexp"
 	"slices"
 	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
-	"github.com/stretchr/testify/require"
 
+	"github.com/seed-299d42e7/authentik-go/internal/testkit"
 	"github.com/seed-299d42e7/authentik-go/internal/testkit/recording"
 )
 
@@ -76,7 +75,7 @@ type score struct {
 func TestReplay(t *testing.T) {
 	t.Parallel()
 	s := score{excepted: map[string]int{}, left: map[string]int{}, differed: map[*rule]bool{}}
-	for version, exchanges := range recordings(t) {
+	for version, exchanges := range testkit.Recordings(t) {
 		var walk, rest []recording.Exchange
 		for _, e := range exchanges {
 			if strings.HasPrefix(e.ID, "walk_") {
@@ -88,10 +87,7 @@ func TestReplay(t *testing.T) {
 		newPlayer(t, version, walk).play(&s)
 		newPlayer(t, version, rest).play(&s)
 	}
-	sequences, err := recording.Sequences(os.DirFS("../testdata"), "sequences")
-	require.NoError(t, err)
-	require.NotEmpty(t, sequences)
-	for version, runs := range sequences {
+	for version, runs := range testkit.Sequences(t) {
 		var exchanges []recording.Exchange
 		for _, run := range runs {
 			exchanges = append(exchanges, run.Exchanges...)

@@ -3,7 +3,6 @@ package authentiktest_test
 import (
 	"crypto/sha256"
 	"encoding/json"
-	"os"
 	"regexp"
 	"slices"
 	"strconv"
@@ -15,6 +14,7 @@ import (
 
 	"github.com/seed-299d42e7/authentik-go"
 	"github.com/seed-299d42e7/authentik-go/authentiktest"
+	"github.com/seed-299d42e7/authentik-go/internal/testkit"
 	"github.com/seed-299d42e7/authentik-go/internal/testkit/recording"
 )
 
@@ -73,9 +73,7 @@ func seedEntries(t *testing.T, version string, all []recording.Exchange) (lines 
 		require.NoError(t, json.Unmarshal(list.Results, into))
 	}
 	entries := exported(t, exchange(all, "export_default-source-enrollment"))
-	sequences, err := recording.Sequences(os.DirFS("../testdata"), "sequences")
-	require.NoError(t, err)
-	for _, sequence := range sequences[version] {
+	for _, sequence := range testkit.Sequences(t)[version] {
 		if e := exchange(sequence.Exchanges, "w_export_auth_flow"); e.ID != "" {
 			entries = append(entries, in.translated(t, exported(t, e))...)
 		}

@@ -14,19 +14,11 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/seed-299d42e7/authentik-go/internal/testkit"
 	"github.com/seed-299d42e7/authentik-go/internal/testkit/recording"
 )
 
 var update = flag.Bool("update", false, "write seed.json anew from the recordings")
-
-// recordings are the exchanges with real servers, by version.
-func recordings(t testing.TB) map[string][]recording.Exchange {
-	t.Helper()
-	all, err := recording.Versions(os.DirFS("../testdata"), "recordings")
-	require.NoError(t, err)
-	require.NotEmpty(t, all)
-	return all
-}
 
 // What a seed leaves out, because it follows from the rest or is a default.
 var (
@@ -48,7 +40,7 @@ func exchange(all []recording.Exchange, id string) (e recording.Exchange) {
 func TestSeed(t *testing.T) {
 	t.Parallel()
 	var file bytes.Buffer
-	all := recordings(t)
+	all := testkit.Recordings(t)
 	for i, version := range slices.Sorted(maps.Keys(all)) {
 		body := func(id string) (value map[string]json.RawMessage) {
 			require.NoError(t, json.Unmarshal(exchange(all[version], id).Response.Body(), &value))

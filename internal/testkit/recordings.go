@@ -1,8 +1,12 @@
 package testkit
 
 import (
+	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
+	"sync"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -26,12 +30,49 @@ func ModuleFile(t testing.TB, name ...string) string {
 	}
 }
 
-// Recordings returns all exchanges with real servers, by version.
+// Recordings returns all exchanges with real servers, by version. They are read
+// once; a test must not change one.
 func Recordings(t testing.TB) map[string][]recording.Exchange {
 	t.Helper()
-	all, err := recording.Versions(os.DirFS(ModuleFile(t, "testdata")), "recordings")
+	return read(t, exchanges)
+}
+
+// Sequences returns all sequences of exchanges with real servers, by version.
+// They are read once; a test must not change one.
+func Sequences(t testing.TB) map[string][]recording.Sequence {
+	t.Helper()
+	return read(t, sequences)
+}
+
+var (
+	exchanges = reader(recording.Versions, "recordings")
+	sequences = reader(recording.Sequences, "sequences")
+)
+
+// reader returns a function that reads a directory of testdata at its first
+// call. Reading takes seconds with the race detector.
+func reader[T any](
+	parse func(fs.FS, string) (map[string][]T, error), dir string,
+) func(testdata string) (map[string][]T, error) {
+	var once sync.Once
+	var all map[string][]T
+	var err error
+	return func(testdata string) (map[string][]T, error) {
+		once.Do(func() { all, err = parse(os.DirFS(testdata), dir) })
+		return all, err
+	}
+}
+
+// read returns a map that the test may change.
+func read[T any](t testing.TB, from func(testdata string) (map[string][]T, error)) map[string][]T {
+	t.Helper()
+	all, err := from(ModuleFile(t, "testdata"))
 	require.NoError(t, err)
 	require.NotEmpty(t, all)
+	all = maps.Clone(all)
+	for version := range all {
+		all[version] = slices.Clip(all[version])
+	}
 	return all
 }
 

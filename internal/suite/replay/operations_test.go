@@ -11,7 +11,6 @@ import (
 	"mime/multipart"
 	"net/http"
 	"net/url"
-	"os"
 	"reflect"
 	"regexp"
 	"slices"
@@ -61,9 +60,7 @@ func TestReplay_EveryOperation(t *testing.T) {
 func operationExchanges(t *testing.T) map[string][]recording.Exchange {
 	t.Helper()
 	all := testkit.Recordings(t)
-	sequences, err := recording.Sequences(os.DirFS(testkit.ModuleFile(t, "testdata")), "sequences")
-	require.NoError(t, err)
-	for version, runs := range sequences {
+	for version, runs := range testkit.Sequences(t) {
 		for _, run := range runs {
 			all[version] = append(all[version], run.Exchanges...)
 		}

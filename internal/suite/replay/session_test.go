@@ -6,7 +6,6 @@ import (
 	"maps"
 	"net/http"
 	"net/url"
-	"os"
 	"regexp"
 	"slices"
 	"strings"
@@ -27,10 +26,7 @@ import (
 //nolint:paralleltest // the sessions count together
 func TestReplay_EverySession(t *testing.T) {
 	requests, exceptions, runs := 0, map[string]int{}, 0
-	all, err := recording.Sequences(os.DirFS(testkit.ModuleFile(t, "testdata")), "sequences")
-	require.NoError(t, err)
-	require.NotEmpty(t, all)
-	for version, sequences := range all {
+	for version, sequences := range testkit.Sequences(t) {
 		for _, sequence := range sequences {
 			for _, browser := range browsers(sequence.Exchanges) {
 				runs++
