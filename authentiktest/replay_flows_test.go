@@ -48,6 +48,7 @@ var aboutFlows = regexp.MustCompile(`/flows/(executor|inspector)/|/execute/|/cor
 // times, and compares the responses like TestReplay.
 func TestReplayFlows(t *testing.T) {
 	t.Parallel()
+	skipLong(t)
 	all := testkit.Sequences(t)
 	r := &flowReplay{excepted: map[string]int{}}
 	for version, exchanges := range testkit.Recordings(t) {

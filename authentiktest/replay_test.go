@@ -74,6 +74,7 @@ type score struct {
 // byte, but for identifiers, times and tokens, and for the order of a join.
 func TestReplay(t *testing.T) {
 	t.Parallel()
+	skipLong(t)
 	s := score{excepted: map[string]int{}, left: map[string]int{}, differed: map[*rule]bool{}}
 	for version, exchanges := range testkit.Recordings(t) {
 		var walk, rest []recording.Exchange
@@ -107,6 +108,15 @@ func TestReplay(t *testing.T) {
 		t.Logf("%4d left out: %s", s.left[reason], reason)
 	}
 	assert.GreaterOrEqual(t, percent(s.equal), 97.0)
+}
+
+// skipLong leaves a long test, whose requests come one at a time, out of go
+// test -short: the race detector finds nothing there.
+func skipLong(t *testing.T) {
+	t.Helper()
+	if testing.Short() {
+		t.Skip("long")
+	}
 }
 
 // play sends the exchanges and counts.

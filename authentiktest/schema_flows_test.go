@@ -23,6 +23,7 @@ import (
 // required, those that are known, and their types.
 func TestStages_FollowTheSchemas(t *testing.T) {
 	t.Parallel()
+	skipLong(t)
 	for _, r := range schema.Releases(t) {
 		if !slices.Contains(authentiktest.Versions(), r.Name) {
 			continue // an older one

@@ -39,6 +39,7 @@ func exchange(all []recording.Exchange, id string) (e recording.Exchange) {
 
 func TestSeed(t *testing.T) {
 	t.Parallel()
+	skipLong(t)
 	var file bytes.Buffer
 	all := testkit.Recordings(t)
 	for i, version := range slices.Sorted(maps.Keys(all)) {
