@@ -16,6 +16,18 @@ func parseBaseURL(raw string, insecure bool) (*url.URL, error) {
 	if err := checkText(raw); err != nil {
 		return nil, err
 	}
+	_, rest, _ := strings.Cut(raw, "://")
+	authority, _, _ := strings.Cut(rest, "/")
+	switch {
+	case placeholder.MatchString(authority):
+		return nil, errPlaceholder
+	case strings.ContainsFunc(raw, invisible):
+		return nil, errors.New("it has a character that cannot be seen, such as a tab, a line break or a byte order mark")
+	case strings.ContainsFunc(raw, unicode.IsSpace):
+		return nil, errors.New("it has a space in it")
+	case strings.Contains(rest, "://"):
+		return nil, errors.New("it has :// twice: give one URL")
+	}
 	u, err := url.Parse(raw)
 	if err != nil { // the error quotes the input
 		return nil, errors.New("it is not a URL such as https://sso.example.com")
@@ -53,8 +65,15 @@ func parseBaseURL(raw string, insecure bool) (*url.URL, error) {
 	return withPath(url.URL{Scheme: u.Scheme, Host: u.Host}, path+apiPath), nil
 }
 
+// invisible reports characters that an editor or a clipboard adds unseen. Two of
+// their kind are part of words in some scripts.
+func invisible(r rune) bool {
+	const nonJoiner, joiner = '\u200c', '\u200d'
+	return unicode.IsControl(r) || unicode.Is(unicode.Cf, r) && r != nonJoiner && r != joiner
+}
+
 func loopback(host string) bool {
-	if strings.EqualFold(host, "localhost") {
+	if strings.EqualFold(strings.TrimSuffix(host, "."), "localhost") {
 		return true
 	}
 	ip, _ := netip.ParseAddr(host) // of a name there is none, which is no loopback

@@ -273,7 +273,7 @@ var errNotJSON = errors.New("not JSON")
 // readable rejects a success whose body cannot be authentik's: an HTML page
 // without a request ID, and an encoding that was not requested.
 func readable(a *transport.Answer) error {
-	if encoding := transport.Encoding(a.Header); encoding != "" && len(a.Body) > 0 {
+	if encoding := transport.Encoding(a.Header, a.Body); encoding != "" && len(a.Body) > 0 {
 		return encodingError(encoding)
 	}
 	if a.Foreign() {

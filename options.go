@@ -82,7 +82,7 @@ type RetryPolicy struct {
 	// MaxRetryAfter limits the Retry-After of a 429 or 503. The client waits
 	// for all of it and up to a tenth more. With a longer one the call ends at
 	// once, and [APIError.RetryAfter] has it. A date in it counts from the Date
-	// of the response, and a 429 without it may have a RateLimit-Reset instead.
+	// of the response, and a 429 without it may have RateLimit headers instead.
 	// The default is 60 s.
 	MaxRetryAfter time.Duration
 	// StartupWait limits the wait for a server that restarts. authentik needs 6

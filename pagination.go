@@ -95,7 +95,7 @@ func (p *Page[T]) decode(body []byte) error {
 		return err
 	}
 	for i := range raw.Results {
-		if err := unmarshal(raw.Results[i], &p.Results[i]); err != nil {
+		if err := unmarshalValue(raw.Results[i], &p.Results[i]); err != nil {
 			return below("results["+strconv.Itoa(i)+"]", err)
 		}
 	}

@@ -163,10 +163,16 @@ func decodeAny(body []byte, out any) error {
 	if err := wire.Check(body); err != nil {
 		return err
 	}
-	if bytes.Equal(bytes.TrimSpace(body), []byte("null")) && kind.Kind() != reflect.Pointer && kind.Kind() != reflect.Interface {
-		return errors.New("null, want a value") // encoding/json would leave the zero value
+	return unmarshalValue(body, out)
+}
+
+// unmarshalValue rejects null where encoding/json would leave the zero value.
+func unmarshalValue(data []byte, out any) error {
+	kind := reflect.TypeOf(out).Elem().Kind()
+	if bytes.Equal(bytes.TrimSpace(data), []byte("null")) && kind != reflect.Pointer && kind != reflect.Interface {
+		return errors.New("null, want a value")
 	}
-	return unmarshal(body, out)
+	return unmarshal(data, out)
 }
 
 // modeled reports whether a type is one of this package's structs.

@@ -3,9 +3,11 @@ package authentik
 import (
 	"context"
 	"errors"
+	"regexp"
 	"slices"
 	"strings"
 	"sync"
+	"unicode/utf8"
 
 	"github.com/seed-299d42e7/authentik-go/internal/transport"
 )
@@ -113,15 +115,26 @@ func checkToken(token string) error {
 
 // checkText rejects what a shell or a configuration file has left in a value.
 func checkText(text string) error {
+	first, _ := utf8.DecodeRuneInString(text)
+	last, _ := utf8.DecodeLastRuneInString(text)
 	switch trimmed := strings.TrimSpace(text); {
 	case trimmed == "":
 		return errors.New("it is empty")
 	case trimmed != text:
 		return errors.New("it has a space or a line break at its beginning or end")
-	case strings.ContainsAny(text[:1], `"'`+"`“‘") || strings.ContainsAny(text[len(text)-1:], `"'`+"`"):
+	case strings.ContainsRune(quotes, first), strings.ContainsRune(quotes, last):
 		return errors.New("it has quotation marks around it: remove them")
-	case strings.Contains(text, "${") || strings.Contains(text, "$(") || strings.Contains(text, "{{"):
-		return errors.New("it is a placeholder such as ${VARIABLE}, which nothing has replaced")
+	case strings.Contains(text, "${"), strings.Contains(text, "$("), strings.Contains(text, "{{"),
+		placeholder.FindString(text) == text:
+		return errPlaceholder
 	}
 	return nil
 }
+
+const quotes = "\"'`“”„‟‘’‚‛«»‹›"
+
+// placeholder is a name that a shell, a batch file, PowerShell or a reader is
+// expected to replace.
+var placeholder = regexp.MustCompile(`\$(?:env:)?[A-Z_][A-Z0-9_]+|%[A-Z_][A-Z0-9_]+%|<[^<>]*>`)
+
+var errPlaceholder = errors.New("it is a placeholder such as ${VARIABLE}, which nothing has replaced")

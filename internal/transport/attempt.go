@@ -141,7 +141,7 @@ func (c *call) read(resp *http.Response) (*Answer, error) {
 	}
 	body, err := readBody(resp.Body, resp.ContentLength, limit)
 	a := &Answer{
-		StatusCode: resp.StatusCode, Header: resp.Header, Body: body,
+		StatusCode: resp.StatusCode, Header: resp.Header, Body: body, Bodiless: c.req.Method == http.MethodHead,
 		Starting:   err == nil && Starting(resp.StatusCode, body),
 		Crashed:    err == nil && c.req.changes() && crashed(resp, body),
 		RetryAfter: retryAfter(resp.StatusCode, resp.Header, time.Now()),

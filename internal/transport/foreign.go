@@ -76,10 +76,11 @@ func messages(value any) bool {
 }
 
 // isPage reports whether the body is an HTML page. The Content-Type alone does
-// not make one: authentik exports YAML as text/html.
+// not make one, because authentik exports YAML as text/html, unless there is no
+// body to look at.
 func (a *Answer) isPage() bool {
 	body := bytes.TrimSpace(bytes.TrimPrefix(a.Body, []byte("\ufeff")))
-	if !bytes.HasPrefix(body, []byte("<")) {
+	if !a.Bodiless && !bytes.HasPrefix(body, []byte("<")) {
 		return false
 	}
 	mediaType, _, _ := mime.ParseMediaType(a.Header.Get("Content-Type"))

@@ -92,4 +92,8 @@ func TestForeign_ByBody(t *testing.T) {
 		assert.False(t, a.Foreign(), "%d %s with a request ID", c.status, c.body)
 	}
 	assert.False(t, (&transport.Answer{StatusCode: 200, Starting: true}).Foreign())
+	head := &transport.Answer{StatusCode: 200, OK: true, Bodiless: true, Header: http.Header{"Content-Type": {"text/html"}}}
+	assert.True(t, head.Foreign(), "a response to HEAD has no page to look at")
+	head.Header.Set("Content-Type", "application/json")
+	assert.False(t, head.Foreign())
 }

@@ -2,6 +2,7 @@ package transport
 
 import (
 	"context"
+	"errors"
 	"math"
 	"math/rand/v2"
 	"net/http"
@@ -107,8 +108,8 @@ func honorsRetryAfter(status int) bool {
 func timeoutStatus(status int) bool { return status == http.StatusGatewayTimeout || status == 524 }
 
 // retryAfter returns the wait that a response requires: the longest one that
-// its Retry-After headers have or, with 429 and none of them, its
-// RateLimit-Reset headers. Without a valid one in the future the wait is 0. A
+// its Retry-After headers have or, with 429 and none of them, its RateLimit
+// headers. Without a valid one in the future the wait is 0. A
 // date counts from the response's own Date, because clocks differ.
 func retryAfter(status int, header http.Header, now time.Time) time.Duration {
 	if date := header.Get("Date"); date != "" { // its errors cost allocations
@@ -127,34 +128,79 @@ func retryAfter(status int, header http.Header, now time.Time) time.Duration {
 	if status != http.StatusTooManyRequests || header.Get("Retry-After") != "" {
 		return longest
 	}
-	for _, name := range []string{"RateLimit-Reset", "X-RateLimit-Reset"} {
+	return max(longest, rateLimitReset(header, now))
+}
+
+// rateLimitReset returns the longest wait that the RateLimit headers have, in
+// any form of theirs.
+func rateLimitReset(header http.Header, now time.Time) (longest time.Duration) {
+	for _, name := range []string{"RateLimit-Reset", "X-RateLimit-Reset", "X-Rate-Limit-Reset"} {
 		for _, value := range header.Values(name) {
-			reset := duration(value)
-			if reset >= epoch {
-				reset -= time.Duration(now.UnixNano()) // some send the time itself
+			longest = max(longest, reset(value, now))
+		}
+	}
+	for policy := range strings.SplitSeq(strings.Join(header.Values("RateLimit"), ","), ",") {
+		remaining, wait := "", ""
+		for parameter := range strings.SplitSeq(policy, ";") {
+			switch key, value, _ := strings.Cut(strings.TrimSpace(parameter), "="); key {
+			case "r":
+				remaining = value
+			case "t", "reset":
+				wait = value
 			}
-			longest = max(longest, reset)
+		}
+		if remaining == "" || remaining == "0" {
+			longest = max(longest, reset(wait, now))
 		}
 	}
 	return longest
 }
 
-// epoch tells a time from a duration: no limit resets after 15 years.
-const epoch = 5e8 * time.Second
+// reset returns the wait that one value says: a number of seconds, or the time
+// itself as a date or in seconds or milliseconds.
+func reset(value string, now time.Time) time.Duration {
+	value, _, _ = strings.Cut(value, ";")
+	value = strings.TrimSpace(value)
+	for _, form := range []string{http.TimeFormat, time.RFC3339} {
+		if at, err := time.Parse(form, value); err == nil {
+			return at.Sub(now)
+		}
+	}
+	seconds := number(value)
+	if seconds >= 1000*epoch {
+		seconds /= 1000
+	}
+	if seconds >= epoch {
+		seconds -= float64(now.UnixMilli()) / 1000
+	}
+	return ofSeconds(seconds)
+}
+
+// epoch tells a time from a duration, in seconds: no limit resets after 15
+// years.
+const epoch = 5e8
 
 // duration returns a number of seconds, 0 if it is not one.
-func duration(seconds string) time.Duration {
-	seconds = strings.TrimSpace(seconds)
+func duration(seconds string) time.Duration { return ofSeconds(number(seconds)) }
+
+// number returns a number that is not negative, 0 if it is not one.
+func number(text string) float64 {
+	text = strings.TrimSpace(text)
 	// Digits and a point only: ParseFloat reads NaN, Inf and 0x1p3 too.
-	if strings.Trim(seconds, "0123456789.") != "" {
+	if strings.Trim(text, "0123456789.") != "" {
 		return 0
 	}
-	value, err := strconv.ParseFloat(seconds, 64)
-	if value >= math.MaxInt64/float64(time.Second) {
-		return math.MaxInt64 // overflow must not become a short wait
-	}
-	if err != nil {
+	value, err := strconv.ParseFloat(text, 64)
+	if err != nil && !errors.Is(err, strconv.ErrRange) {
 		return 0
 	}
-	return time.Duration(value * float64(time.Second))
+	return value
+}
+
+// ofSeconds returns a duration. Overflow must not become a short wait.
+func ofSeconds(seconds float64) time.Duration {
+	if seconds >= math.MaxInt64/float64(time.Second) {
+		return math.MaxInt64
+	}
+	return time.Duration(seconds * float64(time.Second))
 }

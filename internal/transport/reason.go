@@ -1,32 +1,44 @@
 package transport
 
 import (
+	"bytes"
 	"cmp"
 	"encoding/json"
 	"html"
+	"maps"
 	"mime"
 	"net/http"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
+	"unicode"
 	"unicode/utf8"
 )
 
 // Encoding returns the content encoding of a response whose body cannot be
 // read, "" if there is none. The requests of this library ask for gzip only,
-// which net/http decodes.
-func Encoding(header http.Header) string {
+// which net/http decodes. A body that is text is not encoded, whatever its
+// header says: some servers put a charset there.
+func Encoding(header http.Header, body []byte) string {
 	encoding := strings.ToLower(strings.TrimSpace(strings.Join(header.Values("Content-Encoding"), ", ")))
-	if encoding == "identity" {
+	if encoding == "" || encoding == "identity" || isText(body) {
 		return ""
 	}
 	return encoding
 }
 
+// isText reports whether a body is text in UTF-8.
+func isText(body []byte) bool {
+	return len(body) > 0 && utf8.Valid(body) && !bytes.ContainsFunc(body, func(r rune) bool {
+		return unicode.IsControl(r) && !strings.ContainsRune("\t\r\n\f", r)
+	})
+}
+
 // Reason returns what a response that is not authentik's says of its cause, ""
 // if that is no more than its status. body is the redacted body.
 func Reason(status int, header http.Header, body string) string {
-	if encoding := Encoding(header); encoding != "" {
+	if encoding := Encoding(header, []byte(body)); encoding != "" {
 		return "the body is encoded as " + encoding + ", which was not requested"
 	}
 	var parts []string
@@ -53,7 +65,8 @@ func said(status int, header http.Header, body string) string {
 	switch {
 	case strings.HasPrefix(body, "<"):
 		return truncate(PageReason(status, header.Get("Server"), body))
-	case kind == "text" || mediaType == "" || jsonOrXML(mediaType):
+	case kind == "text" || mediaType == "" || jsonOrXML(mediaType),
+		mediaType == "application/octet-stream" && isText([]byte(body)):
 		return truncate(withoutStatus(status, body))
 	}
 	return ""
@@ -129,6 +142,14 @@ func messageOf(object map[string]any, status, depth int) (text string, known boo
 		}
 		return t, true
 	}
+	for _, key := range slices.Sorted(maps.Keys(lower)) { // some have it further in
+		switch lower[key].(type) {
+		case map[string]any, []any:
+			if t, ok := message(lower[key], status, depth+1); ok && t != "" {
+				return t, true
+			}
+		}
+	}
 	return "", known
 }
 
@@ -136,7 +157,7 @@ func messageOf(object map[string]any, status, depth int) (text string, known boo
 // nothing beyond the status. server is the Server header, which pages repeat.
 func PageReason(status int, server, page string) string {
 	title, text := pageText(page)
-	if title = withoutStatus(status, title); title != "" && !strings.EqualFold(title, "error") {
+	if title = withoutStatus(status, title); title != "" && !slices.Contains(blandTitles, strings.ToLower(title)) {
 		return title
 	}
 	text = withoutStatus(status, text)
@@ -146,6 +167,9 @@ func PageReason(status int, server, page string) string {
 	}
 	return text
 }
+
+// blandTitles say no more than a status does.
+var blandTitles = []string{"error", "server error", "error page", "an error occurred", "oops"}
 
 // pageText returns the title and the visible text of an HTML page, with spaces
 // for tags.

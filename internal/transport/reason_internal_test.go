@@ -79,6 +79,17 @@ func TestReason_OfKnownSenders(t *testing.T) {
 		},
 		{name: "Bearer, error", status: 401, header: http.Header{"Www-Authenticate": {"Bearer error=invalid_token", "Negotiate", " "}}, want: "requires Bearer authentication: invalid_token; requires Negotiate authentication"},
 		{name: "brotli", status: 502, body: "\x00\x01", header: http.Header{"Content-Encoding": {"br"}}, want: "the body is encoded as br, which was not requested"},
+		{name: "a charset for an encoding", status: 403, body: `{"message":"Rule 7"}`, header: http.Header{"Content-Encoding": {"UTF-8"}}, want: "Rule 7"},
+		{name: "no encoding", status: 403, body: page("Rule 7", ""), header: http.Header{"Content-Encoding": {"none"}}, want: "Rule 7"},
+		{name: "nothing that is encoded", status: 403, header: http.Header{"Content-Encoding": {"br"}}, want: "the body is encoded as br, which was not requested"},
+		{name: "text of no type", status: 403, body: "Rule 7", header: http.Header{"Content-Type": {"application/octet-stream"}}, want: "Rule 7"},
+		{name: "bytes of no type", status: 403, body: "Rule\x00 7", header: http.Header{"Content-Type": {"application/octet-stream"}}},
+		{name: "HAL", status: 404, body: `{"_embedded":{"errors":[{"message":"No tenant"}]},"message":"Not Found"}`, want: "No tenant"},
+		{name: "further in", status: 403, body: `{"meta":{"status":{"message":"Suspended"}},"code":7}`, want: "Suspended"},
+		{
+			name: "Google's load balancer", status: 502, body: page("502 Server Error", "<h1>Error: Server Error</h1><h2>A temporary error.</h2>"),
+			want: "Server Error A temporary error.",
+		},
 		{name: "identity", status: 502, body: "no upstream", header: http.Header{"Content-Encoding": {"Identity"}}, want: "no upstream"},
 	} {
 		if c.header == nil {

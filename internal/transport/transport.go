@@ -158,6 +158,8 @@ type Answer struct {
 	StatusCode int
 	Header     http.Header
 	Body       []byte
+	// Bodiless reports a response to HEAD.
+	Bodiless bool
 	// OK reports a 2xx or an accepted status. A starting server is not OK.
 	OK bool
 	// Starting reports a server that says that it is coming back.

@@ -31,11 +31,19 @@ var refusedTokens = map[string][]string{
 		"'" + testkit.Token + "'",
 		testkit.Token + `"`,
 		"`" + testkit.Token,
+		"“" + testkit.Token + "”",
+		"‘" + testkit.Token + "’",
+		"«" + testkit.Token,
+		testkit.Token + "“",
 	},
 	"it is a placeholder such as ${VARIABLE}, which nothing has replaced": {
 		"${AUTHENTIK_TOKEN}",
 		"$(cat token)",
 		"{{ .Values.token }}",
+		"$AUTHENTIK_TOKEN",
+		"$env:TOKEN",
+		"%AUTHENTIK_TOKEN%",
+		"<your-token>",
 	},
 	"it begins with Bearer, which is not part of a token": {
 		"Bearer " + testkit.Token,
@@ -80,7 +88,7 @@ func TestNewClient_RejectsToken(t *testing.T) {
 			}
 		}
 	})
-	for _, token := range []string{"a", "Bearer", "bearerX" + testkit.Token, "!~", strings.Repeat("x", 4096)} {
+	for _, token := range []string{"a", "Bearer", "bearerX" + testkit.Token, "!~", "$aB3", "a$TOKEN", "100%A", "%41%42", "x<y>", strings.Repeat("x", 4096)} {
 		_, err := authentik.NewClient("https://sso.example.com", token)
 		assert.NoError(t, err)
 	}

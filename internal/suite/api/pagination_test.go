@@ -1302,6 +1302,18 @@ func (s *lockedList) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	s.anyList.ServeHTTP(w, r)
 }
 
+// A policy hides an item by leaving it out, so that null is no item.
+func TestListAll_RejectsNull(t *testing.T) {
+	t.Parallel()
+	body := testkit.FlowPageBody(2, "[null,null]")
+	client := testkit.NewClient(t, testkit.Reply(200, testkit.JSON, body))
+	_, err := authentik.Collect(authentik.ListAll[struct{}](t.Context(), client, "core/groups/", nil))
+	require.ErrorContains(t, err, "results[0]: null, want a value")
+	pointers, err := authentik.Collect(authentik.ListAll[*struct{}](t.Context(), client, "core/groups/", nil))
+	require.NoError(t, err)
+	assert.Equal(t, []*struct{}{nil, nil}, pointers)
+}
+
 func TestListAll_SendsQuery(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct{ query, sent url.Values }{

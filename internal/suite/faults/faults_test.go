@@ -170,6 +170,8 @@ var matrix = []struct{ row, slug, outcome string }{
 	{"F1", "socks_proxy_that_refuses", "one attempt, for a proxy that does not let the client connect, or is none"},
 	{"F2", "tls_to_the_proxy", "one attempt; the error and its hint are about the proxy, not about the server"},
 	{"F3", "hint", "one that is right, or none"},
+	{"F4", "head_of_a_login_page", "a DecodeError that is ErrNotAuthentik, by the Content-Type"},
+	{"F5", "text_that_is_called_encoded", "read as the text that it is"},
 
 	// Writes, each of them. A write repeats without harm if it is a PUT, a PATCH
 	// without a new slug, a DELETE, or the clearing of the cache.
@@ -235,7 +237,7 @@ func TestFault(t *testing.T) { //nolint:paralleltest // its subtests are, but fo
 func TestMatrix_IsComplete(t *testing.T) {
 	t.Parallel()
 	tests := rowTests(t)
-	require.Len(t, matrix, 144)
+	require.Len(t, matrix, 146)
 	rows := map[string]bool{}
 	for _, fault := range matrix {
 		require.False(t, rows[fault.row], "%s is there twice", fault.row)

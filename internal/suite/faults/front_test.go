@@ -101,4 +101,21 @@ var frontFaults = map[string]func(*testing.T){
 			})
 		}
 	},
+	"F4": func(t *testing.T) {
+		t.Parallel()
+		page := testkit.NewClient(t, testkit.StaticHandler(200, testkit.HTML, "<!DOCTYPE html><title>Sign in</title>"))
+		err := page.Do(t.Context(), http.MethodHead, "core/users/me/", nil, nil, nil)
+		require.ErrorIs(t, err, authentik.ErrNotAuthentik)
+		require.NoError(t, testkit.NewClient(t, testkit.StaticHandler(200, testkit.JSON, "{}")).
+			Do(t.Context(), http.MethodHead, "core/users/me/", nil, nil, nil))
+	},
+	"F5": func(t *testing.T) {
+		t.Parallel()
+		for _, encoding := range []string{"UTF-8", "none", "binary", "gzip, utf-8"} {
+			client := testkit.NewClient(t, testkit.Reply(200, testkit.JSON, testkit.TwoFlows.Text, "Content-Encoding", encoding))
+			page, err := client.FlowsInstancesList(t.Context(), nil)
+			require.NoError(t, err, encoding)
+			assert.Len(t, page.Results, 2)
+		}
+	},
 }

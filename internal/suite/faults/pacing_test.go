@@ -166,9 +166,20 @@ var pacingFaults = map[string]func(*testing.T){
 		}
 		const from, to = 20 * time.Second, 22 * time.Second
 		for name, step := range map[string]testkit.Step{
-			"RateLimit-Reset":   refusal(429, "RateLimit-Reset", "20"),
-			"X-RateLimit-Reset": refusal(429, "X-RateLimit-Reset", "20"),
-			"the longer one":    refusal(429, "RateLimit-Reset", "20", "X-RateLimit-Reset", "1"),
+			"RateLimit-Reset":    refusal(429, "RateLimit-Reset", "20"),
+			"X-RateLimit-Reset":  refusal(429, "X-RateLimit-Reset", "20"),
+			"X-Rate-Limit-Reset": refusal(429, "X-Rate-Limit-Reset", "20"),
+			"RateLimit":          refusal(429, "RateLimit", `"burst";r=9;t=55, "daily";r=0;t=20`),
+			"RateLimit, a draft": refusal(429, "RateLimit", "limit=10, remaining=0, reset=20"),
+			"two of RateLimit":   refusal(429, "RateLimit", `"a";r=0;t=20`, "RateLimit", `"b";r=0;t=1`),
+			"with a parameter":   refusal(429, "RateLimit-Reset", "20;w=60"),
+			"a date":             refusal(429, "RateLimit-Reset", "Sun, 06 Nov 1994 08:49:57 GMT", "Date", "Sun, 06 Nov 1994 08:49:37 GMT"),
+			"a date of RFC 3339": refusal(429, "X-RateLimit-Reset", "1994-11-06T09:49:57+01:00", "Date", "Sun, 06 Nov 1994 08:49:37 GMT"),
+			"in milliseconds": func(*http.Request) (*http.Response, error) {
+				at := strconv.FormatInt(time.Now().Add(20*time.Second).UnixMilli(), 10)
+				return refusal(429, "X-RateLimit-Reset", at)(nil)
+			},
+			"the longer one": refusal(429, "RateLimit-Reset", "20", "X-RateLimit-Reset", "1"),
 			"a time": func(*http.Request) (*http.Response, error) {
 				at := strconv.FormatInt(time.Now().Add(20*time.Second).Unix(), 10)
 				return refusal(429, "X-RateLimit-Reset", at)(nil)
@@ -178,12 +189,14 @@ var pacingFaults = map[string]func(*testing.T){
 			t.Run(name, waits(step, from, to))
 		}
 		for name, step := range map[string]testkit.Step{
-			"Retry-After counts":  refusal(429, "Retry-After", "1", "RateLimit-Reset", "20"),
-			"Retry-After of zero": refusal(429, "Retry-After", "0", "RateLimit-Reset", "20"),
-			"503":                 refusal(503, "RateLimit-Reset", "20"),
-			"500":                 refusal(500, "RateLimit-Reset", "20"),
-			"not a number":        refusal(429, "RateLimit-Reset", "soon"),
-			"a time that is past": refusal(429, "X-RateLimit-Reset", "784111777"),
+			"Retry-After counts":       refusal(429, "Retry-After", "1", "RateLimit-Reset", "20"),
+			"Retry-After of zero":      refusal(429, "Retry-After", "0", "RateLimit-Reset", "20"),
+			"503":                      refusal(503, "RateLimit-Reset", "20"),
+			"500":                      refusal(500, "RateLimit-Reset", "20"),
+			"not a number":             refusal(429, "RateLimit-Reset", "soon"),
+			"RateLimit with some left": refusal(429, "RateLimit", `"a";r=3;t=20`),
+			"an empty RateLimit":       refusal(429, "RateLimit", ""),
+			"a time that is past":      refusal(429, "X-RateLimit-Reset", "784111777"),
 		} {
 			t.Run(name, waits(step, 0, 2*time.Second))
 		}
