@@ -30,6 +30,29 @@ func unwrapURLError(err error) error {
 	return nil
 }
 
+// withoutQuery returns an error without the query of its request, which a
+// middleware may quote with the URL. What it wraps stays, as far as that does
+// not quote the query, too.
+func withoutQuery(err error, query string) error {
+	if err == nil || query == "" || !strings.Contains(err.Error(), query) {
+		return err
+	}
+	text := strings.ReplaceAll(strings.ReplaceAll(err.Error(), "?"+query, ""), query, redacted)
+	for err != nil && strings.Contains(err.Error(), query) {
+		err = errors.Unwrap(err)
+	}
+	return &quietError{text, err}
+}
+
+// quietError is an error with another text than its own.
+type quietError struct {
+	text string
+	err  error
+}
+
+func (e *quietError) Error() string { return e.text }
+func (e *quietError) Unwrap() error { return e.err }
+
 // namesScheme returns http.ErrSchemeMismatch, as http.Client does, where TLS met
 // a server that speaks plain HTTP. Where a proxy does, the error names the proxy.
 func namesScheme(err error) error {

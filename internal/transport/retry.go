@@ -10,7 +10,9 @@ import (
 
 // decide records the outcome of an attempt, and whether another one follows.
 func (c *call) decide(o outcome) {
-	o.err = unwrapURLError(o.err)
+	if o.err = unwrapURLError(o.err); !o.decodeFailed {
+		o.err = withoutQuery(o.err, c.req.URL.RawQuery)
+	}
 	r := &c.result
 	switch {
 	case o.answer != nil:

@@ -1,7 +1,11 @@
 package faults_test
 
 import (
+	"bytes"
 	"errors"
+	"fmt"
+	"io"
+	"log/slog"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -118,4 +122,25 @@ var frontFaults = map[string]func(*testing.T){
 			assert.Len(t, page.Results, 2)
 		}
 	},
+	"F6": testkit.InBubble(func(t *testing.T) {
+		for _, wraps := range []error{io.ErrNoProgress, nil} {
+			var log bytes.Buffer
+			client := testkit.NewClientOver(t, func(req *http.Request) (*http.Response, error) {
+				if wraps == nil {
+					return nil, errors.New("sent " + req.URL.RawQuery)
+				}
+				return nil, fmt.Errorf("traced: %w", fmt.Errorf("GET %s: %w", req.URL, wraps))
+			}, authentik.WithLogger(slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelDebug}))))
+			_, err := client.FlowsInstancesList(t.Context(), &authentik.FlowsInstancesListOptions{Search: "alice@corp.test"})
+			require.Error(t, err)
+			if wraps != nil {
+				require.ErrorIs(t, err, wraps)
+				require.ErrorContains(t, err, "traced: GET https://sso.example.com/api/v3/flows/instances/: multiple Read")
+			}
+			for cause := err; cause != nil; cause = errors.Unwrap(cause) {
+				assert.NotContains(t, cause.Error(), "alice")
+			}
+			assert.NotContains(t, log.String(), "alice")
+		}
+	}),
 }
