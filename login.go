@@ -35,7 +35,7 @@ type Credentials struct {
 	// SMS returns the code that the server has sent to the user's phone.
 	SMS func(context.Context) (string, error) `json:"-"`
 	// Prompt holds the values of prompts by their field key. A field that is not
-	// in Prompt keeps its initial value.
+	// in Prompt keeps its initial value. Servers until 2023.3 send none.
 	Prompt map[string]any `json:"-"`
 	// RememberMe makes the session last longer, if a stage offers it.
 	RememberMe bool `json:"-"`
@@ -155,6 +155,8 @@ func (c Credentials) fill(shown *challenge.Prompt) (challenge.Response, error) {
 			values[field.FieldKey] = strings.EqualFold(field.InitialValue, "true")
 		case field.InitialValue != "":
 			values[field.FieldKey] = field.InitialValue
+		case field.Required && field.Type == challenge.PromptTypeAKLocale:
+			values[field.FieldKey] = "" // the language of the browser
 		case field.Required && !shownOnly(field.Type):
 			key := strconv.Quote(oneLine(field.FieldKey))
 			return nil, &ArgumentError{"Run", "Credentials.Prompt[" + key + "]", "must have a value: the field is required"}

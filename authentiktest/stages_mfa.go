@@ -100,10 +100,10 @@ func (s AuthenticatorValidateStage) configure(v *visit) *reply {
 			stages = append(stages, stage)
 		}
 	}
-	switch len(stages) {
-	case 0:
+	switch {
+	case len(stages) == 0:
 		return new(v.deny(""))
-	case 1:
+	case len(stages) == 1, !v.st.since("2022.1"): // which cannot offer several
 		v.plan.insert(v.st, stages[0])
 		return new(v.ok())
 	}

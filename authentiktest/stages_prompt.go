@@ -143,6 +143,7 @@ var promptTypes = map[string]input{
 	"separator":           {kind: textInput, optional: true},
 	"hidden":              {kind: textInput, ignored: true},
 	"static":              {kind: textInput, optional: true},
+	"ak-locale":           {kind: textInput, blank: true},
 	"radio-button-group":  {kind: choiceInput},
 	"dropdown":            {kind: choiceInput},
 }

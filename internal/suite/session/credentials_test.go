@@ -251,6 +251,10 @@ func TestCredentials_FillsPrompt(t *testing.T) {
 				assert.Equal(t, values(map[string]any{}), fill(t, map[string]any{"other": "given"}, field))
 				return
 			}
+			if kind == challenge.PromptTypeAKLocale { // no language is the browser's
+				assert.Equal(t, values(map[string]any{"key": ""}), fill(t, map[string]any{}, field))
+				return
+			}
 			got, err := authentik.Credentials{Prompt: map[string]any{"other": "given"}}.
 				Solve(t.Context(), &challenge.Prompt{Fields: []challenge.StagePrompt{field}})
 			require.EqualError(t, err,

@@ -150,7 +150,11 @@ func TestInspectorGet_InsertedStage(t *testing.T) {
 		assert.Equal(t, uuid.Nil, stage.Target)
 		assert.Equal(t, "setup", stage.StageObj.Name)
 	}
-	_, err = inspect(t, strings.Replace(body, `"order":0`, `"order":"0"`, 1))
-	invalid := testkit.RequireType[*authentik.DecodeError](t, err)
-	assert.Equal(t, "current_plan.current_stage.policybindingmodel_ptr_id", invalid.JSONPath)
+	for old, invalid := range map[string]string{
+		`"order":0`: `"order":"0"`, `"target":null`: `"target":"6ca60e71-0cb0-4312-92eb-dfd27ba3d70b"`,
+	} {
+		_, err = inspect(t, strings.Replace(body, old, invalid, 1))
+		unusable := testkit.RequireType[*authentik.DecodeError](t, err)
+		assert.Equal(t, "current_plan.current_stage.policybindingmodel_ptr_id", unusable.JSONPath)
+	}
 }
