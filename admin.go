@@ -9,12 +9,13 @@ import (
 	"github.com/seed-299d42e7/authentik-go/internal/wire"
 )
 
-// ServerVersion returns the server's version, such as "2024.10.0": GET
-// /admin/version/, version_current.
+// ServerVersion returns the version of the server, such as "2024.10.0".
 //
-// Every server answers it for any valid token, without any permission. So it
-// also tells whether the token is good, where a 403 of another method may mean
-// either: see [PermissionError].
+//	GET /admin/version/
+//
+// Requires no permission beyond a valid token. ServerVersion thus shows whether
+// a token is valid, which a 403 of another method does not: see
+// [PermissionError].
 //
 // Errors: [PermissionError], [APIError], [RequestError], [DecodeError].
 //
@@ -53,16 +54,16 @@ func (r release) before(other release) bool {
 	return r.year < other.year || r.year == other.year && r.month < other.month
 }
 
-// learned is what a client knows of its server. A pointer to it lets a Client
-// be copied for printing.
+// learned holds what a client has found out about its server. Client has a
+// pointer to it, so that a Client can be copied for printing.
 type learned struct {
 	release    atomic.Pointer[release]
 	importPath atomic.Pointer[string]
 }
 
 // since reports whether the server is known to be of a release, or of a later
-// one. A server does not become older, so that one request is enough once the
-// answer is yes.
+// one. A server does not become older, so that one request is enough for a
+// server that is new enough.
 func (c *Client) since(ctx context.Context, r release) bool {
 	if known := c.learned.release.Load(); known != nil && !known.before(r) {
 		return true

@@ -22,33 +22,34 @@ func parseBaseURL(raw string, insecure bool) (*url.URL, error) {
 	case placeholder.MatchString(authority):
 		return nil, errPlaceholder
 	case strings.ContainsFunc(raw, invisible):
-		return nil, errors.New("it has a character that cannot be seen, such as a tab, a line break or a byte order mark")
+		return nil, errors.New("must not have a character that cannot be seen, such as a tab, a line break or a byte order mark")
 	case strings.ContainsFunc(raw, unicode.IsSpace):
-		return nil, errors.New("it has a space in it")
+		return nil, errors.New("must not have a space")
 	case strings.Contains(rest, "://"):
-		return nil, errors.New("it has :// twice: give one URL")
+		return nil, errors.New("must be one URL, with :// once")
 	}
 	u, err := url.Parse(raw)
 	if err != nil { // the error quotes the input
-		return nil, errors.New("it is not a URL such as https://sso.example.com")
+		return nil, errors.New("must be a URL such as https://sso.example.com")
 	}
 	switch {
 	case u.Scheme != "https" && u.Scheme != "http":
-		return nil, errors.New("it does not begin with https://")
+		return nil, errors.New("must begin with https://")
 	case u.User != nil:
-		return nil, errors.New("it has a user or password in it: authentik takes a token")
+		return nil, errors.New("must not have a user or a password: authentik requires a token")
 	case u.Hostname() == "":
-		return nil, errors.New("it has no host")
+		return nil, errors.New("must have a host")
 	case u.RawQuery != "" || u.ForceQuery || strings.Contains(raw, "#"):
-		return nil, errors.New("it has a query or fragment: give the server's root")
+		return nil, errors.New("must not have a query or a fragment: use the root of the server")
 	}
 	if _, port, ok := strings.Cut(u.Host[strings.LastIndexByte(u.Host, ']')+1:], ":"); ok {
 		if n, err := strconv.ParseUint(port, 10, 16); err != nil || n == 0 {
-			return nil, errors.New("its port is not one of 1 to 65535")
+			return nil, errors.New("must have a port from 1 to 65535")
 		}
 	}
 	if u.Scheme == "http" && !insecure && !loopback(u.Hostname()) {
-		return nil, errors.New("it is http://, where everybody on the way can read the token: use https://, or WithInsecureHTTP")
+		return nil, errors.New("must not be http://, " +
+			"which lets anyone on the network path read the token: use https:// or WithInsecureHTTP")
 	}
 	path := strings.TrimRight(u.EscapedPath(), "/")
 	path = strings.TrimRight(strings.TrimSuffix(path, strings.TrimSuffix(apiPath, "/")), "/")
@@ -60,7 +61,7 @@ func parseBaseURL(raw string, insecure bool) (*url.URL, error) {
 		path = "/" + path
 	}
 	if strings.Contains(path+"/", apiPath) {
-		return nil, errors.New("it goes on after /api/v3: give the server's root")
+		return nil, errors.New("must not go on after /api/v3: use the root of the server")
 	}
 	return withPath(url.URL{Scheme: u.Scheme, Host: u.Host}, path+apiPath), nil
 }
@@ -76,32 +77,32 @@ func loopback(host string) bool {
 	if strings.EqualFold(strings.TrimSuffix(host, "."), "localhost") {
 		return true
 	}
-	ip, _ := netip.ParseAddr(host) // of a name there is none, which is no loopback
+	ip, _ := netip.ParseAddr(host) // the zero Addr of a name is no loopback
 	return ip.Unmap().IsLoopback()
 }
 
-// checkPath refuses an escaped path, without a slash at its ends, that a
-// server or a proxy might read as another one.
+// checkPath rejects an escaped path, without a slash at its ends, that a server
+// or a proxy might interpret as another one.
 func checkPath(path string) error {
 	for segment := range strings.SplitSeq(path, "/") {
 		text, err := url.PathUnescape(segment)
 		switch {
 		case err != nil:
-			return errors.New("its path has a malformed % escape")
+			return errors.New("must not have a malformed % escape")
 		case text == "":
-			return errors.New("its path has an empty segment")
+			return errors.New("must not have an empty segment")
 		case text == "." || text == ".." || strings.ContainsAny(text, `/\`):
-			return errors.New(`its path has a segment that is "." or "..", or has a slash in it`)
+			return errors.New(`must not have a segment that is "." or "..", or that has a slash in it`)
 		case strings.ContainsFunc(text, unicode.IsControl) || !utf8.ValidString(text):
-			return errors.New("its path has a control character or is not UTF-8")
+			return errors.New("must be valid UTF-8 without control characters")
 		}
 	}
 	return nil
 }
 
-// withPath sets an escaped path that checkPath has passed.
+// withPath sets an escaped path that checkPath has accepted.
 func withPath(u url.URL, escaped string) *url.URL {
 	u.Path, _ = url.PathUnescape(escaped) // checked
-	u.RawPath = escaped                   // url.URL ignores it where Path says the same
+	u.RawPath = escaped                   // url.URL ignores it if Path is equivalent
 	return &u
 }

@@ -116,7 +116,7 @@ func newClient(urlName, tokenName, baseURL, token string, opts []ClientOption) (
 	}
 	switch {
 	case cfg.tokenFunc != nil && token != "":
-		return nil, refuse(tokenName, "there is WithTokenFunc too: give one of them")
+		return nil, refuse(tokenName, "must be empty together with WithTokenFunc")
 	case cfg.tokenFunc == nil:
 		if err := checkToken(token); err != nil {
 			return nil, refuse(tokenName, err.Error())
@@ -124,7 +124,7 @@ func newClient(urlName, tokenName, baseURL, token string, opts []ClientOption) (
 		fixed := func(context.Context) (string, error) { return token, nil }
 		return cfg.connect(op, base, transport.Config{Authorize: transport.NewTokens(fixed, checkToken).Authorize})
 	}
-	tokens := transport.NewTokens(cfg.tokenFunc, checkToken)
+	tokens := transport.NewTokens(cfg.tokenFunc, checkReturned)
 	c, err := cfg.connect(op, base, transport.Config{Authorize: tokens.Authorize})
 	if err != nil {
 		return nil, err

@@ -77,7 +77,7 @@
 // [*ValidationError] for 400 and within a [*PermissionError] for 401 and 403. A
 // request without a usable response is a [*RequestError]. A response that is not
 // the requested thing is a [*DecodeError]. An invalid argument is an
-// [*ArgumentError], and nothing was sent. errors.As tells these types apart, and
+// [*ArgumentError], and nothing was sent. errors.As distinguishes these types, and
 // errors.Is matches sentinels such as [ErrNotFound]:
 //
 //	var invalid *authentik.ValidationError

@@ -47,7 +47,7 @@ var (
 	ErrPaginationStuck = errors.New("pagination is stuck")
 	// ErrListChanged reports a list that changed during an iteration, so that
 	// items may have been missed. Repeat the iteration, or use [Snapshot].
-	ErrListChanged = errors.New("the list changed during the walk")
+	ErrListChanged = errors.New("the list changed during the iteration")
 	// ErrResponseTooLarge reports a body above [WithMaxResponseSize].
 	ErrResponseTooLarge = transport.ErrTooLarge
 	// ErrAttemptTimeout reports an attempt that took longer than [WithTimeout].

@@ -96,7 +96,7 @@ func (c *Client) newAPIError(t target, a *transport.Answer, r transport.Result) 
 	case a.Starting, (mediaType == "text/plain" || mediaType == "") && len(body) <= maxMessage:
 		said.detail = strings.TrimSpace(body)
 	}
-	if said.detail == "" && value == nil && body != "" && !jsonType(mediaType) { // JSON that is cut is the API's all the same
+	if said.detail == "" && value == nil && body != "" && !jsonType(mediaType) { // truncated JSON is the API's
 		e.contentType = cmp.Or(mediaType, "something else")
 	}
 	e.Detail = said.detail
@@ -160,7 +160,8 @@ func (c *Client) redirect(path, location string) (detail, advice string) {
 func (c *Client) newRequestError(t target, r transport.Result, last *APIError) *RequestError {
 	return &RequestError{
 		Op: t.op, Method: t.method, Path: t.path, Host: c.base.Host, Attempts: r.Attempts,
-		Err: redactError(r.Err, c.transport.Redact), last: last, kind: failureKind(r.Err), remedy: c.remedy(r.Err), ending: t.ending(r),
+		Err: redactError(r.Err, c.transport.Redact), last: last,
+		kind: failureKind(r.Err), remedy: c.remedy(r.Err), ending: t.ending(r),
 	}
 }
 

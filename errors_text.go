@@ -175,7 +175,8 @@ func (e *RequestError) Error() string {
 	if e.Err != nil {
 		cause = e.Err.Error()
 	}
-	if host, _, _ := strings.Cut(e.Host, ":"); host != "" && e.silent() && !strings.Contains(cause, strings.Trim(host, "[]")) {
+	host, _, _ := strings.Cut(e.Host, ":")
+	if host != "" && e.silent() && !strings.Contains(cause, strings.Trim(host, "[]")) {
 		cause = e.Host + ": " + cause
 	}
 	text := fmt.Sprintf("authentik: %s: %s", subject(e.Op, e.Method, e.Path), oneLine(cause))
@@ -205,7 +206,7 @@ func (e *RequestError) Is(target error) bool {
 	return false
 }
 
-// Unwrap returns the cause and, if an earlier attempt had an answer, its
+// Unwrap returns the cause and, if an earlier attempt got a response, its
 // *APIError.
 func (e *RequestError) Unwrap() []error {
 	var all []error
@@ -242,7 +243,7 @@ func (e *DecodeError) Error() string {
 	if e.Op != "" {
 		fmt.Fprintf(&b, "%s: ", subject(e.Op, e.Method, e.Path))
 	}
-	b.WriteString("unusable response")
+	b.WriteString("invalid response")
 	if e.StatusCode != 0 {
 		b.WriteString(" (" + statusText(e.StatusCode))
 		if e.ContentType != "" {
@@ -292,7 +293,8 @@ func (e *ImportError) Error() string {
 	if e.Is(ErrNotApplied) {
 		return text + "the server found nothing to import in the file"
 	}
-	return text + fmt.Sprintf("the server did not import the file: Result.Logs has the reason (messages: %d)", e.messages())
+	return text + fmt.Sprintf(
+		"the server did not import the file: Result.Logs has the reason (messages: %d)", e.messages())
 }
 
 // Is reports whether target is [ErrNotApplied] and applies.
@@ -321,7 +323,8 @@ func (e *ArgumentError) Error() string {
 
 // LogValue returns attributes for log/slog.
 func (e *ArgumentError) LogValue() slog.Value {
-	return slog.GroupValue(kindOf(e), slog.String("op", e.Op), slog.String("field", e.Field), slog.String("reason", oneLine(e.Reason)))
+	return slog.GroupValue(kindOf(e),
+		slog.String("op", e.Op), slog.String("field", e.Field), slog.String("reason", oneLine(e.Reason)))
 }
 
 // maxMessage is what an error repeats of the server's words.

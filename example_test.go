@@ -96,7 +96,7 @@ func ExampleNewClient() {
 	fmt.Println(err)
 	// Output:
 	// authentik.Client(https://sso.example.com/prefix)
-	// authentik: NewClient: baseURL: it has a user or password in it: authentik takes a token
+	// authentik: NewClient: baseURL: must not have a user or a password: authentik requires a token
 }
 
 // setenv stands in for a shell's export.
@@ -502,7 +502,7 @@ func ExampleWithHeader() {
 	fmt.Println(err)
 	// Output:
 	// opensesame
-	// authentik: NewClient: WithHeader: this header is not the caller's to set
+	// authentik: NewClient: WithHeader: must not set this header, which the client or net/http sets
 }
 
 func ExampleWithHTTPClient() {
@@ -528,7 +528,7 @@ func ExampleWithInsecureHTTP() {
 	_, err = authentik.NewClient("http://authentik.internal:9000", "wkMmVyZ0tva2Vu", authentik.WithInsecureHTTP())
 	fmt.Println(err)
 	// Output:
-	// authentik: NewClient: baseURL: it is http://, where everybody on the way can read the token: use https://, or WithInsecureHTTP
+	// authentik: NewClient: baseURL: must not be http://, which lets anyone on the network path read the token: use https:// or WithInsecureHTTP
 	// <nil>
 }
 

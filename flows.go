@@ -12,7 +12,8 @@ import (
 	"github.com/seed-299d42e7/authentik-go/internal/wire"
 )
 
-// Flow is an ordered set of stages: log in, enroll, recover a password.
+// Flow is an ordered set of stages, for example to log in, to enroll or to
+// recover a password.
 //
 // https://api.goauthentik.io/reference/flows-instances-retrieve/
 type Flow struct {
@@ -432,8 +433,8 @@ func (c *Client) FlowsInstancesPartialUpdate(
 //
 //	DELETE /flows/instances/{slug}/
 //
-// The server does not ask whether the flow is in use. It also deletes the
-// providers that authorize by the flow, and empties the references of brands
+// The server does not check whether the flow is in use. The server also deletes
+// the providers that authorize by the flow, and empties the references of brands
 // and identification stages. [Client.FlowsInstancesUsedByList] shows most of
 // the objects that are affected.
 //
@@ -456,8 +457,8 @@ func (c *Client) FlowsInstancesDestroy(ctx context.Context, slug string, opts ..
 //	GET /flows/instances/{slug}/used_by/
 //
 // The list is not complete: it leaves out the objects that the token may not
-// see, and the identification stages that link to the flow. It has a stage
-// that is bound twice twice, and each binding.
+// see, and the identification stages that link to the flow. Each binding is
+// listed, and a stage that is bound twice is listed twice.
 //
 // Requires the permission authentik_flows.view_flow, globally or on the flow.
 //

@@ -97,7 +97,7 @@ func TestOutcome_SaysWhetherAWriteIsPerhapsDone(t *testing.T) {
 		"a success that is none": {
 			create,
 			[][2]any{{200, "<h1>Log in</h1>"}},
-			"Create: unusable response (200 OK, text/html; charset=utf-8): an HTML page: Log in" + proxy +
+			"Create: invalid response (200 OK, text/html; charset=utf-8): an HTML page: Log in" + proxy +
 				"1 attempt" + done, true, nil, 1,
 		},
 		"a refusal": {

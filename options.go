@@ -33,22 +33,23 @@ func refuse(option, reason string) error {
 	return &ArgumentError{Op: "NewClient", Field: option, Reason: reason}
 }
 
-// WithHTTPClient configures the http.Client whose Transport sends requests. A
-// Transport of nil is http.DefaultTransport, as it is at each request. If the
-// Timeout of the client is shorter than [WithTimeout], it bounds an attempt. Its
-// CheckRedirect and Jar are not used, because no redirect is followed and the
-// API needs no cookies. The http.Client is not changed. NewClient rejects nil.
+// WithHTTPClient configures the http.Client whose Transport sends requests. If
+// the Transport is nil, each request uses http.DefaultTransport. If the Timeout
+// of the http.Client is shorter than [WithTimeout], that Timeout bounds an
+// attempt. CheckRedirect and Jar are not used, because no redirect is followed
+// and the API needs no cookies. The http.Client is not changed. NewClient
+// rejects nil.
 //
-// Use WithHTTPClient for a private CA, a client certificate or another proxy:
-// the README has an example of each. A Transport of the caller keeps its
-// connections as net/http does. The transport of this package, which is used
-// without WithHTTPClient, also dials after a timeout and replaces connections
-// after 15 minutes. It gives way to an http.DefaultTransport that the program
-// has replaced, such as by one that traces or mocks.
+// Use WithHTTPClient for a private CA, a client certificate or another proxy.
+// The README has an example. A Transport of the caller keeps its connections as
+// net/http does. The transport of this package, which is used without
+// WithHTTPClient, also dials after a timeout and replaces connections after 15
+// minutes. If the program has replaced http.DefaultTransport, for example by one
+// that traces or mocks, the client uses the replacement.
 func WithHTTPClient(client *http.Client) ClientOption {
 	return func(c *clientConfig) error {
 		if client == nil {
-			return refuse("WithHTTPClient", "the client is nil")
+			return refuse("WithHTTPClient", "must not be nil")
 		}
 		c.httpClient = client
 		return nil
@@ -58,18 +59,18 @@ func WithHTTPClient(client *http.Client) ClientOption {
 // RetryPolicy configures when a failed request is sent again. A field that is
 // zero has its default, and a negative duration means none.
 //
-// Retried are connections that fail or are cut off, and responses with status
-// 408, 429, 500, 502, 503, 504, 520 to 527 and 530, and 404 if a proxy sent it:
-// see [APIError.Foreign]. 504 and 524 are timeouts and retried once: see
-// [WithTimeout]. Not retried are other responses, certificates that do not
-// verify, hosts that do not exist, servers that do not speak HTTP, responses that
-// net/http cannot parse, and a 4xx of a proxy to CONNECT. A request
-// is not retried either if the caller's context ends, or if the next wait would
-// exceed its deadline. Where the server may have executed a request, GET, PUT
-// and DELETE are sent again and other writes are not: see [ErrPerhapsDone].
+// The client retries connections that fail or are cut off, and responses with
+// status 408, 429, 500, 502, 503, 504, 520 to 527 and 530, and 404 if a proxy
+// sent it: see [APIError.Foreign]. 504 and 524 are timeouts and retried once:
+// see [WithTimeout]. The client does not retry other responses, certificates
+// that do not verify, hosts that do not exist, servers that do not speak HTTP,
+// responses that net/http cannot parse, and a 4xx of a proxy to CONNECT. Nor
+// does it retry if the caller's context ends, or if the next wait would exceed
+// its deadline. Where the server may have executed a request, GET, PUT and
+// DELETE are sent again and other writes are not: see [ErrPerhapsDone].
 //
-// A client has a budget of 500 tokens for all its calls: a retry costs 5 and a
-// success returns 1. Without tokens, a failure is returned at once.
+// A client has a budget of 500 units for all its calls. A retry costs 5 units,
+// and a success returns 1. Without units, a failure is returned at once.
 type RetryPolicy struct {
 	// MaxAttempts limits the requests of one call, including the first one. The
 	// default is 4, and 1 disables retries. NewClient rejects a negative number.
@@ -112,33 +113,33 @@ type RetryPolicy struct {
 func WithRetry(policy RetryPolicy) ClientOption {
 	return func(c *clientConfig) error {
 		if policy.MaxAttempts < 0 {
-			return refuse("WithRetry", "MaxAttempts is negative")
+			return refuse("WithRetry", "MaxAttempts must not be negative")
 		}
 		c.policy = policy
 		return nil
 	}
 }
 
-// WithTimeout bounds one attempt, the reading of the body included; the
-// default is 60 s, because a list of many flows may take a server that long.
-// After a timeout there is one more attempt, then an error that is
-// [ErrAttemptTimeout]. Zero and less are refused: bound a whole call with its
-// context.
+// WithTimeout limits the duration of one attempt, the reading of the body
+// included. The default is 60 s, because a server may need that long for a list
+// of many flows. After a timeout the client sends the request once more, and
+// then returns an error that is [ErrAttemptTimeout]. NewClient rejects zero and
+// less. The context of a call limits the whole call.
 func WithTimeout(attempt time.Duration) ClientOption {
 	return func(c *clientConfig) error {
 		if attempt <= 0 {
-			return refuse("WithTimeout", "it is not positive")
+			return refuse("WithTimeout", "must be positive")
 		}
 		c.timeout = attempt
 		return nil
 	}
 }
 
-// WithLogger logs each attempt at level Debug, and each retry and wait at
-// Warn. Logged are operation, method, path, status, request ID, duration,
-// errors of the network, and the query with all values redacted but those of
-// page, page_size and ordering; nothing that an answer says. nil is silence,
-// the default.
+// WithLogger logs each attempt at level Debug, and each retry and wait at Warn.
+// A record has the operation, the method, the path, the status, the request ID,
+// the duration, errors of the network, and the query. In the query all values
+// are redacted but those of page, page_size and ordering. No record has a text
+// of a response. The default is nil, which logs nothing.
 func WithLogger(logger *slog.Logger) ClientOption {
 	return func(c *clientConfig) error {
 		c.logger = logger
@@ -147,33 +148,35 @@ func WithLogger(logger *slog.Logger) ClientOption {
 }
 
 // WithUserAgent puts product, such as "inventory/1.2", before this library's
-// own User-Agent. An empty one and one with control characters are refused.
+// own User-Agent. NewClient rejects a product that is empty or has a control
+// character.
 func WithUserAgent(product string) ClientOption {
 	return func(c *clientConfig) error {
 		if product == "" || strings.TrimSpace(product) != product || !validHeaderValue(product) {
-			return refuse("WithUserAgent", "it is empty, begins or ends in a space, or has a control character")
+			return refuse("WithUserAgent", "must not be empty, begin or end with a space, or have a control character")
 		}
 		c.userAgent = product
 		return nil
 	}
 }
 
-// WithHeader sets a header on every request, such as the ones that a proxy in
-// front of the server wants. Its value is treated as a secret. Refused are
-// malformed ones, those that this library or net/http set (Authorization,
-// Host, Accept, Accept-Encoding, User-Agent, Content-…) and hop-by-hop ones.
+// WithHeader adds a header to every request, such as one that a proxy in front
+// of the server requires. Its value is treated as a secret. NewClient rejects a
+// malformed header, a header that this library or net/http sets (Authorization,
+// Host, Accept, Accept-Encoding, User-Agent, Content-…), and a hop-by-hop
+// header.
 func WithHeader(key, value string) ClientOption {
 	return func(c *clientConfig) error {
 		key := textproto.CanonicalMIMEHeaderKey(key)
 		switch {
 		case !validHeaderName(key):
-			return refuse("WithHeader", "the name is not that of a header")
+			return refuse("WithHeader", "must have the name of a header")
 		case key == "User-Agent":
 			return refuse("WithHeader", "use WithUserAgent")
 		case reservedHeader(key):
-			return refuse("WithHeader", "this header is not the caller's to set")
+			return refuse("WithHeader", "must not set this header, which the client or net/http sets")
 		case !validHeaderValue(value):
-			return refuse("WithHeader", "the value has a control character")
+			return refuse("WithHeader", "must not have a control character in its value")
 		}
 		c.header.Add(key, value)
 		return nil
@@ -218,7 +221,7 @@ func validHeaderValue(value string) bool {
 func WithMiddleware(middleware func(http.RoundTripper) http.RoundTripper) ClientOption {
 	return func(c *clientConfig) error {
 		if middleware == nil {
-			return refuse("WithMiddleware", "the function is nil")
+			return refuse("WithMiddleware", "must not be nil")
 		}
 		c.middleware = append(c.middleware, middleware)
 		return nil
@@ -236,8 +239,8 @@ type Info struct {
 	// Op is the method, such as FlowsInstancesList.
 	Op string
 	// Route is the path below /api/v3 with names for its arguments, such as
-	// /flows/bindings/{fsb_uuid}/. It is fit for the label of a metric. It is ""
-	// for Get, Do and ListAll, whose path is the caller's.
+	// /flows/bindings/{fsb_uuid}/. Route is fit for the label of a metric.
+	// Route is "" for Get, Do and ListAll, whose path is the caller's.
 	Route string
 	// Attempt counts the requests of a call, from 1.
 	Attempt int
@@ -247,7 +250,7 @@ type Info struct {
 }
 
 // RequestInfo returns the Info in the context of a request that a middleware
-// got from a [Client]. It returns false for any other context.
+// got from a [Client], and false for any other context.
 func RequestInfo(ctx context.Context) (Info, bool) {
 	info, ok := transport.InfoOf(ctx)
 	if info.Route != "" {
@@ -256,8 +259,8 @@ func RequestInfo(ctx context.Context) (Info, bool) {
 	return Info(info), ok
 }
 
-// WithInsecureHTTP allows a base URL with http:// for hosts other than this
-// one. Everybody on the way can then read the token.
+// WithInsecureHTTP allows a base URL with http:// for hosts other than the
+// loopback ones. Anyone on the network path can then read the token.
 func WithInsecureHTTP() ClientOption {
 	return func(c *clientConfig) error {
 		c.insecureHTTP = true
@@ -265,21 +268,21 @@ func WithInsecureHTTP() ClientOption {
 	}
 }
 
-// WithMaxResponseSize bounds the body of an answer, in bytes after
-// decompression. The default is 8 MiB, about 15,000 flows; a larger one is a
-// [DecodeError] that is [ErrResponseTooLarge]. Zero and less are refused.
+// WithMaxResponseSize limits the body of a response, in bytes after
+// decompression. The default is 8 MiB, about 15,000 flows. A larger body is a
+// [DecodeError] that is [ErrResponseTooLarge]. NewClient rejects zero and less.
 func WithMaxResponseSize(bytes int64) ClientOption {
 	return func(c *clientConfig) error {
 		if bytes <= 0 {
-			return refuse("WithMaxResponseSize", "it is not positive")
+			return refuse("WithMaxResponseSize", "must be positive")
 		}
 		c.maxResponseSize = bytes
 		return nil
 	}
 }
 
-// RequestOption configures one call. Every method takes them; one that does
-// not apply is ignored, and so is nil.
+// RequestOption configures one call. Every method takes request options. One
+// that does not apply to the method is ignored, and so is nil.
 type RequestOption func(*requestConfig)
 
 type requestConfig struct {
@@ -311,50 +314,56 @@ func (c requestConfig) reset() requestConfig {
 	return c
 }
 
-// Response is what an answer had besides its value.
+// Response describes the HTTP response of a call.
 type Response struct {
-	StatusCode int         // 0 if there was no answer
-	Header     http.Header // as sent
-	RequestID  string      // X-authentik-id, under which the server logs the request
-	Attempts   int         // requests made for this answer
-	Body       []byte      // as sent, decompressed; of an error at most 64 KiB, without the token
+	// StatusCode is 0 if there was no response.
+	StatusCode int
+	Header     http.Header
+	// RequestID is the X-authentik-id header. authentik logs it as request_id.
+	RequestID string
+	// Attempts is the number of requests of the call.
+	Attempts int
+	// Body is the decompressed body. That of an error has at most 64 KiB, with
+	// secrets redacted.
+	Body []byte
 }
 
-// WithResponse fills in r, on success and on error: for headers, the request
-// ID, and fields that this library does not model; a call that is refused
-// before it is sent empties it. On a walk it holds the page that is being
-// delivered. r must not be shared by concurrent calls.
+// WithResponse stores the HTTP response of the call in r, on success and on
+// error. r has the headers, the request ID, and the fields that this library
+// does not model. A call that is rejected before it is sent empties r. During
+// an iteration r has the response of the page whose items are yielded.
+// Concurrent calls must not share r.
 func WithResponse(r *Response) RequestOption {
 	return func(c *requestConfig) { c.response = r }
 }
 
 // WithPrefetch makes an iterator request up to n pages before they are wanted,
-// once it has the first one. The pages are yielded in order, with every
+// once the first page has arrived. The pages are yielded in order, with every
 // guarantee of an iterator without WithPrefetch, and at most n+1 of them are in
 // memory. After a refusal of the server, such as a 429, no page is requested
-// ahead until a request got through. The default is 0; an iterator rejects a
-// negative n.
+// ahead until a request has succeeded. The default is 0, and an iterator rejects
+// a negative n.
 //
-// A stock authentik answers about two lists at a time, and more in flight only
-// make each slower. For 1,000 flows in pages of 100, tools/bench/RESULTS.md
-// has, as multiples of the walk without it:
+// A stock authentik handles about two lists at a time, and more in flight only
+// slow each other down. For 1,000 flows in pages of 100, tools/bench/RESULTS.md
+// has these times as multiples of the time without WithPrefetch:
 //
 //	n                       1     2     4     8     16
 //	two requests at a time  1.0   0.6   0.6   0.6   0.6
 //	    one request         1.0   1.0   2.0   2.0   2.5
 //	any number at a time    1.0   0.6   0.4   0.3   0.2
 //
-// So 2 is for a stock server, more for one with more workers, and 1 only for a
-// caller that is slow between two pages. Real stock servers became 1.0 to 1.9
-// times as fast with two in flight, and no faster with four or eight. The size
-// of the pages matters more: leave PageSize at 0.
+// So 2 is for a stock server, more for a server with more workers, and 1 only
+// for a caller that is slow between two pages. Real stock servers became 1.0 to
+// 1.9 times as fast with two in flight, and no faster with four or eight. The
+// size of the pages matters more: leave PageSize at 0.
 func WithPrefetch(n int) RequestOption {
 	return func(c *requestConfig) { c.prefetch = n }
 }
 
-// AllowListChanges lets a walk go on when the list changes under it, instead
-// of ending with [ErrListChanged]: each flow is still delivered once, but some
-// may be missed.
+// AllowListChanges makes an iterator continue when the list changes, instead of
+// ending with [ErrListChanged]. Each item is yielded once, but some may be
+// missed.
 func AllowListChanges() RequestOption {
 	return func(c *requestConfig) { c.allowListChanges = true }
 }

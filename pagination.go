@@ -44,7 +44,7 @@ type Pagination struct {
 	EndIndex int `json:"end_index"`
 }
 
-// check refuses numbers that contradict the results.
+// check rejects numbers that contradict the results.
 func (p *Page[T]) check() error {
 	n, rows := p.Pagination, len(p.Results)
 	wrong := func(field, reason string) error {
@@ -102,17 +102,18 @@ func (p *Page[T]) decode(body []byte) error {
 	return nil
 }
 
-// follows refuses a page that is not the one asked for, or whose next page is
-// not the following one: a loop, a gap, or another list's page from a cache.
-// Where nothing tells one item from another, no list has more pages than items.
+// follows rejects a page other than the requested one, and a page whose next
+// page is not the following one, such as in a loop or in a page of another list
+// from a cache. Without keys, a list must not have more pages than items.
 func (p *Page[T]) follows(number int, keyless bool) error {
 	n := p.Pagination
 	stuck := func(field, reason string, args ...any) error {
-		return &wire.Error{Path: "pagination." + field, Err: fmt.Errorf("%w: %s", ErrPaginationStuck, fmt.Sprintf(reason, args...))}
+		reason = fmt.Sprintf(reason, args...)
+		return &wire.Error{Path: "pagination." + field, Err: fmt.Errorf("%w: %s", ErrPaginationStuck, reason)}
 	}
 	switch {
 	case n.Current != number:
-		return stuck("current", "page %d came where page %d was asked for", n.Current, number)
+		return stuck("current", "page %d instead of page %d", n.Current, number)
 	case n.Next != 0 && n.Next != number+1:
 		return stuck("next", "page %d after page %d", n.Next, number)
 	case n.Next > n.TotalPages:
@@ -123,14 +124,14 @@ func (p *Page[T]) follows(number int, keyless bool) error {
 	return nil
 }
 
-// walkPageSize is what a walk asks for: a page of 100 costs a server about as
-// much as a page of 20, and no release gives more without being told to.
+// walkPageSize is the page size of iterators. A page of 100 costs a server about
+// as much as a page of 20, and is the largest that every release sends.
 const walkPageSize = "100"
 
-// list is a list of the API: where it is, and what identifies its items.
+// list describes a list of the API by its path and the key of its items.
 type list[T any] struct {
 	path string
-	key  func(*T) uuid.UUID // nil if that is unknown
+	key  func(*T) uuid.UUID // nil if the items have no known key
 }
 
 // one requests one page.
@@ -166,8 +167,8 @@ func (l list[T]) all(ctx context.Context, c *Client, q *query, opts []RequestOpt
 //	}
 //
 // The contract is that of [Client.FlowsInstancesAll], except for what needs a
-// key: an item that comes again is not recognized, and the items need not add
-// up to the count, because some lists count what a policy then hides.
+// key. An item that comes again is not recognized. The items need not add up to
+// the count, because some lists count items that a policy then hides.
 //
 // Errors: those of Get, [ErrPaginationStuck] and [ErrListChanged].
 //
@@ -196,13 +197,14 @@ func ListAll[T any](
 	return items(newWalk(list[T]{}, c, o, first, opts).pages(ctx))
 }
 
-// walk is the state of an iterator. The contract is that of FlowsInstancesAll.
+// walk is the configuration of an iterator, whose contract is that of
+// FlowsInstancesAll.
 type walk[T any] struct {
 	list[T]
 	client  *Client
 	request operation
 	first   int                  // the page to start at
-	ahead   bool                 // the page is not wanted yet
+	ahead   bool                 // the page is fetched before it is wanted
 	resume  *transport.Postponed // of the page that is fetched next; or nil
 	config  requestConfig
 	head    *fetched[T] // the first page, if it has been fetched
@@ -252,7 +254,8 @@ func (w walk[T]) pages(ctx context.Context) iter.Seq2[*Page[T], error] {
 			}
 			change, stuck := seen.add(page.Pagination, len(page.Results), repeats, w.first == 1)
 			if stuck {
-				yield(nil, fmt.Errorf("authentik: %s: %w: page %d has nothing new, and yet a next one", w.request.name, ErrPaginationStuck, number))
+				yield(nil, fmt.Errorf("authentik: %s: %w: page %d has nothing new but a next page",
+					w.request.name, ErrPaginationStuck, number))
 				return
 			}
 			stop := change != "" && !w.config.allowListChanges
@@ -280,8 +283,8 @@ func (w walk[T]) changed(ctx context.Context, format string, args ...any) error 
 	}
 }
 
-// dropRepeats takes out of a page what an earlier one had, and returns how
-// many that were.
+// dropRepeats removes the items that an earlier page had, and returns their
+// number.
 func dropRepeats[T any](p *Page[T], seen map[uuid.UUID]struct{}, key func(*T) uuid.UUID) int {
 	fresh := p.Results[:0]
 	for i := range p.Results {
@@ -297,19 +300,19 @@ func dropRepeats[T any](p *Page[T], seen map[uuid.UUID]struct{}, key func(*T) uu
 	return repeats
 }
 
-// tally is what a walk has seen.
+// tally counts what a walk has received.
 type tally struct {
 	keys     map[uuid.UUID]struct{}
-	keyless  bool // nothing is known of the items, and some may be hidden
-	tolerant bool // the walk goes on when the list changes
+	keyless  bool // the items have no known key, and some may be hidden
+	tolerant bool // the walk continues when the list changes
 	pages    int
-	count    int // as the last page said
-	grown    int // by how much the count went up, all in all
+	count    int // of the last page
+	grown    int // sum of the increases of the count
 	repeats  int
 }
 
-// add takes a page into account: how it shows that the list changed, if it
-// does, and whether the walk is stuck.
+// add counts a page. It returns how the page shows that the list has changed, ""
+// if it does not, and whether the walk is stuck.
 func (t *tally) add(n Pagination, fresh, repeats int, fromStart bool) (change string, stuck bool) {
 	before := t.count
 	moved := t.pages > 0 && n.Count != before
@@ -320,9 +323,9 @@ func (t *tally) add(n Pagination, fresh, repeats int, fromStart bool) (change st
 	t.count = n.Count
 	t.repeats += repeats
 	switch {
-	// A page of nothing but repeats is what a loop looks like. It is also what
-	// a small page looks like after insertions: a walk that ends at a change
-	// takes the count's word for it, one that goes on allows as many repeats.
+	// A page of nothing but repeats looks like a loop. A small page after
+	// insertions looks the same. A walk that ends at a change trusts the count,
+	// and one that continues allows as many repeats as the count has grown.
 	case t.keyless && moved:
 		return fmt.Sprintf("the count went from %d to %d", before, n.Count), false
 	case t.keyless:
@@ -332,14 +335,14 @@ func (t *tally) add(n Pagination, fresh, repeats int, fromStart bool) (change st
 	case moved:
 		return fmt.Sprintf("the count went from %d to %d", before, n.Count), false
 	case repeats > 0:
-		return fmt.Sprintf("%d results came again", repeats), false
+		return fmt.Sprintf("%d repeated results", repeats), false
 	case fromStart && n.Next == 0 && len(t.keys) != n.Count:
-		return fmt.Sprintf("%d results in all, where the count is %d", len(t.keys), n.Count), false
+		return fmt.Sprintf("%d results in all, but the count is %d", len(t.keys), n.Count), false
 	}
 	return "", false
 }
 
-// items are the results of pages, one by one.
+// items returns an iterator over the results of pages.
 func items[T any](pages iter.Seq2[*Page[T], error]) iter.Seq2[T, error] {
 	return func(yield func(T, error) bool) {
 		for page, err := range pages {
@@ -398,9 +401,9 @@ var snapshotWaits = [...]time.Duration{500 * time.Millisecond, 2 * time.Second}
 
 // Snapshot returns the items of a list that may change while it is read. If the
 // sequence ends with [ErrListChanged], Snapshot ranges over it again, at most
-// three times in all. It waits half a second before the second pass and two
-// seconds before the third one, and up to half of that more, because a change
-// needs time to reach every replica.
+// three times in all. Snapshot waits half a second before the second pass and
+// two seconds before the third one, and up to half of that more, because a
+// change needs time to reach every replica.
 //
 // Items without an error were read without a change that a client can detect.
 // Otherwise Snapshot returns the items and the error of the last pass. Snapshot

@@ -11,25 +11,25 @@ import (
 	"github.com/seed-299d42e7/authentik-go/internal/transport"
 )
 
-// fetched is a page, or why there is none.
+// fetched is a page, or the error of its request.
 type fetched[T any] struct {
 	page      *Page[T]
 	err       error
 	response  Response
 	postponed *transport.Postponed // a page ahead that the server refused; or nil
 
-	done     chan struct{} // closed when the rest is there
-	panicked any           // by the caller's middleware
-	exited   bool          // with runtime.Goexit, likewise
+	done     chan struct{} // closed when the other fields are set
+	panicked any           // value of a panic of the caller's middleware
+	exited   bool          // the middleware called runtime.Goexit
 }
 
-// answeredJSON tells the API's own 404 from that of a proxy whose backend is
-// away.
+// answeredJSON distinguishes the API's own 404 from that of a proxy without its
+// backend.
 func (f *fetched[T]) answeredJSON() bool {
 	return jsonType(f.response.Header.Get("Content-Type"))
 }
 
-// raise goes on with the panic or the exit of the goroutine that fetched.
+// raise repeats the panic or the exit of the goroutine that fetched the page.
 func (f *fetched[T]) raise() {
 	if f.panicked != nil {
 		panic(f.panicked)
@@ -55,21 +55,21 @@ func (w walk[T]) fetch(ctx context.Context, number int) *fetched[T] {
 		return p.follows(number, w.key == nil)
 	}))
 	if w.config.response == nil {
-		f.response.Body = nil // half of what a page holds while it waits for its turn
+		f.response.Body = nil // half of the memory of a page that waits for its turn
 	}
 	return f
 }
 
 // lookahead fetches the pages of one iteration, some of them before they are
 // wanted. When the server refuses one of these, no page is fetched ahead until
-// the next wanted one is there. After that, each page allows one more.
+// the next wanted page has arrived. After that, each page allows one more.
 type lookahead[T any] struct {
 	walk   walk[T]
 	caller context.Context //nolint:containedctx // both end with the iteration
-	ctx    context.Context //nolint:containedctx // likewise
+	ctx    context.Context //nolint:containedctx // ends with the iteration
 	cancel context.CancelFunc
 	ahead  map[int]*fetched[T] // by number; at most WithPrefetch's n
-	most   int                 // of ahead, at present
+	most   int                 // present limit of ahead
 
 	mu      sync.Mutex
 	refused time.Time // when the server accepts requests again; zero if it does
@@ -85,8 +85,7 @@ func (w walk[T]) newLookahead(ctx context.Context) *lookahead[T] {
 	return l
 }
 
-// start fetches the pages from number on, as many as may be held, but none
-// beyond last.
+// start fetches the pages from number to last, at most as many as may be held.
 func (l *lookahead[T]) start(number, last int) {
 	if !l.refusal().IsZero() {
 		return
@@ -123,11 +122,11 @@ func (l *lookahead[T]) refusal() time.Time {
 	return l.refused
 }
 
-// get returns a page, once it is there.
+// get returns a page when it has arrived.
 func (l *lookahead[T]) get(number int) *fetched[T] {
 	slot, w := l.ahead[number], l.walk
-	// A page that is there already is not delivered to a caller whose context
-	// has ended; fetch then returns the error, and sends nothing.
+	// A page that has arrived is not returned to a caller whose context has
+	// ended. Instead, fetch returns the error and sends nothing.
 	if slot != nil && l.caller.Err() == nil {
 		<-slot.done
 		delete(l.ahead, number)
@@ -152,7 +151,7 @@ func (l *lookahead[T]) get(number int) *fetched[T] {
 	return f
 }
 
-// stop ends what is under way, and waits for it.
+// stop cancels the requests under way, and waits for their goroutines.
 func (l *lookahead[T]) stop() {
 	l.cancel()
 	for _, slot := range l.ahead {

@@ -121,17 +121,17 @@ func (o operation) to(path string, query url.Values) operation {
 
 func cleanPath(path string) (string, error) {
 	if strings.ContainsAny(path, "?#") {
-		return "", errors.New("it has a query or a fragment: the query is an argument of its own")
+		return "", errors.New("must not have a query or a fragment: the query is an argument of its own")
 	}
 	if strings.Contains(path, "://") || strings.HasPrefix(path, "//") {
-		return "", errors.New("it is an absolute URL: give what follows /api/v3/")
+		return "", errors.New("must not be an absolute URL: use what follows /api/v3/")
 	}
 	path = strings.TrimSuffix(strings.TrimPrefix(path, "/"), "/")
 	if path == "" {
 		return "", nil // the API's root
 	}
 	if strings.HasPrefix("/"+path+"/", apiPath) {
-		return "", errors.New("it begins with /api/v3: give what follows")
+		return "", errors.New("must not begin with /api/v3: use what follows")
 	}
 	if err := checkPath(path); err != nil {
 		return "", err

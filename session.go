@@ -28,8 +28,8 @@ const (
 	csrfCookie    = "authentik_csrf"
 )
 
-// Session is a browser without a screen: cookies instead of a token. A Session
-// runs flows, such as the login, and acts as the user who has logged in.
+// Session is a client with cookies instead of a token, as a browser without a
+// screen. A Session runs flows, such as the login, and acts as the user who has logged in.
 // Create one with [NewSession] for each user.
 //
 // A Session is safe for concurrent use. Its executor requests are sent one
@@ -100,7 +100,7 @@ func NewSession(baseURL string, opts ...ClientOption) (*Session, error) {
 // each is a [PermissionError].
 //
 // Errors: [ErrNotLoggedIn] if the session has no cookie of authentik's.
-// [Session.LoggedIn] requests whether the cookie is still valid.
+// [Session.LoggedIn] reports whether the cookie is still valid.
 func (s *Session) Client() (*Client, error) {
 	if s == nil || s.client == nil {
 		return nil, &ArgumentError{"Client", "Session", "must be made by NewSession"}

@@ -180,8 +180,8 @@ func (c *Client) StagesAllTypesList(ctx context.Context, opts ...RequestOption) 
 //
 //	GET /stages/all/{stage_uuid}/used_by/
 //
-// The list leaves out the objects that the token may not see. It has a flow
-// that uses the stage twice twice, and each binding.
+// The list leaves out the objects that the token may not see. Each
+// binding is listed, and a flow that uses the stage twice is listed twice.
 //
 // Requires the permission authentik_flows.view_stage, globally or on the stage.
 //
@@ -194,7 +194,7 @@ func (c *Client) StagesAllUsedByList(ctx context.Context, id uuid.UUID, opts ...
 }
 
 // StagesAllDestroy deletes a stage of any type with its bindings. The server
-// does not ask whether the stage is in use.
+// does not check whether the stage is in use.
 //
 //	DELETE /stages/all/{stage_uuid}/
 //

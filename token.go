@@ -3,6 +3,7 @@ package authentik
 import (
 	"context"
 	"errors"
+	"fmt"
 	"regexp"
 	"slices"
 	"strings"
@@ -14,20 +15,20 @@ import (
 
 // WithTokenFunc configures the function that returns the token, for tokens that
 // rotate or expire. The client calls token once for each attempt, with the
-// context of that attempt, and from many goroutines at once if the client is
-// used so. A token is checked as [NewClient] checks one. An error of the
+// context of that attempt. Concurrent calls of the client call token
+// concurrently. A token is checked as [NewClient] checks one. An error of the
 // function ends the call, as the cause of a [RequestError]. The token of
 // NewClient must then be "". NewClient rejects a nil function.
 //
 // If authentik rejects a token, the client calls the function once more with a
 // context for which [RefreshToken] returns true. If that token differs, the
 // client sends the request once more with it; an iterator goes on at its page. A
-// 401 or 403 is about the token if [Client.ServerVersion] fails likewise. A
-// missing permission does not call the function.
+// 401 or 403 is about the token if [Client.ServerVersion] fails, too. For a
+// missing permission the function is not called.
 func WithTokenFunc(token func(context.Context) (string, error)) ClientOption {
 	return func(c *clientConfig) error {
 		if token == nil {
-			return refuse("WithTokenFunc", "the function is nil")
+			return refuse("WithTokenFunc", "must not be nil")
 		}
 		c.tokenFunc = token
 		return nil
@@ -68,7 +69,7 @@ func (c *Client) tokenRefresher(
 		}
 		value, failed := token(context.WithValue(ctx, refreshKey{}, true))
 		if failed == nil {
-			failed = checkToken(value)
+			failed = checkReturned(value)
 		}
 		if failed != nil {
 			return nil, &refreshError{denied, redactError(failed, c.transport.Redact)}
@@ -100,15 +101,23 @@ func (e *refreshError) Unwrap() []error { return []error{e.PermissionError, e.ca
 // checkToken rejects what cannot be a token, and does not repeat it.
 func checkToken(token string) error {
 	if len(token) >= 7 && strings.EqualFold(token[:7], "Bearer ") {
-		return errors.New("it begins with Bearer, which is not part of a token")
+		return errors.New("must not begin with Bearer, which is not part of a token")
 	}
 	if err := checkText(token); err != nil {
 		return err
 	}
 	for _, c := range []byte(token) {
 		if c <= ' ' || c >= 0x7f {
-			return errors.New("it has a character that no token has, such as a space or the end of a line")
+			return errors.New("must not have a space, a line break or any other character that no token has")
 		}
+	}
+	return nil
+}
+
+// checkReturned is checkToken for a function, whose error names no argument.
+func checkReturned(token string) error {
+	if err := checkToken(token); err != nil {
+		return fmt.Errorf("the token %w", err)
 	}
 	return nil
 }
@@ -119,11 +128,11 @@ func checkText(text string) error {
 	last, _ := utf8.DecodeLastRuneInString(text)
 	switch trimmed := strings.TrimSpace(text); {
 	case trimmed == "":
-		return errors.New("it is empty")
+		return errors.New("must not be empty")
 	case trimmed != text:
-		return errors.New("it has a space or a line break at its beginning or end")
+		return errors.New("must not begin or end with a space or a line break")
 	case strings.ContainsRune(quotes, first), strings.ContainsRune(quotes, last):
-		return errors.New("it has quotation marks around it: remove them")
+		return errors.New("must not have quotation marks around it")
 	case strings.Contains(text, "${"), strings.Contains(text, "$("), strings.Contains(text, "{{"),
 		placeholder.FindString(text) == text:
 		return errPlaceholder
@@ -137,4 +146,4 @@ const quotes = "\"'`“”„‟‘’‚‛«»‹›"
 // expected to replace.
 var placeholder = regexp.MustCompile(`\$(?:env:)?[A-Z_][A-Z0-9_]+|%[A-Z_][A-Z0-9_]+%|<[^<>]*>`)
 
-var errPlaceholder = errors.New("it is a placeholder such as ${VARIABLE}, which nothing has replaced")
+var errPlaceholder = errors.New("must not be a placeholder such as ${VARIABLE}, which nothing has replaced")

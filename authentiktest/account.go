@@ -24,8 +24,8 @@ type Account struct {
 	Username string
 	Name     string
 	Email    string
-	// Password is what the user logs in with. Without a password, no password
-	// is right.
+	// Password is what the user logs in with. Without a Password, every
+	// password is wrong.
 	Password  string
 	Superuser bool
 	// Inactive users cannot log in.
@@ -80,8 +80,8 @@ func setIf(text *string, values ...string) {
 	}
 }
 
-// Device is a second factor of a user: a TOTP device, or a static device if it
-// has Codes.
+// Device is a second factor of a user. A device with Codes is a static device,
+// any other is a TOTP device.
 type Device struct {
 	// Secret is the key of a TOTP device in base 32.
 	Secret string

@@ -90,7 +90,7 @@ func (s *Server) header(a reply) http.Header {
 	return h
 }
 
-// answer is the one way from a request to its outcome.
+// answer returns the outcome of a request. Every request passes through it.
 func (s *Server) answer(r *http.Request) (outcome, error) {
 	if broken, err := s.reach(r.Context()); broken != nil || err != nil {
 		return outcome{broken: broken}, err

@@ -77,7 +77,7 @@ func (v *visit) pendingUser() object {
 	return object{{"pending_user", u.username}, {"pending_user_avatar", v.st.avatar(u)}}
 }
 
-// problems are what is wrong with a response: the fields in the order in which
+// problems are the errors of a response: the fields in the order in which
 // they were found.
 type problems struct {
 	all []problemOf

@@ -15,7 +15,7 @@
 //   - without a socket, in a bubble of [testing/synctest]: [RoundTripper]
 //   - without a test, such as for a demonstration: [Start]
 //   - another release, an empty server, HTTPS: [Version], [Empty], [TLS]
-//   - a client of the superuser, or of somebody else: [Server.Client],
+//   - a client of the superuser, or of another user: [Server.Client],
 //     [Server.ClientAs]
 //
 // # Change what the server has
@@ -62,7 +62,7 @@
 //   - a slow response: [Server.Latency]
 //   - no faults any more: [Server.ClearFaults]
 //
-// [Server.Requests] returns what the server got, without secrets.
+// [Server.Requests] returns what the server received, without secrets.
 //
 // # Limits
 //

@@ -274,7 +274,7 @@ func (s *Server) Bindings() (bindings []authentik.FlowStageBinding) {
 }
 
 // AddUser adds a user with the given permissions and returns the token of the
-// user. The permissions are those of authentik that the operations want:
+// user. The permissions are those of authentik that the operations require:
 // view_flow, add_flow, change_flow, delete_flow, the same of flowstagebinding
 // and stage, export_flow, inspect_flow, view_flow_cache and clear_flow_cache,
 // each with the prefix "authentik_flows."; view_policy, add_policy,
@@ -286,7 +286,7 @@ func (s *Server) Bindings() (bindings []authentik.FlowStageBinding) {
 //
 //	srv.AddUser("authentik_flows.view_flow:" + flow.PK.String())
 //
-// Up to 2023.8 authentik knows only those, and nobody but a superuser writes. A
+// Up to 2023.8 authentik knows only those, and only a superuser writes. A
 // user without permissions may read the version and the current user. An
 // unknown permission is misuse.
 func (s *Server) AddUser(permissions ...string) (token string) {

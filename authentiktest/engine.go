@@ -174,7 +174,7 @@ func (v *visit) solve(body any) reply {
 	return v.refuse(p)
 }
 
-// refuse shows the challenge again, with what is wrong with the response.
+// refuse shows the challenge again, with the errors of the response.
 func (v *visit) refuse(p *problems) reply {
 	if v.kind.refuse != nil {
 		if a := v.kind.refuse(v); a != nil {

@@ -15,7 +15,7 @@ import (
 	"github.com/seed-299d42e7/authentik-go"
 )
 
-// exportPermissions are what an export wants beside export_flow.
+// exportPermissions are the permissions that an export requires beside export_flow.
 var exportPermissions = []string{
 	"authentik_flows.view_flow", "authentik_flows.view_flowstagebinding", "authentik_flows.view_stage",
 	"authentik_policies.view_policy", "authentik_policies.view_policybinding", "authentik_stages_prompt.view_prompt",

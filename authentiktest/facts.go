@@ -146,7 +146,7 @@ func (st *store) newBinding() *authentik.FlowStageBinding {
 	return b
 }
 
-// checkBinding returns what is wrong with the fields of a binding together.
+// checkBinding returns the errors of the fields of a binding together.
 func (st *store) checkBinding(own *authentik.FlowStageBinding, sent values) string {
 	b := st.newBinding()
 	if own != nil {

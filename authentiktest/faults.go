@@ -47,7 +47,7 @@ func (r *Route) FailNext(n, status int, body string, header http.Header) {
 }
 
 // HTMLPage responds to the next n requests with status 200 and an HTML page, as
-// a proxy does that wants its user to log in.
+// a proxy does that requires a login.
 func (s *Server) HTMLPage(n int) {
 	s.t.Helper()
 	s.scope().htmlPage(n)
@@ -141,8 +141,8 @@ func (r *Route) Behind(proxy Proxy, d time.Duration) {
 	r.scope.behind(proxy, d)
 }
 
-// RateLimit refuses the requests that are too many, until RateLimit is called
-// again. The requests that are refused do not take effect.
+// RateLimit refuses the requests beyond a limit, until RateLimit is called
+// again. The refused requests do not take effect.
 func (s *Server) RateLimit(limit Limit) {
 	s.t.Helper()
 	s.scope().rateLimit(limit)
@@ -174,9 +174,9 @@ func (s *Server) Unresolvable(d time.Duration) {
 	s.interrupt(fmt.Sprintf("Unresolvable(%v)", d), d, errNoSuchHost())
 }
 
-// KillConnections makes the open connections of clients die without a word, as
-// when a NAT has forgotten them: a request over one of them is lost, and nothing
-// comes back. New connections work. A server without a socket loses the next
+// KillConnections makes the open connections of clients die silently, as when a
+// NAT has forgotten them. A request over one of them is lost without a
+// response. New connections work. A server without a socket loses the next
 // request.
 func (s *Server) KillConnections() {
 	s.t.Helper()

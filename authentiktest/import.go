@@ -12,7 +12,7 @@ import (
 	"github.com/seed-299d42e7/authentik-go"
 )
 
-// importPermissions are what an import wants beside add_flow.
+// importPermissions are the permissions that an import requires beside add_flow.
 var importPermissions = []string{
 	"authentik_flows.change_flow", "authentik_flows.add_flowstagebinding", "authentik_flows.change_flowstagebinding",
 	"authentik_flows.add_stage", "authentik_flows.change_stage", "authentik_policies.add_policy",

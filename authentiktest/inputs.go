@@ -37,7 +37,7 @@ type input struct {
 	check   func(text string) (problem string)
 }
 
-// inputKind is what an input accepts: the value, or what is wrong with it.
+// inputKind is what an input accepts: the value, or its error.
 type inputKind func(i input, sent any) (value any, text, code string)
 
 var (

@@ -15,7 +15,7 @@ import (
 	"time"
 )
 
-// link is what is wrong between the clients and a server. The server's mutex
+// link holds the faults between the clients and a server. The server's mutex
 // guards it.
 type link struct {
 	faults []*fault // each of a time; a dead connection has none
@@ -107,7 +107,7 @@ func (s *Server) lost(f *fault) {
 	f.met = true
 }
 
-// restore removes what is wrong with the connections, but for the dead ones.
+// restore removes the faults of connections, except for the dead ones.
 func (s *Server) restore() {
 	s.mu.Lock()
 	s.link.faults = nil
@@ -160,7 +160,7 @@ var errClosed = errors.New("authentiktest: the server is closed")
 // errReset returns what a client's transport says of a reset.
 func errReset() error { return opError("read", syscall.ECONNRESET) }
 
-// errRefused returns what a client's transport says if nobody listens.
+// errRefused returns the error of a client's transport if no server listens.
 func errRefused() error { return opError("dial", os.NewSyscallError("connect", syscall.ECONNREFUSED)) }
 
 // errNoSuchHost returns what a client's transport says of an unknown name.

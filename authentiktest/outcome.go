@@ -20,7 +20,7 @@ type faults struct {
 	latency *fault
 }
 
-// fault is what goes wrong, and what has become of it.
+// fault is a fault and its state.
 type fault struct {
 	call  string // how the fault was set up
 	where string // the line of the test that set it up
@@ -162,7 +162,7 @@ func (s *Server) unmet() (all []string) {
 	return all
 }
 
-// settle waits and changes what is to be changed, before anything is sent.
+// settle waits, and makes the changes of the outcome, before anything is sent.
 func (s *Server) settle(r *http.Request, o outcome) error {
 	if o.change != nil {
 		o.change()

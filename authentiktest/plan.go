@@ -180,10 +180,10 @@ func (v *visit) cached() {
 // to the user. The text may be empty.
 type Policy func(PolicyRequest) error
 
-// PolicyRequest is what a [Policy] decides about.
+// PolicyRequest describes the user and the request to a [Policy].
 type PolicyRequest struct {
-	// Username is the user of the flow, or else of the session. It is "" for
-	// nobody.
+	// Username is the user of the flow, or else of the session, and "" without
+	// one.
 	Username string
 	// LoggedIn reports whether the session is logged in.
 	LoggedIn  bool

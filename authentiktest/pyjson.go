@@ -20,7 +20,7 @@ type jsonParser struct {
 // jsonDepth is how deep a document may be nested.
 const jsonDepth = 1000
 
-// parseJSON returns the value of a document, or what is wrong with it.
+// parseJSON returns the value of a document, or an error.
 func parseJSON(text string, orjson bool) (value any, problem string) {
 	p := jsonParser{text: text, orjson: orjson}
 	p.space()

@@ -16,7 +16,7 @@ type request struct {
 	body      []byte
 	operation string // "" for a path that is no operation
 	allow     string // the methods of the path
-	model     string // whose permissions the path wants
+	model     string // whose permissions the path requires
 	single    bool   // whether the path is about one object
 	query     url.Values
 	user      *user    // nil without credentials

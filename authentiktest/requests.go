@@ -10,7 +10,7 @@ import (
 	"strings"
 )
 
-// Request is a request that the server got.
+// Request is a request that the server received.
 type Request struct {
 	// Operation is the operationId, such as flows_instances_list, or "" if
 	// the path and method are not an operation of the fake.
@@ -35,7 +35,7 @@ const (
 	keptBody     = 16 << 10
 )
 
-// Requests returns the requests that the server got, oldest first. The server
+// Requests returns the requests that the server received, oldest first. The server
 // keeps the last 10,000.
 func (s *Server) Requests() []Request {
 	s.mu.Lock()

@@ -116,7 +116,7 @@ func endpoints(routes []route) (all []endpoint) {
 	return all
 }
 
-// model returns the model whose permissions the path wants.
+// model returns the model whose permissions the path requires.
 func (e endpoint) model() string {
 	switch e.segments[1] {
 	case "instances":

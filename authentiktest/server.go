@@ -40,7 +40,7 @@ type Server struct {
 	link      link
 }
 
-// reporter is a test, or nobody.
+// reporter is a test, or nil without one.
 type reporter interface {
 	Helper()
 	Errorf(format string, args ...any)

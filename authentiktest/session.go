@@ -247,7 +247,7 @@ const (
 	csrfLetters = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
 )
 
-// foreignReferer returns what is wrong with the Referer of a request over
+// foreignReferer returns the error of the Referer of a request over
 // https, or "".
 func (q request) foreignReferer() string {
 	text := q.Header.Get("Referer")

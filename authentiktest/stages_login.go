@@ -12,8 +12,8 @@ import (
 // IdentificationStage requests the name of the user.
 type IdentificationStage struct {
 	Name string
-	// UserFields are what a user can be found by: username, email. The default
-	// is both.
+	// UserFields are the attributes by which the stage finds a user: username,
+	// email. The default is both.
 	UserFields []string
 	// WithPassword requests the password, too.
 	WithPassword bool
@@ -147,8 +147,8 @@ func (st *store) score(username string, change int) {
 // PasswordStage requests the password of the user.
 type PasswordStage struct {
 	Name string
-	// Attempts is after how many wrong passwords access is denied. The default
-	// is 5.
+	// Attempts is the number of wrong passwords after which access is denied.
+	// The default is 5.
 	Attempts int
 }
 
@@ -225,7 +225,7 @@ type UserLoginStage struct {
 	// Duration is how long the session lasts. The default is until the browser
 	// is closed.
 	Duration time.Duration
-	// RememberMe is how much longer the session lasts for a user who wants to
+	// RememberMe is how much longer the session lasts for a user who chooses to
 	// stay logged in. The default shows no challenge with that choice.
 	RememberMe time.Duration
 	// RememberDevice is how long authentik knows the browser again, since

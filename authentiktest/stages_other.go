@@ -126,7 +126,7 @@ type CaptchaStage struct {
 	Name           string
 	SiteKey, JSURL string
 	Interactive    bool
-	// Token is the response that is right. Without one, none is.
+	// Token is the valid response. Without a Token, no response is valid.
 	Token string
 }
 

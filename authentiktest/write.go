@@ -24,7 +24,7 @@ type writes[T any] struct {
 	shown func(of *T, sent values) object
 }
 
-// verbs are the permissions that authentik wants for a method.
+// verbs are the permissions that authentik requires for a method.
 var verbs = map[string]string{post: "add", put: "change", patch: "change", del: "delete"}
 
 // may reports whether the user has a permission, for all objects or for the

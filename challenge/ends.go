@@ -47,12 +47,14 @@ type FlowError struct {
 	RequestID string `json:"request_id"`
 	// Error is the text of the error. Only superusers get it.
 	Error string `json:"error,omitzero" optional:""`
-	// Traceback is where in the server the error occurred. Only superusers get it.
+	// Traceback locates the error in the server. Only superusers get it.
 	Traceback string `json:"traceback,omitzero" optional:""`
 }
 
 // Shell shows a page of HTML in a browser. Stages without a component of their
 // own send it. It has no response.
+//
+// Versions: all.
 type Shell struct {
 	Common
 	// Body is HTML.
@@ -81,7 +83,7 @@ type FrameResponse struct{}
 // https://docs.goauthentik.io/add-secure-apps/providers/saml/
 type Autosubmit struct {
 	Common
-	// URL is where to send the form to.
+	// URL is the address to send the form to.
 	URL string `json:"url"`
 	// Attrs holds the inputs of the form.
 	Attrs map[string]string `json:"attrs"`
@@ -120,7 +122,7 @@ type IframeLogout struct {
 
 // LogoutURL is an application in an [IframeLogout].
 type LogoutURL struct {
-	// URL is where to send the request to. Its query may hold tokens.
+	// URL is the address to send the request to. Its query may hold tokens.
 	URL          string `json:"url"`
 	ProviderName string `json:"provider_name,omitzero" optional:""`
 	// Binding is how to send it, a value of [SAMLBinding] for SAML.
@@ -155,8 +157,8 @@ type NativeLogout struct {
 	ProviderName string `json:"provider_name,omitzero" optional:""`
 	// IsComplete reports that there is no application left.
 	IsComplete bool `json:"is_complete" optional:""`
-	// PostURL is where to send the SAML message to as a form, and RedirectURL
-	// where to redirect to. One of them is set.
+	// PostURL is the address to send the SAML message to as a form, and
+	// RedirectURL the address to redirect to. One of them is set.
 	PostURL        string      `json:"post_url,omitzero" optional:""`
 	RedirectURL    string      `json:"redirect_url,omitzero" optional:""`
 	SAMLBinding    SAMLBinding `json:"saml_binding,omitzero" since:"2026.5"`

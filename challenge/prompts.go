@@ -99,6 +99,8 @@ type ConsentResponse struct {
 
 // Dummy requests nothing. A dummy stage, which is for tests, sends it. Respond
 // with a [DummyResponse].
+//
+// Versions: all.
 type Dummy struct {
 	Common
 	// Name is the name of the stage.

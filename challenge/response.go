@@ -19,7 +19,7 @@ type Response interface {
 type RawResponse struct {
 	// ComponentName is the component, such as [Unknown.Component] returns.
 	ComponentName string
-	// Values holds all other keys of the response. A [encoding/json.RawMessage] is a value,
+	// Values holds all other keys of the response. A json.RawMessage is a value,
 	// too.
 	Values map[string]any
 }

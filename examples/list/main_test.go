@@ -223,7 +223,7 @@ func TestAListThatChangesMeanwhileIsPrintedAndTold(t *testing.T) {
 	got := program.Server(t, srv, "-page-size", "10")
 	assert.Equal(t, cli.Failed, got.Code)
 	assert.Equal(t, rowsOf(srv, nil), tableOf(t, got.Stdout))
-	assert.Contains(t, got.Stderr, "the list changed during the walk")
+	assert.Contains(t, got.Stderr, "the list changed during the iteration")
 	assert.Contains(t, got.Stderr, "Run it again.")
 }
 

@@ -95,7 +95,7 @@ func TestVariablesThatAreMissingAreRefused(t *testing.T) {
 	t.Parallel()
 	got := program.Env(t.Context(), t, map[string]string{"AUTHENTIK_CLIENT_ID": "inventory"})
 	assert.Equal(t, cli.Refused, got.Code)
-	assert.Contains(t, got.Stderr, "baseURL: it is empty")
+	assert.Contains(t, got.Stderr, "baseURL: must not be empty")
 }
 
 func TestATokenIsKeptUntilShortlyBeforeItExpires(t *testing.T) {

@@ -83,7 +83,8 @@ func (d *dialing) trace() *httptrace.ClientTrace {
 // error without a type, of a connection that has no TLS yet.
 func (d *dialing) proxyError(err error) error {
 	words := err.Error()
-	plain := reflect.TypeOf(err) == reflect.TypeOf(io.EOF) && err != io.EOF && err != io.ErrUnexpectedEOF //nolint:errorlint // themselves
+	plain := reflect.TypeOf(err) == reflect.TypeOf(io.EOF) &&
+		err != io.EOF && err != io.ErrUnexpectedEOF //nolint:errorlint // themselves
 	if !plain || d.encrypted.Load() || strings.Contains(words, "http: ") {
 		return err
 	}

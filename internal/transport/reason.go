@@ -241,7 +241,8 @@ func ends(rest string) bool {
 	return rest == "" || strings.ContainsRune(" \t\r\n:.,-–—|!", r)
 }
 
-var challengeParameter = regexp.MustCompile(`(?i)\b(realm|error|error_description)\s*=\s*(?:"((?:[^"\\]|\\.)*)"|([^\s,"]+))`)
+var challengeParameter = regexp.MustCompile(
+	`(?i)\b(realm|error|error_description)\s*=\s*(?:"((?:[^"\\]|\\.)*)"|([^\s,"]+))`)
 
 // challenge returns what the WWW-Authenticate header requires.
 func challenge(header http.Header) string {

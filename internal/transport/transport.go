@@ -95,7 +95,7 @@ func New(cfg Config) (*Transport, error) {
 	chain := authorize(cfg, known.credential)
 	for _, wrap := range slices.Backward(cfg.Middleware) {
 		if chain = wrap(chain); chain == nil {
-			return nil, errors.New("the function returns nil")
+			return nil, errors.New("must not return nil")
 		}
 	}
 	return &Transport{

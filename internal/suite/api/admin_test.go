@@ -39,7 +39,7 @@ func TestServerVersion(t *testing.T) {
 		assert.EqualError(
 			t,
 			err,
-			"authentik: ServerVersion: unusable response (200 OK, application/json): "+want+" (request "+testkit.RequestID+", 1 attempt)",
+			"authentik: ServerVersion: invalid response (200 OK, application/json): "+want+" (request "+testkit.RequestID+", 1 attempt)",
 		)
 	}
 	_, err = testkit.NewClient(t, testkit.Reply(403, testkit.JSON, `{"detail":"Token invalid/expired"}`)).

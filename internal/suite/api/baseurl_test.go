@@ -20,7 +20,7 @@ import (
 // and why.
 var refusedURLs = map[string]map[string][]string{
 	"S3": {
-		"it is http://, where everybody on the way can read the token: use https://, or WithInsecureHTTP": {
+		"must not be http://, which lets anyone on the network path read the token: use https:// or WithInsecureHTTP": {
 			"http://sso.example.com",
 			"http://192.0.2.1",
 			"http://[2001:db8::1]",
@@ -31,7 +31,7 @@ var refusedURLs = map[string]map[string][]string{
 		},
 	},
 	"S4": {
-		"it has a user or password in it: authentik takes a token": {
+		"must not have a user or a password: authentik requires a token": {
 			"https://user:" + testkit.ServerSecret + "@sso.example.com",
 			"https://" + testkit.ServerSecret + "@sso.example.com",
 			"https://:" + testkit.ServerSecret + "@sso.example.com",
@@ -40,7 +40,7 @@ var refusedURLs = map[string]map[string][]string{
 		},
 	},
 	"S5": {
-		"it is not a URL such as https://sso.example.com": {
+		"must be a URL such as https://sso.example.com": {
 			"https://user:" + testkit.ServerSecret + "%zz@sso.example.com",
 			"https://sso.example.com/%zz?token=" + testkit.ServerSecret,
 			"https://sso.example.com:" + testkit.ServerSecret,
@@ -48,7 +48,7 @@ var refusedURLs = map[string]map[string][]string{
 			":" + testkit.ServerSecret,
 			"https://%sso.example.com/" + testkit.ServerSecret,
 		},
-		"it has a character that cannot be seen, such as a tab, a line break or a byte order mark": {
+		"must not have a character that cannot be seen, such as a tab, a line break or a byte order mark": {
 			"https://sso.example.com\n" + testkit.ServerSecret,
 			"https://sso\t.example.com/" + testkit.ServerSecret,
 			"\x7f" + testkit.ServerSecret,
@@ -56,22 +56,22 @@ var refusedURLs = map[string]map[string][]string{
 			"https://sso.example.com\u200b",
 			"https://sso\u00ad.example.com",
 		},
-		"it has a space in it": {
+		"must not have a space": {
 			"https://sso.example.com /" + testkit.ServerSecret,
 			"https://sso .example.com",
 			"https://sso.example.com\u00a0/a",
 		},
-		"it has :// twice: give one URL": {
+		"must be one URL, with :// once": {
 			"https://https://sso.example.com",
 			"https://a.example.com,https://b.example.com/" + testkit.ServerSecret,
 		},
-		"it has quotation marks around it: remove them": {
+		"must not have quotation marks around it": {
 			"“https://sso.example.com”",
 			"„https://sso.example.com“",
 			"‘https://sso.example.com",
 			"https://sso.example.com»",
 		},
-		"it is a placeholder such as ${VARIABLE}, which nothing has replaced": {
+		"must not be a placeholder such as ${VARIABLE}, which nothing has replaced": {
 			"$AUTHENTIK_URL",
 			"$env:AUTHENTIK_URL",
 			"%AUTHENTIK_URL%",
@@ -84,8 +84,8 @@ var refusedURLs = map[string]map[string][]string{
 		},
 	},
 	"S6": {
-		"it is empty": {""},
-		"it does not begin with https://": {
+		"must not be empty": {""},
+		"must begin with https://": {
 			"sso.example.com",
 			"localhost:9000",
 			"//sso.example.com",
@@ -97,7 +97,7 @@ var refusedURLs = map[string]map[string][]string{
 			"sso.example.com?token=" + testkit.ServerSecret,
 			"?https://sso.example.com",
 		},
-		"it has no host": {
+		"must have a host": {
 			"https:",
 			"https://",
 			"https:sso.example.com",
@@ -106,24 +106,24 @@ var refusedURLs = map[string]map[string][]string{
 			"https://:443",
 			"http://",
 		},
-		"it has a query or fragment: give the server's root": {
+		"must not have a query or a fragment: use the root of the server": {
 			"https://sso.example.com?token=" + testkit.ServerSecret,
 			"https://sso.example.com/?",
 			"https://sso.example.com/#" + testkit.ServerSecret,
 			"https://sso.example.com#",
 		},
-		"its port is not one of 1 to 65535": {
+		"must have a port from 1 to 65535": {
 			"https://sso.example.com:0",
 			"https://sso.example.com:65536",
 			"https://sso.example.com:99999",
 			"https://sso.example.com:",
 			"https://[::1]:99999",
 		},
-		"its path has an empty segment": {
+		"must not have an empty segment": {
 			"https://sso.example.com/a//b",
 			"https://sso.example.com//a",
 		},
-		`its path has a segment that is "." or "..", or has a slash in it`: {
+		`must not have a segment that is "." or "..", or that has a slash in it`: {
 			"https://sso.example.com/..",
 			"https://sso.example.com/a/../b",
 			"https://sso.example.com/%2e%2e/a",
@@ -132,12 +132,12 @@ var refusedURLs = map[string]map[string][]string{
 			`https://sso.example.com/a\b`,
 			"https://sso.example.com/a%5cb",
 		},
-		"its path has a control character or is not UTF-8": {
+		"must be valid UTF-8 without control characters": {
 			"https://sso.example.com/%00",
 			"https://sso.example.com/a%0d%0ab",
 			"https://sso.example.com/%ff",
 		},
-		"it goes on after /api/v3: give the server's root": {
+		"must not go on after /api/v3: use the root of the server": {
 			"https://sso.example.com/api/v3/flows",
 			"https://sso.example.com/api/v3/api/v3",
 			"https://sso.example.com/a/api/v3/b/api/v3/",

@@ -18,15 +18,15 @@ import (
 
 // refusedTokens are what no token looks like, and why.
 var refusedTokens = map[string][]string{
-	"it is empty": {"", " \n"},
-	"it has a space or a line break at its beginning or end": {
+	"must not be empty": {"", " \n"},
+	"must not begin or end with a space or a line break": {
 		testkit.Token + "\n",
 		testkit.Token + "\r\n",
 		" " + testkit.Token,
 		testkit.Token + " ",
 		testkit.Token + "\t",
 	},
-	"it has quotation marks around it: remove them": {
+	"must not have quotation marks around it": {
 		`"` + testkit.Token + `"`,
 		"'" + testkit.Token + "'",
 		testkit.Token + `"`,
@@ -36,7 +36,7 @@ var refusedTokens = map[string][]string{
 		"«" + testkit.Token,
 		testkit.Token + "“",
 	},
-	"it is a placeholder such as ${VARIABLE}, which nothing has replaced": {
+	"must not be a placeholder such as ${VARIABLE}, which nothing has replaced": {
 		"${AUTHENTIK_TOKEN}",
 		"$(cat token)",
 		"{{ .Values.token }}",
@@ -45,13 +45,13 @@ var refusedTokens = map[string][]string{
 		"%AUTHENTIK_TOKEN%",
 		"<your-token>",
 	},
-	"it begins with Bearer, which is not part of a token": {
+	"must not begin with Bearer, which is not part of a token": {
 		"Bearer " + testkit.Token,
 		"bearer " + testkit.Token,
 		"BEARER " + testkit.Token,
 		"Bearer ",
 	},
-	"it has a character that no token has, such as a space or the end of a line": {
+	"must not have a space, a line break or any other character that no token has": {
 		"\x00" + testkit.Token,
 		testkit.Token + " " + testkit.Token,
 		testkit.Token + "\x7f",
@@ -82,7 +82,7 @@ func TestNewClient_RejectsToken(t *testing.T) {
 				)
 				require.NoError(t, err)
 				_, err = rotating.FlowsInstancesList(t.Context(), nil)
-				testkit.AssertListError(t, err, "no token: "+reason+" (1 attempt)")
+				testkit.AssertListError(t, err, "no token: the token "+reason+" (1 attempt)")
 				testkit.AssertNoSecrets(t, err)
 				assert.Zero(t, server.Requests())
 			}
@@ -103,12 +103,12 @@ func TestNewClientFromEnv(t *testing.T) { //nolint:paralleltest // it sets the e
 		})},
 	)
 	for _, c := range []struct{ url, token, want string }{
-		{"", testkit.Token, "authentik: NewClient: AUTHENTIK_URL: it is empty"},
-		{"sso.example.com", testkit.Token, "authentik: NewClient: AUTHENTIK_URL: it does not begin with https://"},
-		{"https://sso.example.com", "", "authentik: NewClient: AUTHENTIK_TOKEN: it is empty"},
+		{"", testkit.Token, "authentik: NewClient: AUTHENTIK_URL: must not be empty"},
+		{"sso.example.com", testkit.Token, "authentik: NewClient: AUTHENTIK_URL: must begin with https://"},
+		{"https://sso.example.com", "", "authentik: NewClient: AUTHENTIK_TOKEN: must not be empty"},
 		{
 			"https://sso.example.com", testkit.Token + "\n",
-			"authentik: NewClient: AUTHENTIK_TOKEN: it has a space or a line break at its beginning or end",
+			"authentik: NewClient: AUTHENTIK_TOKEN: must not begin or end with a space or a line break",
 		},
 		{"https://sso.example.com/sub/", testkit.Token, ""},
 	} {
@@ -132,7 +132,7 @@ func TestNewClientFromEnv(t *testing.T) { //nolint:paralleltest // it sets the e
 	_, err = authentik.NewClientFromEnv(
 		authentik.WithTokenFunc(func(context.Context) (string, error) { return testkit.Token, nil }),
 	)
-	assert.EqualError(t, err, "authentik: NewClient: AUTHENTIK_TOKEN: there is WithTokenFunc too: give one of them")
+	assert.EqualError(t, err, "authentik: NewClient: AUTHENTIK_TOKEN: must be empty together with WithTokenFunc")
 }
 
 func TestClientClose_KeepsCallersTransport(t *testing.T) {

@@ -182,11 +182,11 @@ func TestErrors_ZeroValues(t *testing.T) {
 	assert.NotErrorIs(t, none, authentik.ErrServer)
 	assert.NotPanics(t, func() { logged(t, none) })
 	assert.EqualError(t, &authentik.RequestError{Op: "Get"}, "authentik: Get: no response (0 attempts)")
-	assert.EqualError(t, &authentik.DecodeError{}, "authentik: unusable response")
+	assert.EqualError(t, &authentik.DecodeError{}, "authentik: invalid response")
 	assert.EqualError(
 		t,
 		&authentik.DecodeError{StatusCode: 200, ContentType: "a\n", JSONPath: "b\n", Err: errors.New("c\td")},
-		`authentik: unusable response (200 OK, a\n): b\n: c\td`,
+		`authentik: invalid response (200 OK, a\n): b\n: c\td`,
 	)
 }
 

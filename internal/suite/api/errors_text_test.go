@@ -284,7 +284,7 @@ func TestDecodeErrorError_SaysWhereAndWhat(t *testing.T) {
 	for _, c := range []struct {
 		name   string
 		answer http.Handler
-		want   string // after "authentik: FlowsInstancesList: unusable response "
+		want   string // after "authentik: FlowsInstancesList: invalid response "
 	}{
 		{
 			"a page of HTML", testkit.Reply(200, testkit.HTML, "<html>\n<title>Log in</title>"),
@@ -339,7 +339,7 @@ func TestDecodeErrorError_SaysWhereAndWhat(t *testing.T) {
 			t.Parallel()
 			err := listError(t, c.answer, authentik.WithMaxResponseSize(1024))
 			testkit.RequireType[*authentik.DecodeError](t, err)
-			assert.Equal(t, "authentik: FlowsInstancesList: unusable response "+c.want, err.Error())
+			assert.Equal(t, "authentik: FlowsInstancesList: invalid response "+c.want, err.Error())
 		})
 	}
 	t.Run("of another object", func(t *testing.T) {
@@ -351,7 +351,7 @@ func TestDecodeErrorError_SaysWhereAndWhat(t *testing.T) {
 		assert.EqualError(
 			t,
 			err,
-			"authentik: BindingsRetrieve: unusable response (200 OK, application/json): pk: response is for a different object"+once,
+			"authentik: BindingsRetrieve: invalid response (200 OK, application/json): pk: response is for a different object"+once,
 		)
 	})
 }
@@ -470,25 +470,25 @@ func TestFlowsInstancesAll_ErrorNamesPageAndReason(t *testing.T) {
 		{
 			"a page other than the one asked for",
 			[]recording.Response{page(0, 0, 7, 7)},
-			"unusable response (200 OK, application/json): pagination.current: pagination is stuck: page 7 came where page 1 was asked for" + once,
+			"invalid response (200 OK, application/json): pagination.current: pagination is stuck: page 7 instead of page 1" + once,
 			[]error{authentik.ErrPaginationStuck},
 		},
 		{
 			"a page without anything",
 			[]recording.Response{page(2, 0, 1, 2)},
-			"pagination is stuck: page 1 has nothing new, and yet a next one",
+			"pagination is stuck: page 1 has nothing new but a next page",
 			[]error{authentik.ErrPaginationStuck},
 		},
 		{
 			"a page that is gone",
 			[]recording.Response{first, gone},
-			"the list changed during the walk: page 2 is gone: authentik: FlowsInstancesAll: 404 Not Found: Invalid page. (request " + testkit.RequestID + ", 1 attempt, page 2)",
+			"the list changed during the iteration: page 2 is gone: authentik: FlowsInstancesAll: 404 Not Found: Invalid page. (request " + testkit.RequestID + ", 1 attempt, page 2)",
 			[]error{authentik.ErrListChanged, authentik.ErrNotFound},
 		},
 		{
 			"a later page of another list",
 			[]recording.Response{first, page(0, 0, 7, 7)},
-			"unusable response (200 OK, application/json): pagination.current: pagination is stuck: page 7 came where page 2 was asked for (request " + testkit.RequestID + ", 1 attempt, page 2)",
+			"invalid response (200 OK, application/json): pagination.current: pagination is stuck: page 7 instead of page 2 (request " + testkit.RequestID + ", 1 attempt, page 2)",
 			[]error{authentik.ErrPaginationStuck},
 		},
 		{
@@ -506,7 +506,7 @@ func TestFlowsInstancesAll_ErrorNamesPageAndReason(t *testing.T) {
 		{
 			"a list that changed",
 			[]recording.Response{first, page(0, 1, 2, 2)},
-			"the list changed during the walk: page 2: the count went from 2 to 1",
+			"the list changed during the iteration: page 2: the count went from 2 to 1",
 			[]error{authentik.ErrListChanged},
 		},
 	} {
@@ -534,13 +534,13 @@ func TestArgumentErrorError_OmitsValue(t *testing.T) {
 	_, walked := authentik.Collect(ak.FlowsInstancesAll(t.Context(), &authentik.FlowsInstancesListOptions{Page: -7}))
 	_, binding := ak.BindingsRetrieve(t.Context(), uuid.Nil)
 	for want, err := range map[string]error{
-		"NewClient: baseURL: it does not begin with https://": noURL,
+		"NewClient: baseURL: must begin with https://": noURL,
 		`FlowsInstancesList: Ordering: cannot order by "secret"; use pk, policybindingmodel_ptr_id, name, slug, title, designation, policy_engine_mode, compatibility_mode, layout, denied_action, authentication, background`: listed,
-		"FlowsInstancesAll: Page: must not be negative":                               walked,
-		"BindingsRetrieve: id: must not be empty":                                     binding,
-		"Get: path: it is an absolute URL: give what follows /api/v3/":                ak.Get(t.Context(), "https://secret/", nil, nil),
-		`Get: path: its path has a segment that is "." or "..", or has a slash in it`: ak.Get(t.Context(), "../secret/", nil, nil),
-		"Get: out: must be a pointer to a value":                                      ak.Get(t.Context(), "core/users/me/", nil, "secret"),
+		"FlowsInstancesAll: Page: must not be negative":                                     walked,
+		"BindingsRetrieve: id: must not be empty":                                           binding,
+		"Get: path: must not be an absolute URL: use what follows /api/v3/":                 ak.Get(t.Context(), "https://secret/", nil, nil),
+		`Get: path: must not have a segment that is "." or "..", or that has a slash in it`: ak.Get(t.Context(), "../secret/", nil, nil),
+		"Get: out: must be a pointer to a value":                                            ak.Get(t.Context(), "core/users/me/", nil, "secret"),
 	} {
 		assert.EqualError(t, err, "authentik: "+want)
 		testkit.RequireType[*authentik.ArgumentError](t, err)

@@ -95,48 +95,48 @@ func TestClientOption_RejectsInvalid(t *testing.T) {
 		token  string
 		want   string // "" if it is taken
 	}{
-		{authentik.WithHTTPClient(nil), testkit.Token, "WithHTTPClient: the client is nil"},
+		{authentik.WithHTTPClient(nil), testkit.Token, "WithHTTPClient: must not be nil"},
 		{authentik.WithHTTPClient(&http.Client{}), testkit.Token, ""},
-		{authentik.WithRetry(authentik.RetryPolicy{MaxAttempts: -1}), testkit.Token, "WithRetry: MaxAttempts is negative"},
+		{authentik.WithRetry(authentik.RetryPolicy{MaxAttempts: -1}), testkit.Token, "WithRetry: MaxAttempts must not be negative"},
 		{
 			authentik.WithRetry(authentik.RetryPolicy{BaseDelay: -1, MaxDelay: -1, MaxRetryAfter: -1, StartupWait: -1, MaxElapsed: -1}),
 			testkit.Token, "",
 		},
-		{authentik.WithTimeout(0), testkit.Token, "WithTimeout: it is not positive"},
-		{authentik.WithTimeout(-1), testkit.Token, "WithTimeout: it is not positive"},
+		{authentik.WithTimeout(0), testkit.Token, "WithTimeout: must be positive"},
+		{authentik.WithTimeout(-1), testkit.Token, "WithTimeout: must be positive"},
 		{authentik.WithTimeout(1), testkit.Token, ""},
 		{authentik.WithLogger(nil), testkit.Token, ""},
-		{authentik.WithMaxResponseSize(0), testkit.Token, "WithMaxResponseSize: it is not positive"},
-		{authentik.WithMaxResponseSize(-1), testkit.Token, "WithMaxResponseSize: it is not positive"},
+		{authentik.WithMaxResponseSize(0), testkit.Token, "WithMaxResponseSize: must be positive"},
+		{authentik.WithMaxResponseSize(-1), testkit.Token, "WithMaxResponseSize: must be positive"},
 		{authentik.WithMaxResponseSize(1), testkit.Token, ""},
-		{authentik.WithMiddleware(nil), testkit.Token, "WithMiddleware: the function is nil"},
+		{authentik.WithMiddleware(nil), testkit.Token, "WithMiddleware: must not be nil"},
 		{
 			authentik.WithMiddleware(func(http.RoundTripper) http.RoundTripper { return nil }), testkit.Token,
-			"WithMiddleware: the function returns nil",
+			"WithMiddleware: must not return nil",
 		},
-		{authentik.WithTokenFunc(nil), testkit.Token, "WithTokenFunc: the function is nil"},
-		{authentik.WithTokenFunc(nil), "", "WithTokenFunc: the function is nil"},
-		{authentik.WithTokenFunc(noToken), testkit.Token, "token: there is WithTokenFunc too: give one of them"},
+		{authentik.WithTokenFunc(nil), testkit.Token, "WithTokenFunc: must not be nil"},
+		{authentik.WithTokenFunc(nil), "", "WithTokenFunc: must not be nil"},
+		{authentik.WithTokenFunc(noToken), testkit.Token, "token: must be empty together with WithTokenFunc"},
 		{authentik.WithTokenFunc(noToken), "", ""},
 		{
 			authentik.WithUserAgent(""), testkit.Token,
-			"WithUserAgent: it is empty, begins or ends in a space, or has a control character",
+			"WithUserAgent: must not be empty, begin or end with a space, or have a control character",
 		},
 		{
 			authentik.WithUserAgent(" a"), testkit.Token,
-			"WithUserAgent: it is empty, begins or ends in a space, or has a control character",
+			"WithUserAgent: must not be empty, begin or end with a space, or have a control character",
 		},
 		{
 			authentik.WithUserAgent("a "), testkit.Token,
-			"WithUserAgent: it is empty, begins or ends in a space, or has a control character",
+			"WithUserAgent: must not be empty, begin or end with a space, or have a control character",
 		},
 		{
 			authentik.WithUserAgent("a\nb"), testkit.Token,
-			"WithUserAgent: it is empty, begins or ends in a space, or has a control character",
+			"WithUserAgent: must not be empty, begin or end with a space, or have a control character",
 		},
 		{
 			authentik.WithUserAgent("a\x7f"), testkit.Token,
-			"WithUserAgent: it is empty, begins or ends in a space, or has a control character",
+			"WithUserAgent: must not be empty, begin or end with a space, or have a control character",
 		},
 		{authentik.WithUserAgent("inventory/1.2 (a; b)"), testkit.Token, ""},
 		{nil, testkit.Token, ""},
@@ -157,11 +157,11 @@ func TestClientOption_RejectsInvalid(t *testing.T) {
 func TestWithHeader_AllowedHeaders(t *testing.T) {
 	t.Parallel()
 	for reason, headers := range map[string][][2]string{
-		"the name is not that of a header": {
+		"must have the name of a header": {
 			{"", "a"}, {"X Y", "a"}, {"X:", "a"}, {"X\n", "a"}, {"Süd", "a"}, {"X(Y)", "a"}, {`X"`, "a"},
 		},
 		"use WithUserAgent": {{"User-Agent", "a"}, {"user-agent", "a"}},
-		"this header is not the caller's to set": {
+		"must not set this header, which the client or net/http sets": {
 			{"Authorization", testkit.ServerSecret},
 			{"authorization", testkit.ServerSecret},
 			{"HOST", "a"},
@@ -180,7 +180,7 @@ func TestWithHeader_AllowedHeaders(t *testing.T) {
 			{"Transfer-Encoding", "chunked"},
 			{"Upgrade", "h2c"},
 		},
-		"the value has a control character": {
+		"must not have a control character in its value": {
 			{"X-A", testkit.ServerSecret + "\n"},
 			{"X-A", "a\r\nAuthorization: b"},
 			{"X-A", "\x00"},
@@ -391,7 +391,7 @@ func TestWithMiddleware_WrapsEachAttempt(t *testing.T) {
 			})
 		}),
 	)
-	testkit.AssertListError(t, promised.List(t.Context(), t).Err, "unusable response (200 OK): empty body (1 attempt)")
+	testkit.AssertListError(t, promised.List(t.Context(), t).Err, "invalid response (200 OK): empty body (1 attempt)")
 
 	bare := testkit.NewCheckedClient(
 		t,
@@ -564,7 +564,7 @@ func TestWithTokenFunc_RefreshesOnlyWhatAuthentikRejects(t *testing.T) {
 		},
 		"what is no token": {
 			fault: func(srv *authentiktest.Server) { srv.RotateToken(srv.Token) }, fresh: "Bearer x", refreshed: 1,
-			want: "refreshing the token: it begins with Bearer",
+			want: "refreshing the token: the token must not begin with Bearer",
 		},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -431,16 +431,16 @@ func TestFlowsInstancesAll_RejectsPageOutOfOrder(t *testing.T) {
 		{"next is a page of none", func(p *authentik.Pagination) { p.TotalPages = 0 }, 2, "ab", "page 3 of 0"},
 		{
 			"an earlier page came", func(p *authentik.Pagination) { p.Current = 1 }, 2, "ab",
-			"page 1 came where page 2 was asked for",
+			"page 1 instead of page 2",
 		},
 		{
 			"a later page came", func(p *authentik.Pagination) { p.Current = 3 }, 2, "ab",
-			"page 3 came where page 2 was asked for",
+			"page 3 instead of page 2",
 		},
 		{"the first page is its own next", func(p *authentik.Pagination) { p.Next = 1 }, 1, "", "page 1 after page 1"},
 		{
 			"the first page is another one", func(p *authentik.Pagination) { p.Current, p.Next = 2, 3 }, 1, "",
-			"page 2 came where page 1 was asked for",
+			"page 2 instead of page 1",
 		},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
@@ -505,7 +505,7 @@ func TestFlowsInstancesAll_StopsAtPageWithoutNewItems(t *testing.T) {
 				assert.EqualError(
 					t,
 					err,
-					fmt.Sprintf("authentik: %s: pagination is stuck: page %d has nothing new, and yet a next one", kind.op(), tc.page),
+					fmt.Sprintf("authentik: %s: pagination is stuck: page %d has nothing new but a next page", kind.op(), tc.page),
 				)
 				assert.LessOrEqual(t, len(server.Pages()), tc.page+max(0, kind.prefetch-1))
 			})
@@ -658,7 +658,7 @@ func TestFlowsInstancesAll_ReportsListChange(t *testing.T) {
 		},
 		{
 			"an insertion before the cursor and a deletion behind it", testkit.ChangingLetters("bcdefg", 2, "abcdef"), 2, nil,
-			"bcd", "page 2: 1 results came again", "bcdef",
+			"bcd", "page 2: 1 repeated results", "bcdef",
 		},
 		{
 			"a deletion before the cursor and an insertion behind it", testkit.ChangingLetters("abcdef", 2, "bcdefg"), 2, nil,
@@ -673,14 +673,14 @@ func TestFlowsInstancesAll_ReportsListChange(t *testing.T) {
 			"a change on the last page", testkit.ChangingLetters("abcde", 3, "abcdef"), 2, nil, "abcdef",
 			"page 3: the count went from 5 to 6", "abcdef",
 		},
-		{"a flow twice on a page", testkit.Letters("aabcde"), 2, nil, "a", "page 1: 1 results came again", "abcde"},
+		{"a flow twice on a page", testkit.Letters("aabcde"), 2, nil, "a", "page 1: 1 repeated results", "abcde"},
 		{
 			"too few flows", testkit.Letters("abcdef"), 2, func(p *authentik.Pagination) { p.Count = 9 }, "abcdef",
-			"page 3: 6 results in all, where the count is 9", "abcdef",
+			"page 3: 6 results in all, but the count is 9", "abcdef",
 		},
 		{
 			"too many flows", testkit.Letters("abcdef"), 2, func(p *authentik.Pagination) { p.Count = 5 }, "abcdef",
-			"page 3: 6 results in all, where the count is 5", "abcdef",
+			"page 3: 6 results in all, but the count is 5", "abcdef",
 		},
 		{
 			"pages of one, an insertion before the cursor", testkit.ChangingLetters("bcd", 2, "abcd"), 1, nil, "b",
@@ -707,7 +707,7 @@ func TestFlowsInstancesAll_ReportsListChange(t *testing.T) {
 				} else {
 					require.ErrorIs(t, err, authentik.ErrListChanged)
 					require.NotErrorIs(t, err, authentik.ErrPaginationStuck)
-					assert.ErrorContains(t, err, "authentik: "+kind.op()+": the list changed during the walk: "+tc.text)
+					assert.ErrorContains(t, err, "authentik: "+kind.op()+": the list changed during the iteration: "+tc.text)
 				}
 
 				slugs, err = drain(t, kind.walk(t.Context(), t, ak, opts, authentik.AllowListChanges()))

@@ -92,7 +92,7 @@ var reports = []report{
 		kind: "a foreign answer is not authentik's", circumstance: "a login page with status 200",
 		steps: withType(testkit.HTML, "<!DOCTYPE html><title>Sign in</title>"), requests: 1, took: atOnce,
 		is: []error{authentik.ErrNotAuthentik},
-		text: "unusable response (200 OK, text/html; charset=utf-8): an HTML page: Sign in " +
+		text: "invalid response (200 OK, text/html; charset=utf-8): an HTML page: Sign in " +
 			"(sent by something in front of authentik, 1 attempt)",
 		hint: "Check the base URL, and let the proxy in front of authentik pass /api/v3/.",
 	},
@@ -267,7 +267,7 @@ var reports = []report{
 	{
 		kind: "what cannot work is not repeated", circumstance: "an encoding that nobody asked for",
 		steps: []testkit.Step{fromProxy(200, testkit.JSON, "(\xb5/\xfd", "Content-Encoding", "zstd")}, requests: 1, took: atOnce,
-		text: "unusable response (200 OK, application/json): the body is encoded as zstd, which was not requested (1 attempt)",
+		text: "invalid response (200 OK, application/json): the body is encoded as zstd, which was not requested (1 attempt)",
 	},
 
 	{

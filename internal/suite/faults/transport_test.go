@@ -165,7 +165,7 @@ var transportFaults = map[string]func(*testing.T){
 	// HTTP does not tell these two; JSON does.
 	"T6": func(t *testing.T) {
 		t.Parallel()
-		const text = "unusable response (200 OK, application/json): results[1].export_url: unexpected EOF (4 attempts)"
+		const text = "invalid response (200 OK, application/json): results[1].export_url: unexpected EOF (4 attempts)"
 		t.Run(
 			"bytes",
 			retried(
@@ -182,7 +182,7 @@ var transportFaults = map[string]func(*testing.T){
 		testkit.SendAndClose(
 			fmt.Sprintf("%sConnection: close\r\nContent-Length: %d\r\n\r\n%s", testkit.JSONHead, 20, testkit.TwoFlowsBody),
 		),
-		"unusable response (200 OK, application/json): pagination: unexpected EOF (4 attempts)",
+		"invalid response (200 OK, application/json): pagination: unexpected EOF (4 attempts)",
 		io.ErrUnexpectedEOF,
 	),
 	"T8": func(t *testing.T) {

@@ -268,11 +268,11 @@ var matrix = []row{
 		outcome: "a DecodeError; after a response, a look first",
 		fault:   respond(http.StatusOK, testkit.HTML, "<!doctype html><title>Sign in</title>"), lasts: testkit.Forever,
 		get: cell{
-			text: "unusable response (200 OK, text/html; charset=utf-8): an HTML page: Sign in (sent by something in front of authentik, 1 attempt)",
+			text: "invalid response (200 OK, text/html; charset=utf-8): an HTML page: Sign in (sent by something in front of authentik, 1 attempt)",
 			is:   []error{authentik.ErrNotAuthentik},
 		},
 		post: cell{
-			text: "unusable response (200 OK, text/html; charset=utf-8): an HTML page: Sign in" + foreignDoubt,
+			text: "invalid response (200 OK, text/html; charset=utf-8): an HTML page: Sign in" + foreignDoubt,
 			is:   []error{authentik.ErrPerhapsDone, authentik.ErrNotAuthentik}, more: exactly(1),
 		},
 	},
@@ -307,7 +307,7 @@ var matrix = []row{
 		outcome: "as a body that is cut",
 		fault:   respond(http.StatusOK, testkit.JSON, `{"component":`), get: retried,
 		post: cell{
-			text: "unusable response (200 OK, application/json): component: unexpected EOF" + doubt,
+			text: "invalid response (200 OK, application/json): component: unexpected EOF" + doubt,
 			is:   perhapsDone, more: exactly(1),
 		},
 	},
@@ -315,11 +315,11 @@ var matrix = []row{
 		id: "X30", slug: "no_challenge",
 		outcome: "a DecodeError; after a response, a look first",
 		fault:   respond(http.StatusOK, testkit.JSON, `[]`),
-		get:     cell{text: "unusable response (200 OK, application/json): an array, want an object (1 attempt)"},
+		get:     cell{text: "invalid response (200 OK, application/json): an array, want an object (1 attempt)"},
 		post: cell{
-			text: "unusable response (200 OK, application/json): an array, want an object" + doubt,
+			text: "invalid response (200 OK, application/json): an array, want an object" + doubt,
 			is:   perhapsDone, more: exactly(1),
 		},
-		at: map[int]cell{proof: {text: "unusable response (200 OK, application/json): an array, want an object: [] (1 attempt)"}},
+		at: map[int]cell{proof: {text: "invalid response (200 OK, application/json): an array, want an object: [] (1 attempt)"}},
 	},
 }

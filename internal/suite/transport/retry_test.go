@@ -736,7 +736,7 @@ func TestRequestError_HasLastResponse(t *testing.T) {
 		"a failure and then a cut page": {
 			steps{testkit.RespondStatus(502), cut},
 			200,
-			"unusable response (200 OK, application/json): pagination.start_index: unexpected EOF (request " + testkit.RequestID + ", 4 attempts)",
+			"invalid response (200 OK, application/json): pagination.start_index: unexpected EOF (request " + testkit.RequestID + ", 4 attempts)",
 		},
 		"a cut page and then a failure": {
 			steps{cut, testkit.RespondStatus(404)}, 404, "404 Not Found: Later. (request " + testkit.RequestID + ", 2 attempts)",
@@ -744,7 +744,7 @@ func TestRequestError_HasLastResponse(t *testing.T) {
 		"a cut page, and then a small one": {
 			steps{cut, testkit.Respond(testkit.Reply(200, testkit.JSON, "{}"))},
 			200,
-			"unusable response (200 OK, application/json): pagination: missing (request " + testkit.RequestID + ", 2 attempts)",
+			"invalid response (200 OK, application/json): pagination: missing (request " + testkit.RequestID + ", 2 attempts)",
 		},
 	} {
 		testkit.RunInBubble(t, name, func(t *testing.T) {
