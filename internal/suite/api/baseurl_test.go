@@ -185,6 +185,7 @@ func TestNewClient_JoinsBaseURL(t *testing.T) {
 		"https://[2001:db8::1]:9443/sub":             "https://[2001:db8::1]:9443/sub/api/v3/",
 		"http://localhost:9000":                      "http://localhost:9000/api/v3/",
 		"http://LocalHost":                           "http://LocalHost/api/v3/",
+		"http://localhost.:9000":                     "http://localhost.:9000/api/v3/",
 		"http://127.0.0.1:9000":                      "http://127.0.0.1:9000/api/v3/",
 		"http://127.8.8.8":                           "http://127.8.8.8/api/v3/",
 		"http://[::1]:9000":                          "http://[::1]:9000/api/v3/",
