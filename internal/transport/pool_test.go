@@ -140,7 +140,9 @@ func TestPool_DialsAfterTheDeadlineOfTheCaller(t *testing.T) {
 		ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
 		defer cancel()
 		require.ErrorIs(t, tr.Do(withoutDeadline{ctx}, get()).Err, context.DeadlineExceeded)
-		require.NoError(t, tr.Do(t.Context(), get()).Err)
+		result := tr.Do(t.Context(), get())
+		require.NoError(t, result.Err)
+		assert.Equal(t, 1, result.Attempts, "a dead connection costs a minute and an attempt")
 		assert.Equal(t, 6, n.dials)
 	})
 }
