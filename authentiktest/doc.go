@@ -70,4 +70,8 @@
 // languages other than English. An import reads the YAML that exports consist
 // of, and JSON; an import of other YAML fails like one of broken YAML. A policy
 // of an import passes unless its last line is return False.
+//
+// Two servers generate the same identifiers in the same order. A test that
+// imports the flows of one server into another one, which has flows of the test
+// already, sets their PK: authentik takes objects with the same PK for the same.
 package authentiktest

@@ -139,6 +139,7 @@ func (st *store) identify(kind string, ids ...*uuid.UUID) {
 		if *id == uuid.Nil {
 			*id = st.id(kind)
 		}
+		st.given[*id] = true
 	}
 }
 

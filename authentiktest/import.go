@@ -67,6 +67,9 @@ func (q request) imported(status int, logs []object, success bool) reply {
 
 func (st *store) importBlueprint(q request, blueprint object) reply {
 	if version, ok := blueprint.get("version"); ok && pyString(version) != "1" {
+		if !st.since("2022.10") {
+			return q.emptyHTML()
+		}
 		return q.imported(http.StatusOK, st.versionLog(), false)
 	}
 	entries, _ := blueprint.get("entries")

@@ -26,7 +26,8 @@ type store struct {
 	admin    json.RawMessage // the superuser in core/users/me
 	types    json.RawMessage // what stages/all/types returns
 	ids      map[string]int  // how many of each kind were made
-	running  running         // what flows need (engine.go)
+	given    map[uuid.UUID]bool
+	running  running // what flows need (engine.go)
 
 	flowsBySlug map[string]*authentik.Flow
 	flowsByPK   map[uuid.UUID]*authentik.Flow
@@ -50,7 +51,8 @@ func (u *user) may(permission string) bool { return slices.Contains(u.permission
 
 func newStore(r rules, empty bool) *store {
 	st := &store{
-		rules: r, users: map[string]*user{}, ids: map[string]int{}, settings: map[uuid.UUID]object{},
+		rules: r, users: map[string]*user{}, ids: map[string]int{}, given: map[uuid.UUID]bool{},
+		settings:    map[uuid.UUID]object{},
 		flowsBySlug: map[string]*authentik.Flow{}, flowsByPK: map[uuid.UUID]*authentik.Flow{},
 	}
 	st.running = newRunning()
@@ -63,10 +65,15 @@ func newStore(r rules, empty bool) *store {
 	return st
 }
 
-// id returns the next identifier of a kind.
+// id returns the next identifier of a kind that no object has. An import or a
+// test may have brought one along from another server.
 func (st *store) id(kind string) uuid.UUID {
-	st.ids[kind]++
-	return newID(kind, st.ids[kind])
+	for {
+		st.ids[kind]++
+		if id := newID(kind, st.ids[kind]); !st.given[id] {
+			return id
+		}
+	}
 }
 
 func (st *store) newToken() string {

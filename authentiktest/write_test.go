@@ -152,6 +152,66 @@ func TestServer_ImportsItsExports(t *testing.T) {
 	}
 }
 
+// What an import or a test brings along from another server may have the
+// identifiers that this server would generate next.
+func TestServer_GeneratesNoIdentifierTwice(t *testing.T) {
+	t.Parallel()
+	for _, version := range []string{"2022.10", "2024.10", "2026.8"} {
+		from := authentiktest.RoundTripper(t, authentiktest.Version(version), authentiktest.Empty())
+		flow := from.AddFlow(authentik.Flow{Slug: "other"})
+		stage := from.AddStage(authentik.Stage{MetaModelName: "authentik_stages_dummy.dummystage"})
+		binding := from.AddBinding(authentik.FlowStageBinding{Target: flow.PK, Stage: stage.PK, ReEvaluatePolicies: true})
+		_, export := tell(t, from, from.Token, http.MethodGet, "flows/instances/other/export/", "")
+
+		for name, bring := range map[string]func(*authentiktest.Server){
+			"import": func(srv *authentiktest.Server) {
+				_, body := upload(t, srv, importPath(version), export)
+				require.Contains(t, body, `"success":true`)
+			},
+			"test": func(srv *authentiktest.Server) {
+				srv.AddFlow(flow)
+				srv.AddStage(stage)
+				srv.AddBinding(binding)
+			},
+		} {
+			srv := authentiktest.RoundTripper(t, authentiktest.Version(version), authentiktest.Empty())
+			bring(srv)
+			own := srv.AddFlow(authentik.Flow{})
+			step := srv.AddStage(authentik.Stage{})
+			srv.AddBinding(authentik.FlowStageBinding{Target: own.PK, Stage: step.PK})
+			var all []uuid.UUID
+			for _, f := range srv.Flows() {
+				all = append(all, f.PK)
+			}
+			for _, s := range srv.Stages() {
+				all = append(all, s.PK)
+			}
+			for _, b := range srv.Bindings() {
+				all = append(all, b.PK)
+			}
+			require.Len(t, all, 6, "%s: %s", version, name)
+			slices.SortFunc(all, func(a, b uuid.UUID) int { return bytes.Compare(a[:], b[:]) })
+			assert.Len(t, slices.Compact(all), 6, "%s: %s", version, name)
+		}
+	}
+}
+
+// Up to 2022.9 a file with another version is a bad request without a text.
+func TestServer_RefusesTheVersionOfAnImport(t *testing.T) {
+	t.Parallel()
+	for _, version := range authentiktest.Versions() {
+		srv := authentiktest.RoundTripper(t, authentiktest.Version(version))
+		status, body := upload(t, srv, importPath(version), `{"version": 9, "entries": []}`)
+		if since(version, "2022.10") {
+			assert.Equal(t, http.StatusOK, status, version)
+			assert.Contains(t, body, `"success":false`, version)
+		} else {
+			assert.Equal(t, http.StatusBadRequest, status, version)
+			assert.Empty(t, body, version)
+		}
+	}
+}
+
 func TestServerAddUser_PermitsWrites(t *testing.T) {
 	t.Parallel()
 	const create = `{"name": "n", "slug": "new", "title": "t", "designation": "recovery"}`
