@@ -17,8 +17,9 @@ import (
 )
 
 // Get sends a GET request to any endpoint below /api/v3 and decodes its JSON
-// into out, a pointer, with encoding/json; a type of this package is decoded as
-// strictly as its own method does. out is written only if there is no error.
+// into out, a pointer, with encoding/json; a type of this package and a slice of
+// one are decoded as strictly as their own methods do. out is written only if
+// there is no error.
 // With an out of nil the response is not decoded and may be of any kind: see
 // [WithResponse].
 //
@@ -157,7 +158,7 @@ func decodeAny(body []byte, out any) error {
 	if page, ok := out.(interface{ decode(body []byte) error }); ok {
 		return page.decode(body)
 	}
-	if modeled(kind) {
+	if modeled(kind) || kind.Kind() == reflect.Slice && modeled(kind.Elem()) {
 		return wire.Decode(body, out)
 	}
 	if err := wire.Check(body); err != nil {

@@ -136,6 +136,25 @@ func TestClientGet_WritesOutOnSuccessOnly(t *testing.T) {
 	)
 }
 
+// A method that returns a slice rejects what Get into such a slice rejects.
+func TestClientGet_SlicesOfModels(t *testing.T) {
+	t.Parallel()
+	get := func(body string) ([]authentik.UsedBy, error) {
+		var all []authentik.UsedBy
+		err := testkit.NewClient(t, testkit.Reply(200, testkit.JSON, body)).Get(t.Context(), "a", nil, &all)
+		return all, err
+	}
+	const use = `{"app":"a","model_name":"m","pk":"1","name":"n","action":"cascade"}`
+	all, err := get(`[` + use + `]`)
+	require.NoError(t, err)
+	assert.Equal(t, []authentik.UsedBy{{App: "a", ModelName: "m", PK: "1", Name: "n", Action: "cascade"}}, all)
+	for _, body := range []string{`[{"app":"a"}]`, `[null]`, `null`, `{}`, `[` + use + `,{}]`} {
+		all, err := get(body)
+		testkit.RequireType[*authentik.DecodeError](t, err)
+		assert.Nil(t, all, body)
+	}
+}
+
 func TestClientDo_SendsMethodBodyAndQuery(t *testing.T) {
 	t.Parallel()
 	for method, hasBody := range map[string]bool{
