@@ -77,7 +77,7 @@ func (r FlowStageBindingRequest) send(o operation) operation {
 	if r.EvaluateOnPlan != nil && r.ReEvaluatePolicies != nil && !*r.EvaluateOnPlan && !*r.ReEvaluatePolicies {
 		o = o.refuse("EvaluateOnPlan", "must not be false together with ReEvaluatePolicies")
 	}
-	return o.withJSON("FlowStageBindingRequest", r)
+	return o.withFields("FlowStageBindingRequest", r)
 }
 
 // withFlags returns a request with both flags if it has one of them; the other
@@ -370,8 +370,8 @@ func (c *Client) BindingsUpdate(
 // Requires the permissions authentik_flows.change_flowstagebinding and
 // view_flowstagebinding, globally or on the binding.
 //
-// Errors: those of [Client.BindingsUpdate], and [ArgumentError] if no field is
-// set.
+// Errors: those of [Client.BindingsUpdate], with [ArgumentError] if no field is
+// set, and not for a missing one.
 //
 // https://api.goauthentik.io/reference/flows-bindings-partial-update/
 func (c *Client) BindingsPartialUpdate(
@@ -397,7 +397,8 @@ func (c *Client) BindingsPartialUpdate(
 // on the binding.
 //
 // Errors: [ArgumentError] for uuid.Nil; [PermissionError]; [APIError], which is
-// [ErrNotFound] if there is no such binding; [RequestError].
+// [ErrNotFound] if there is no such binding; [RequestError]; [DecodeError] for a
+// success that is not authentik's.
 //
 // https://api.goauthentik.io/reference/flows-bindings-destroy/
 func (c *Client) BindingsDestroy(ctx context.Context, id uuid.UUID, opts ...RequestOption) error {

@@ -293,6 +293,9 @@ func (e *ImportError) Error() string {
 	if e.Is(ErrNotApplied) {
 		return text + "the server found nothing to import in the file"
 	}
+	if e.messages() == 0 {
+		return text + "the server did not import the file and gave no reason"
+	}
 	return text + fmt.Sprintf(
 		"the server did not import the file: Result.Logs has the reason (messages: %d)", e.messages())
 }

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"iter"
 	"strings"
-	"unicode/utf8"
 
 	"github.com/google/uuid"
 
@@ -75,8 +74,8 @@ type FlowRequest struct {
 	DeniedAction      FlowDeniedAction   `json:"denied_action,omitzero" since:"2022.7"`
 	Authentication    FlowAuthentication `json:"authentication,omitzero" since:"2022.12"`
 	// Background is the name of a file on the server or a URL. A pointer to ""
-	// restores the default. Servers up to 2025.10 ignore the field; use
-	// [Client.FlowsInstancesSetBackgroundCreate] there.
+	// restores the default. Servers up to 2025.10 ignore the field, which is
+	// [ErrNotApplied]; use [Client.FlowsInstancesSetBackgroundCreate] there.
 	Background *string `json:"background,omitzero" since:"2025.12"`
 }
 
@@ -97,19 +96,10 @@ func (f Flow) Request() FlowRequest {
 
 // send adds the request to an operation, or the reason why it must not be sent.
 func (r FlowRequest) send(o operation) operation {
-	for _, text := range []struct{ field, value string }{
-		{"Name", r.Name},
-		{"Title", r.Title},
-		{"Designation", string(r.Designation)},
-	} {
-		if !utf8.ValidString(text.value) {
-			o = o.refuse(text.field, "must be valid UTF-8")
-		}
-	}
 	if reason := slugReason(r.Slug); r.Slug != "" && reason != "" {
 		o = o.refuse("Slug", reason)
 	}
-	return o.withJSON("FlowRequest", r)
+	return o.withFields("FlowRequest", r)
 }
 
 // sendAll is send for an operation that requires a complete flow.
@@ -366,8 +356,8 @@ func (c *Client) FlowsInstancesRetrieve(ctx context.Context, slug string, opts .
 //
 // Versions: a server ignores the fields that it lacks, so that a flow of which
 // Authentication is [FlowAuthenticationRequireSuperuser] is open to everybody
-// on servers before 2022.12. ErrNotApplied reports an enum or a boolean that
-// was ignored; the flow exists all the same.
+// on servers before 2022.12. ErrNotApplied reports an enum, a boolean or a
+// Background that was ignored; the flow exists all the same.
 //
 // https://api.goauthentik.io/reference/flows-instances-create/
 func (c *Client) FlowsInstancesCreate(ctx context.Context, flow FlowRequest, opts ...RequestOption) (*Flow, error) {
@@ -410,8 +400,8 @@ func (c *Client) FlowsInstancesUpdate(
 // Requires the permissions authentik_flows.change_flow and view_flow, globally
 // or on the flow.
 //
-// Errors: those of [Client.FlowsInstancesUpdate], and [ArgumentError] if no
-// field is set.
+// Errors: those of [Client.FlowsInstancesUpdate], with [ArgumentError] if no
+// field is set, and not for a missing one.
 //
 // https://api.goauthentik.io/reference/flows-instances-partial-update/
 func (c *Client) FlowsInstancesPartialUpdate(
@@ -442,7 +432,8 @@ func (c *Client) FlowsInstancesPartialUpdate(
 // flow.
 //
 // Errors: [ArgumentError]; [PermissionError]; [APIError], which is
-// [ErrNotFound] if there is no such flow; [RequestError].
+// [ErrNotFound] if there is no such flow; [RequestError]; [DecodeError] for a
+// success that is not authentik's.
 //
 // https://api.goauthentik.io/reference/flows-instances-destroy/
 func (c *Client) FlowsInstancesDestroy(ctx context.Context, slug string, opts ...RequestOption) error {

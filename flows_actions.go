@@ -12,6 +12,7 @@ import (
 	"slices"
 	"strings"
 	"unicode"
+	"unicode/utf8"
 
 	"github.com/seed-299d42e7/authentik-go/internal/transport"
 	"github.com/seed-299d42e7/authentik-go/internal/wire"
@@ -232,7 +233,8 @@ func (c *Client) FlowsInstancesCacheInfoRetrieve(ctx context.Context, opts ...Re
 // Requires the global permissions authentik_flows.clear_flow_cache and
 // add_flow.
 //
-// Errors: [PermissionError], [APIError], [RequestError].
+// Errors: [PermissionError]; [APIError]; [RequestError]; [DecodeError] for a
+// success that is not authentik's.
 //
 // https://api.goauthentik.io/reference/flows-instances-cache-clear-create/
 func (c *Client) FlowsInstancesCacheClearCreate(ctx context.Context, opts ...RequestOption) error {
@@ -282,6 +284,7 @@ func (c *Client) FlowsInstancesImportCreate(
 		return imported(a)
 	}
 	for _, o.path = range c.importPaths() {
+		o.route = o.path
 		if result, err = call(ctx, c, o, opts, read); !isMethodNotAllowed(err) {
 			break
 		}
@@ -329,7 +332,7 @@ func imported(a *transport.Answer) (*FlowImportResult, error) {
 // body with the same status.
 func isMethodNotAllowed(err error) bool {
 	var e *APIError
-	return errors.As(err, &e) && e.StatusCode == http.StatusMethodNotAllowed && json.Valid(e.Body)
+	return errors.As(err, &e) && e.StatusCode == http.StatusMethodNotAllowed && !e.Foreign && json.Valid(e.Body)
 }
 
 // FlowsInstancesSetBackgroundCreate uploads the background of a flow, or
@@ -342,7 +345,8 @@ func isMethodNotAllowed(err error) bool {
 //
 // Errors: [ArgumentError] for a background without a file and without Clear or
 // with both, and for a file larger than 32 MiB; [ValidationError];
-// [PermissionError]; [APIError]; [RequestError]; [ErrUnsupported].
+// [PermissionError]; [APIError]; [RequestError]; [DecodeError];
+// [ErrUnsupported].
 //
 // Versions: up to 2025.10. Since 2025.12 Background of a [FlowRequest] is
 // writable, and the operation is ErrUnsupported.
@@ -381,7 +385,7 @@ var setBackground = retired{release{2025, 12}, "2025.10", "FlowsInstancesPartial
 //
 // Errors: [ArgumentError] for a URL that is neither absolute (https:// or
 // http://) nor a path on the server; [ValidationError]; [PermissionError];
-// [APIError]; [RequestError]; [ErrUnsupported].
+// [APIError]; [RequestError]; [DecodeError]; [ErrUnsupported].
 //
 // Versions: up to 2025.10. Since 2025.12 Background of a [FlowRequest] is
 // writable, and the operation is ErrUnsupported.
@@ -393,6 +397,9 @@ func (c *Client) FlowsInstancesSetBackgroundURLCreate(
 	o := post("FlowsInstancesSetBackgroundURLCreate", "flows/instances/{slug}/set_background_url/", writeSlug(slug))
 	if !isImageURL(url) {
 		o = o.refuse("url", "must begin with https:// or http://, or with a slash")
+	}
+	if !utf8.ValidString(url) {
+		o = o.refuse("url", "must be valid UTF-8")
 	}
 	o = o.withJSON("url", struct {
 		URL string `json:"url"`

@@ -202,7 +202,8 @@ func (c *Client) StagesAllUsedByList(ctx context.Context, id uuid.UUID, opts ...
 // stage.
 //
 // Errors: [ArgumentError] for uuid.Nil; [PermissionError]; [APIError], which is
-// [ErrNotFound] if there is no such stage; [RequestError].
+// [ErrNotFound] if there is no such stage; [RequestError]; [DecodeError] for a
+// success that is not authentik's.
 //
 // https://api.goauthentik.io/reference/stages-all-destroy/
 func (c *Client) StagesAllDestroy(ctx context.Context, id uuid.UUID, opts ...RequestOption) error {

@@ -6,8 +6,10 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"reflect"
 	"strings"
 	"unicode"
+	"unicode/utf8"
 
 	"github.com/seed-299d42e7/authentik-go/internal/transport"
 )
@@ -28,6 +30,19 @@ func (o operation) withJSON(field string, v any) operation {
 		return o.refuse(field, fmt.Sprintf("must be a value that encoding/json can encode, not %T", v))
 	}
 	return o.withBody(field, "application/json", body)
+}
+
+// withFields sends a request. Its texts must be UTF-8: encoding/json would
+// replace the rest.
+func (o operation) withFields(name string, request any) operation {
+	fields := reflect.ValueOf(request)
+	for i := range fields.NumField() {
+		text := reflect.Indirect(fields.Field(i))
+		if text.Kind() == reflect.String && !utf8.ValidString(text.String()) {
+			o = o.refuse(fields.Type().Field(i).Name, "must be valid UTF-8")
+		}
+	}
+	return o.withJSON(name, request)
 }
 
 // create sends an operation that creates an object. With [AdoptExisting] it
@@ -153,7 +168,8 @@ func differing(all []comparison) string {
 	return strings.Join(fields, ", ")
 }
 
-// choices compares the enums and booleans of a request with those of a flow.
+// choices compares the enums and booleans of a request, and its background,
+// with those of a flow. Servers up to 2025.10 ignore the background.
 func (r FlowRequest) choices(f *Flow) []comparison {
 	return []comparison{
 		compare("Designation", r.Designation, f.Designation),
@@ -162,6 +178,7 @@ func (r FlowRequest) choices(f *Flow) []comparison {
 		compare("Layout", r.Layout, f.Layout),
 		compare("DeniedAction", r.DeniedAction, f.DeniedAction),
 		compare("Authentication", r.Authentication, f.Authentication),
+		comparePointer("Background", r.Background, f.Background),
 	}
 }
 
@@ -170,7 +187,6 @@ func (r FlowRequest) texts(f *Flow) []comparison {
 	return []comparison{
 		compareText("Name", r.Name, f.Name),
 		compareText("Title", r.Title, f.Title),
-		comparePointer("Background", r.Background, f.Background),
 	}
 }
 
@@ -198,7 +214,10 @@ func (r FlowStageBindingRequest) find(
 	filter := &BindingsListOptions{Target: r.Target, Stage: r.Stage, Order: r.Order}
 	return func(cfg requestConfig) (*FlowStageBinding, error) {
 		found, err := callWith(ctx, c, filter.query(name).operation(bindings.path), cfg, page[FlowStageBinding]())
-		if err != nil {
+		switch {
+		case errors.Is(err, ErrBadRequest): // there is no such flow or stage
+			return nil, ErrNotFound
+		case err != nil:
 			return nil, err
 		}
 		for i := range found.Results {

@@ -217,6 +217,9 @@ func TestFlowStageBindingRequest_RefusesInvalid(t *testing.T) {
 			r.EvaluateOnPlan, r.ReEvaluatePolicies = new(false), new(false)
 		}),
 	)
+	for _, field := range textsOf(request{}) {
+		all = append(all, refuse(field, "must be valid UTF-8", func(r *request) { setText(r, field, "a\xff") })...)
+	}
 	for _, order := range []int64{math.MaxInt32 + 1, math.MinInt32 - 1, math.MaxInt64, math.MinInt64} {
 		order := int(order)
 		if strconv.IntSize == 32 {

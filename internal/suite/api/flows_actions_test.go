@@ -170,6 +170,22 @@ func TestFlowsInstancesImportCreate_FindsAPathThatMoved(t *testing.T) {
 	}, sent)
 }
 
+// A proxy that does not allow POST proves nothing about the release.
+func TestFlowsInstancesImportCreate_BelievesNoProxy(t *testing.T) {
+	t.Parallel()
+	sent := 0
+	ak := testkit.NewClient(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		sent++
+		testkit.StaticHandler(http.StatusMethodNotAllowed, testkit.JSON, `{"message":"Method Not Allowed"}`)(w, r)
+	}))
+	result, err := ak.FlowsInstancesImportCreate(t.Context(), []byte("version: 1"))
+	assert.Nil(t, result)
+	require.ErrorIs(t, err, authentik.ErrNotAuthentik)
+	require.NotErrorIs(t, err, authentik.ErrUnsupported)
+	testkit.RequireType[*authentik.APIError](t, err)
+	assert.Equal(t, 1, sent, "no other path is tried")
+}
+
 // older reports whether a release came before another one.
 func older(version, than string) bool {
 	return slices.Index(authentiktest.Versions(), version) < slices.Index(authentiktest.Versions(), than)
@@ -229,8 +245,7 @@ func TestFlowsInstancesImportCreate_NothingToImport(t *testing.T) {
 func TestImportError_Literal(t *testing.T) {
 	t.Parallel()
 	err := &authentik.ImportError{}
-	require.EqualError(t, err,
-		"authentik: the server did not import the file: Result.Logs has the reason (messages: 0)")
+	require.EqualError(t, err, "authentik: the server did not import the file and gave no reason")
 	assert.NotErrorIs(t, err, authentik.ErrNotApplied)
 	err.Result = &authentik.FlowImportResult{Success: true}
 	assert.ErrorIs(t, err, authentik.ErrNotApplied)
@@ -323,6 +338,12 @@ func TestFlowsInstancesActions_RefuseInvalid(t *testing.T) {
 			},
 		})
 	}
+	all = append(all, refusal{
+		"FlowsInstancesSetBackgroundURLCreate", "url", "must be valid UTF-8",
+		func(ctx context.Context, ak *authentik.Client) error {
+			return ak.FlowsInstancesSetBackgroundURLCreate(ctx, "s", "https://cdn/\xff")
+		},
+	})
 	testRefusals(t, all)
 	for _, link := range []string{"https://cdn/a.png?b=c", "http://cdn", "/static/a.png"} {
 		ak := testkit.NewClient(t, &testkit.Stub{Body: `{}`})

@@ -291,15 +291,36 @@ func TestFlowRequest_RefusesInvalid(t *testing.T) {
 		flow := with(func(f *authentik.FlowRequest) { f.Slug = slug })
 		all = append(all, refusedFlow(flow, "Slug", reason, every...)...)
 	}
-	for _, text := range []string{"a\xff", "\xed\xa0\x80"} {
-		all = slices.Concat(all,
-			refusedFlow(with(func(f *authentik.FlowRequest) { f.Name = text }), "Name", "must be valid UTF-8", every...),
-			refusedFlow(with(func(f *authentik.FlowRequest) { f.Title = text }), "Title", "must be valid UTF-8", every...),
-			refusedFlow(with(func(f *authentik.FlowRequest) { f.Designation = authentik.FlowDesignation(text) }),
-				"Designation", "must be valid UTF-8", every...),
-		)
+	for _, field := range textsOf(authentik.FlowRequest{}) {
+		if field == "Slug" {
+			continue // its letters are checked
+		}
+		for _, text := range []string{"a\xff", "\xed\xa0\x80"} {
+			flow := with(func(f *authentik.FlowRequest) { setText(f, field, text) })
+			all = append(all, refusedFlow(flow, field, "must be valid UTF-8", every...)...)
+		}
 	}
 	testRefusals(t, all)
+}
+
+// textsOf returns the names of the fields of a request that are texts.
+func textsOf(request any) (names []string) {
+	for field := range reflect.TypeOf(request).Fields() {
+		if field.Type.Kind() == reflect.String || field.Type == reflect.TypeFor[*string]() {
+			names = append(names, field.Name)
+		}
+	}
+	return names
+}
+
+// setText sets a field of the request that the pointer points to.
+func setText(request any, field, text string) {
+	value := reflect.ValueOf(request).Elem().FieldByName(field)
+	if value.Kind() == reflect.Pointer {
+		value.Set(reflect.ValueOf(&text))
+		return
+	}
+	value.SetString(text)
 }
 
 const (

@@ -692,4 +692,13 @@ func TestRequestInfo(t *testing.T) {
 	}, infos)
 	_, ok := authentik.RequestInfo(t.Context())
 	assert.False(t, ok)
+
+	infos = nil
+	_, err = client.FlowsInstancesImportCreate(t.Context(), []byte("version: 9"))
+	testkit.RequireType[*authentik.ImportError](t, err)
+	assert.Equal(t, []authentik.Info{
+		{Op: "FlowsInstancesImportCreate", Route: "/flows/instances/import/", Attempt: 1},
+		{Op: "FlowsInstancesImportCreate", Route: "/flows/instances/import_flow/", Attempt: 1},
+		{Op: "FlowsInstancesImportCreate", Route: "/managed/blueprints/import/", Attempt: 1},
+	}, infos)
 }

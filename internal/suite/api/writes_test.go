@@ -9,6 +9,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/google/uuid"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
@@ -223,6 +224,25 @@ func TestAdoptExisting_ComparesWhatIdentifiesABinding(t *testing.T) {
 	testkit.RequireType[*authentik.ValidationError](t, err)
 }
 
+// No binding can be that of a flow or a stage that does not exist.
+func TestAdoptExisting_OfAFlowThatDoesNotExist(t *testing.T) {
+	t.Parallel()
+	for _, version := range []string{"2021.12", "2024.10", "2026.8"} {
+		srv := authentiktest.NewServer(t, authentiktest.Version(version))
+		request := bindingRequest
+		request.Target, request.Stage = uuid.New(), srv.Stages()[0].PK
+		_, err := srv.Client().BindingsCreate(t.Context(), request, authentik.AdoptExisting())
+		invalid := testkit.RequireType[*authentik.ValidationError](t, err)
+		assert.Contains(t, invalid.Fields, "target", version)
+		assert.NotContains(t, err.Error(), "reading it back", version)
+
+		srv.On("flows_bindings_create").Reset()
+		_, err = srv.Client().BindingsCreate(t.Context(), request, authentik.AdoptExisting())
+		testkit.RequireType[*authentik.RequestError](t, err)
+		require.ErrorIs(t, err, authentik.ErrPerhapsDone)
+	}
+}
+
 // choice is a field of a request that a server may drop.
 type choice struct {
 	field string
@@ -239,6 +259,8 @@ var (
 		{"Layout", `{"layout":"stacked"}`, `{"layout":""}`},
 		{"DeniedAction", `{"denied_action":"message"}`, `{"denied_action":"continue"}`},
 		{"Authentication", `{"authentication":"require_superuser"}`, `{}`},
+		{"Background", `{"background":"a.png"}`, `{"background":"/static/dist/a.jpg"}`},
+		{"Background", `{"background":""}`, `{"background":"a.png"}`},
 	}
 	bindingChoices = []choice{
 		{
@@ -346,5 +368,9 @@ func TestErrNotApplied_OldServer(t *testing.T) {
 	require.ErrorIs(t, err, authentik.ErrNotApplied)
 	assert.EqualError(t, err, "authentik: FlowsInstancesCreate: the server did not apply Layout, Authentication")
 	assert.Equal(t, "s", flow.Slug)
+	request.Slug, request.Background = "b", new("a.png")
+	_, err = srv.Client().FlowsInstancesCreate(t.Context(), request)
+	require.EqualError(t, err,
+		"authentik: FlowsInstancesCreate: the server did not apply Layout, Authentication, Background")
 	assert.True(t, slices.ContainsFunc(srv.Flows(), func(f authentik.Flow) bool { return f.Slug == "s" }))
 }
