@@ -16,6 +16,22 @@ import (
 type filter[T any] struct {
 	name  string
 	parse func(text string) (keep func(*T) bool, problem string)
+	// parseAll is for a parameter that may be repeated, in the place of parse.
+	parseAll func(texts []string) (keep func(*T) bool, problem string)
+}
+
+// read returns what a query means to the filter.
+func (f filter[T]) read(q request) (keep func(*T) bool, problem string) {
+	if f.parseAll != nil {
+		if texts := q.query[f.name]; len(texts) > 0 {
+			return f.parseAll(texts)
+		}
+		return nil, ""
+	}
+	if text := strings.TrimSpace(q.get(f.name)); text != "" {
+		return f.parse(text)
+	}
+	return nil, ""
 }
 
 // filtered returns the rows that a request selects, in the order in which they
@@ -51,11 +67,7 @@ func (t table[T]) filtered(q request) ([]*T, *problem) {
 	}
 	var wrong object
 	for _, f := range t.filters {
-		text := strings.TrimSpace(q.get(f.name))
-		if text == "" {
-			continue
-		}
-		keep, problem := f.parse(text)
+		keep, problem := f.read(q)
 		switch {
 		case problem != "":
 			wrong = append(wrong, member{f.name, []string{q.say(problem)}})
@@ -122,7 +134,7 @@ func parseUUID(text string) *uuid.UUID {
 }
 
 func byUUID[T any](name string, of func(*T) uuid.UUID) filter[T] {
-	return filter[T]{name, func(text string) (func(*T) bool, string) {
+	return filter[T]{name: name, parse: func(text string) (func(*T) bool, string) {
 		id := parseUUID(text)
 		if id == nil {
 			return nil, invalidUUID
@@ -132,7 +144,7 @@ func byUUID[T any](name string, of func(*T) uuid.UUID) filter[T] {
 }
 
 func byText[T any](name string, of func(*T) string) filter[T] {
-	return filter[T]{name, func(text string) (func(*T) bool, string) {
+	return filter[T]{name: name, parse: func(text string) (func(*T) bool, string) {
 		if strings.ContainsRune(text, 0) {
 			return nil, "Null characters are not allowed."
 		}
@@ -141,7 +153,7 @@ func byText[T any](name string, of func(*T) string) filter[T] {
 }
 
 func byChoice[T any](r rules, name string, choices []choice, of func(*T) string) filter[T] {
-	return filter[T]{name, func(text string) (func(*T) bool, string) {
+	return filter[T]{name: name, parse: func(text string) (func(*T) bool, string) {
 		if !allowed(r, choices, text) {
 			return nil, fmt.Sprintf("Select a valid choice. %s is not one of the available choices.", text)
 		}
@@ -151,7 +163,7 @@ func byChoice[T any](r rules, name string, choices []choice, of func(*T) string)
 
 // byObject filters by an object that must exist.
 func byObject[T any](name string, exists func(uuid.UUID) bool, of func(*T) uuid.UUID) filter[T] {
-	return filter[T]{name, func(text string) (func(*T) bool, string) {
+	return filter[T]{name: name, parse: func(text string) (func(*T) bool, string) {
 		id := parseUUID(text)
 		switch {
 		case id == nil:
@@ -165,7 +177,7 @@ func byObject[T any](name string, exists func(uuid.UUID) bool, of func(*T) uuid.
 
 // byBool ignores a value that is neither true nor false.
 func byBool[T any](name string, of func(*T) bool) filter[T] {
-	return filter[T]{name, func(text string) (func(*T) bool, string) {
+	return filter[T]{name: name, parse: func(text string) (func(*T) bool, string) {
 		switch strings.ToLower(text) {
 		case "true":
 			return of, ""
@@ -176,13 +188,45 @@ func byBool[T any](name string, of func(*T) bool) filter[T] {
 	}}
 }
 
-var decimal = regexp.MustCompile(`^[+-]?(\d+\.?\d*|\.\d+)$`)
+// byObjects filters by objects that must exist. A row must be related to one of
+// them.
+func byObjects[T any](name string, exists func(uuid.UUID) bool, of func(*T) []uuid.UUID) filter[T] {
+	return filter[T]{name: name, parseAll: func(texts []string) (func(*T) bool, string) {
+		var wanted []uuid.UUID
+		for _, text := range texts {
+			id := parseUUID(text)
+			if id == nil {
+				return nil, fmt.Sprintf("“%s” is not a valid UUID.", text)
+			}
+			wanted = append(wanted, *id)
+		}
+		for i, id := range wanted {
+			if !exists(id) {
+				return nil, fmt.Sprintf("Select a valid choice. %s is not one of the available choices.", texts[i])
+			}
+		}
+		return func(row *T) bool {
+			return slices.ContainsFunc(of(row), func(id uuid.UUID) bool { return slices.Contains(wanted, id) })
+		}, ""
+	}}
+}
+
+var decimal = regexp.MustCompile(`^[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d{1,3})?$`)
+
+// largest is the largest number that a filter accepts.
+var largest = new(big.Rat).SetInt(new(big.Int).Exp(big.NewInt(10), big.NewInt(50), nil))
 
 func byNumber[T any](name string, of func(*T) int) filter[T] {
-	return filter[T]{name, func(text string) (func(*T) bool, string) {
-		wanted, ok := new(big.Rat).SetString(text)
-		if !ok || !decimal.MatchString(text) {
+	return filter[T]{name: name, parse: func(text string) (func(*T) bool, string) {
+		if !decimal.MatchString(text) {
 			return nil, "Enter a number."
+		}
+		wanted, ok := new(big.Rat).SetString(text)
+		switch {
+		case !ok:
+			return nil, "Enter a number."
+		case wanted.Cmp(largest) > 0:
+			return nil, "Ensure this value is less than or equal to 1e+50."
 		}
 		return func(row *T) bool { return wanted.Cmp(new(big.Rat).SetInt64(int64(of(row)))) == 0 }, ""
 	}}

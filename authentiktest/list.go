@@ -55,7 +55,7 @@ func (t table[T]) list(q request) reply {
 		return q.problem(p)
 	}
 	ordering, size := t.ordering(q.get("ordering")), t.pageSize(q)
-	if size == 0 || slices.Contains(ordering, brokenOrdering) || slices.Contains(ordering, "-"+brokenOrdering) {
+	if size == 0 || slices.ContainsFunc(ordering, fails) {
 		return html(http.StatusInternalServerError)
 	}
 	pages := max(1, (len(found)+size-1)/size)

@@ -232,6 +232,7 @@ func TestFiltersOfBindings(t *testing.T) {
 		"order=10":                            {1},
 		"order=%2B10.0":                       {1},
 		"order=10.5":                          {},
+		"order=1e1":                           {1},
 		"evaluate_on_plan=true":               {1},
 		"evaluate_on_plan=FALSE":              {2, 0},
 		"evaluate_on_plan=maybe":              {2, 1, 0},
@@ -254,7 +255,8 @@ func TestFiltersOfBindings(t *testing.T) {
 	}
 	for query, want := range map[string]string{
 		"order=ten":                   `{"order":["Enter a number."]}`,
-		"order=1e1":                   `{"order":["Enter a number."]}`,
+		"order=1e":                    `{"order":["Enter a number."]}`,
+		"order=2e50":                  `{"order":["Ensure this value is less than or equal to 1e+50."]}`,
 		"stage=zzz":                   `{"stage":["“zzz” is not a valid UUID."]}`,
 		"stage=" + uuid.NewString():   `{"stage":["Select a valid choice. That choice is not one of the available choices."]}`,
 		"fsb_uuid=zzz":                `{"fsb_uuid":["Enter a valid UUID."]}`,

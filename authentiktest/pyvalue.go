@@ -24,7 +24,7 @@ func numberOf(text string) number {
 	}
 	f, err := strconv.ParseFloat(text, 64)
 	if err != nil && math.IsInf(f, 0) {
-		return number{strings.TrimPrefix(strconv.FormatFloat(f, 'g', -1, 64), "+"), true}
+		return number{strings.ToLower(strings.TrimPrefix(strconv.FormatFloat(f, 'g', -1, 64), "+")), true}
 	}
 	return number{pyFloat(f), true}
 }

@@ -2,6 +2,7 @@ package authentiktest
 
 import (
 	"slices"
+	"strings"
 
 	"github.com/google/uuid"
 
@@ -182,6 +183,20 @@ func (st *store) policyBindingsOf(target uuid.UUID) (all []*policyBinding) {
 	}
 	slices.SortStableFunc(all, func(a, b *policyBinding) int { return a.order - b.order })
 	return all
+}
+
+// policiesOf returns the identifiers of those policies.
+func (st *store) policiesOf(target uuid.UUID) (all []uuid.UUID) {
+	for _, link := range st.policyBindingsOf(target) {
+		all = append(all, link.policy)
+	}
+	return all
+}
+
+// isPolicy reports whether a policy has the identifier.
+func (st *store) isPolicy(pk uuid.UUID) bool {
+	t := st.thing(pk)
+	return t != nil && strings.HasPrefix(t.model, policyModels)
 }
 
 func (st *store) insertPolicyBinding(b *policyBinding) {

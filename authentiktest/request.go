@@ -117,7 +117,9 @@ const (
 // because it accepts no JSON or has no valid token. single is whether the
 // operation is about one object.
 func (q request) refused(single bool) (reply, bool) {
-	switch {
+	switch format := q.get("format"); {
+	case format != "" && format != "json":
+		return q.detail(http.StatusNotFound, "Not found."), true
 	case !acceptsJSON(q.Header.Values("Accept")):
 		return q.detail(http.StatusNotAcceptable, "Could not satisfy the request Accept header."), true
 	case q.denied != "":

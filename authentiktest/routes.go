@@ -157,7 +157,7 @@ func (s *Server) knows(operation string) bool {
 // route returns the handler of a request, and completes the request with what
 // its path determines.
 func (s *Server) route(q request) (request, func(request) reply) {
-	path, api := strings.CutPrefix(q.URL.EscapedPath(), "/api/v3/")
+	path, api := strings.CutPrefix(q.URL.Path, "/api/v3/")
 	switch {
 	case q.URL.Path == "/":
 		return q, func(request) reply {
@@ -215,7 +215,8 @@ var known = regexp.MustCompile(`^(flows|managed/blueprints)/`)
 
 // notAllowed is the response to a method that a path does not have.
 func notAllowed(q request) reply {
-	if a, refused := q.refusedTo(); refused {
+	nobody := q.user == nil && q.denied == "" && q.single && q.rules.anonymousDetail
+	if a, refused := q.refusedTo(); refused && (!nobody || a.status != http.StatusForbidden) {
 		return a
 	}
 	return q.detail(http.StatusMethodNotAllowed, `Method "`+q.Method+`" not allowed.`)

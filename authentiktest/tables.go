@@ -77,6 +77,7 @@ func (st *store) bindingTable() table[authentik.FlowStageBinding] {
 		fields: fields,
 		filters: []filter[binding]{
 			byUUID("pbm_uuid", func(b *binding) uuid.UUID { return b.PolicyBindingModelPtrID }),
+			byObjects("policies", st.isPolicy, func(b *binding) []uuid.UUID { return st.policiesOf(b.PK) }),
 			byChoice(st.rules, "policy_engine_mode", policyEngineModes, mode),
 			byUUID("fsb_uuid", func(b *binding) uuid.UUID { return b.PK }),
 			byObject("target", isFlow, func(b *binding) uuid.UUID { return b.Target }),
@@ -120,7 +121,7 @@ func (st *store) stageTable() table[authentik.Stage] {
 	type stage = authentik.Stage
 	fields := fieldsIn(st.rules, st.stageFields())
 	name := func(s *stage) string { return s.Name }
-	return table[stage]{
+	t := table[stage]{
 		rules: st.rules, model: "Stage", permission: "authentik_flows.view_stage",
 		rows:      func() []*stage { return st.stages },
 		pk:        func(s *stage) uuid.UUID { return s.PK },
@@ -131,6 +132,8 @@ func (st *store) stageTable() table[authentik.Stage] {
 		orderings: sortable(fields),
 		writes:    writes[stage]{remove: st.removeStage},
 	}
+	t.orderings[brokenStageOrdering] = func(*stage) []string { return nil }
+	return t
 }
 
 // bareStage returns a stage as the response to a write shows the one that was

@@ -93,7 +93,7 @@ func validate[T any](v validator, facts []fact[T], data object) (values, []refus
 func (v validator) value(k kind, choices []choice, value any) (any, []refusal) {
 	switch k {
 	case boolean:
-		return asBool(value)
+		return v.asBool(value)
 	case integer:
 		return asInteger(value)
 	case choiceOf:
@@ -134,15 +134,8 @@ func (v validator) text(k kind, value any) (any, []refusal) {
 		return nil, []refusal{{"Not a valid string.", "invalid"}}
 	}
 	text = pyTrim(text)
-	switch {
-	case text == "" && k != fileName:
+	if text == "" && k != fileName {
 		return nil, []refusal{{"This field may not be blank.", "blank"}}
-	case strings.ContainsRune(text, 0):
-		return nil, []refusal{{"Null characters are not allowed.", "null_characters_not_allowed"}}
-	case k == fileName:
-		if why := refusedFile(text); why != "" {
-			return nil, []refusal{{why, "invalid"}}
-		}
 	}
 	return text, nil
 }
@@ -161,32 +154,55 @@ func limits[T any](v validator, f fact[T], value, sent any) (whys []refusal) {
 			fmt.Sprintf("Ensure this field has no more than %d characters.", f.maxLength), "max_length",
 		})
 	}
+	hasNull := isText && f.kind != choiceOf && strings.ContainsRune(text, 0)
+	null := refusal{"Null characters are not allowed.", "null_characters_not_allowed"}
+	if hasNull && !v.rules.since("2025.12") {
+		whys = append(whys, null)
+	}
 	if f.kind == slugText && !slug.MatchString(text) {
 		whys = append(whys, refusal{fmt.Sprintf(invalidSlug, v.quotedSlug()), "invalid"})
+	}
+	if f.kind == fileName && refusedFile(text) != "" {
+		whys = append(whys, refusal{refusedFile(text), "invalid"})
+	}
+	if hasNull && v.rules.since("2025.12") { // whose check of a slug is the model's, and comes first
+		whys = append(whys, null)
 	}
 	return whys
 }
 
-var (
-	trueWords  = []string{"t", "y", "yes", "true", "on", "1"}
-	falseWords = []string{"f", "n", "no", "false", "off", "0"}
-)
+// truth returns what a word or a number means as a boolean. Since 2025.4 the
+// case of a word does not count; before, a word is in lower case, in upper case
+// or capitalized.
+func (r rules) truth(word string) (truth, ok bool) {
+	lower := strings.ToLower(word)
+	capitalized := len(word) > 0 && word == strings.ToUpper(word[:1])+lower[1:]
+	if !r.since("2025.4") && word != lower && word != strings.ToUpper(word) && !capitalized {
+		return false, false
+	}
+	switch lower {
+	case "t", "y", "yes", "true", "on", "1":
+		return true, true
+	case "f", "n", "no", "false", "off", "0":
+		return false, true
+	}
+	return false, false
+}
 
-func asBool(value any) (any, []refusal) {
+func (v validator) asBool(value any) (any, []refusal) {
 	var word string
 	switch value := value.(type) {
 	case bool:
 		return value, nil
 	case string:
-		word = strings.ToLower(value)
+		word = value
 	case number:
-		word = strings.TrimSuffix(value.text, ".0")
+		if word = strings.TrimSuffix(value.text, ".0"); word == "-0" {
+			word = "0"
+		}
 	}
-	switch {
-	case slices.Contains(trueWords, word):
-		return true, nil
-	case slices.Contains(falseWords, word):
-		return false, nil
+	if truth, ok := v.rules.truth(word); ok {
+		return truth, nil
 	}
 	return nil, []refusal{{"Must be a valid boolean.", "invalid"}}
 }

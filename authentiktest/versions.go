@@ -167,9 +167,17 @@ func rulesOf(name string) (r rules, err error) {
 	return r, nil
 }
 
-// brokenOrdering is an ordering that authentik accepts and then fails with
-// status 500.
-const brokenOrdering = "target__uuid"
+// Orderings that authentik accepts and then fails with status 500.
+const (
+	brokenOrdering      = "target__uuid" // of bindings
+	brokenStageOrdering = "flow_set"
+)
+
+// fails reports whether an ordering is such a one.
+func fails(ordering string) bool {
+	name := strings.TrimPrefix(ordering, "-")
+	return name == brokenOrdering || name == brokenStageOrdering
+}
 
 // What a scheme other than Bearer means.
 const (

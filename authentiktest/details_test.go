@@ -1,0 +1,135 @@
+package authentiktest_test
+
+import (
+	"net/http"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/google/uuid"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/seed-299d42e7/authentik-go"
+	"github.com/seed-299d42e7/authentik-go/authentiktest"
+)
+
+func TestFiltersOfBindings_Policies(t *testing.T) {
+	t.Parallel()
+	srv := authentiktest.RoundTripper(t)
+	var bindings []authentik.FlowStageBinding
+	var policies []string
+	for i := range 3 {
+		stage := srv.AddStage(authentik.Stage{})
+		bindings = append(bindings, srv.AddBinding(authentik.FlowStageBinding{
+			Target: srv.Flows()[0].PK, Stage: stage.PK, Order: 100 + i,
+		}))
+		srv.AddPolicy(bindings[i].PK, func(authentiktest.PolicyRequest) error { return nil })
+		uses, err := srv.Client().BindingsUsedByList(t.Context(), bindings[i].PK)
+		require.NoError(t, err)
+		for _, use := range uses {
+			if use.ModelName == "policy" {
+				policies = append(policies, use.PK)
+			}
+		}
+	}
+	require.Len(t, policies, 3)
+	unknown := uuid.NewString()
+	for query, want := range map[string]string{
+		"policies=" + policies[1]:                                        "1",
+		"policies=" + policies[2] + "&policies=" + policies[0]:           "0 2",
+		"policies=" + policies[0] + "&policies=" + unknown:               `{"policies":["Select a valid choice. ` + unknown + ` is not one of the available choices."]}`,
+		"policies=" + unknown + "&policies=zz":                           `{"policies":["“zz” is not a valid UUID."]}`,
+		"policies=":                                                      `{"policies":["“” is not a valid UUID."]}`,
+		"policies=" + bindings[0].PK.String() + "&order=x&pbm_uuid=zz&x": "",
+	} {
+		found := ask(t, srv, srv.Token, "flows/bindings/", query)
+		var got []string
+		for _, b := range found.Results {
+			got = append(got, strconv.Itoa(b.Order-100))
+		}
+		switch {
+		case want == "":
+			order := []int{strings.Index(found.body, "pbm_uuid"), strings.Index(found.body, "policies"), strings.Index(found.body, "order")}
+			assert.IsIncreasing(t, order, found.body)
+		case strings.HasPrefix(want, "{"):
+			assert.Equal(t, want, found.body, query)
+			assert.Equal(t, http.StatusBadRequest, found.status, query)
+		default:
+			assert.Equal(t, want, strings.Join(got, " "), query)
+		}
+	}
+}
+
+func TestServer_AcceptsWordsForBooleans(t *testing.T) {
+	t.Parallel()
+	for _, version := range []string{"2025.2", "2025.4"} {
+		srv := authentiktest.RoundTripper(t, authentiktest.Version(version))
+		for word, want := range map[string]string{
+			`"yes"`: "true", `"Yes"`: "true", `"YES"`: "true", `"T"`: "true", `1.0`: "true", `"off"`: "false", `-0.0`: "false",
+			`"yEs"`: "", `"tRUE"`: "", `" on"`: "-", `2`: "-", `"1.0"`: "-", `-0.5`: "-", `"É"`: "-",
+		} {
+			if want == "" && since(version, "2025.4") {
+				want = "true"
+			}
+			status, body := tell(t, srv, srv.Token, http.MethodPatch, "flows/instances/default-authentication-flow/",
+				`{"compatibility_mode": `+word+`}`)
+			if want == "true" || want == "false" {
+				assert.Contains(t, body, `"compatibility_mode":`+want, "%s: %s", version, word)
+				continue
+			}
+			assert.Equal(t, http.StatusBadRequest, status, "%s: %s", version, word)
+			assert.JSONEq(t, `{"compatibility_mode":["Must be a valid boolean."]}`, body)
+		}
+	}
+}
+
+func TestServer_RefusesNullCharacters(t *testing.T) {
+	t.Parallel()
+	const null = `"Null characters are not allowed."`
+	for version, slug := range map[string]string{
+		"2025.10": null + `,"Enter a valid \"slug\" consisting of letters, numbers, underscores or hyphens."`,
+		"2025.12": `"Enter a valid “slug” consisting of letters, numbers, underscores or hyphens.",` + null,
+	} {
+		srv := authentiktest.RoundTripper(t, authentiktest.Version(version))
+		_, body := tell(t, srv, srv.Token, http.MethodPatch, "flows/instances/default-authentication-flow/",
+			`{"name": "a\u0000", "slug": "\u0000a", "title": "\u0000", "designation": "\u0000"}`)
+		assert.Equal(t, `{"name":[`+null+`],"slug":[`+slug+`],"title":[`+null+`],`+
+			`"designation":["\"\u0000\" is not a valid choice."]}`, body, version)
+		_, body = tell(t, srv, srv.Token, http.MethodPatch, "flows/instances/default-authentication-flow/", `{"background": "\u0000 "}`)
+		if since(version, "2025.12") {
+			assert.Regexp(t, `^{"background":\["File name can only contain [^"]*",`+null+`\]}$`, body)
+		}
+	}
+}
+
+func TestServer_RoutesAsDjango(t *testing.T) {
+	t.Parallel()
+	for _, version := range []string{"2024.2", "2024.4", "2026.8"} {
+		srv := authentiktest.RoundTripper(t, authentiktest.Version(version))
+		found := func(token, method, path string) int {
+			status, _ := tell(t, srv, token, method, path, "")
+			return status
+		}
+		const flow = "flows/instances/default-authentication-flow/"
+		assert.Equal(t, http.StatusInternalServerError, found(srv.Token, http.MethodGet, "stages/all/?ordering=-flow_set"))
+		assert.Equal(t, http.StatusOK, found(srv.Token, http.MethodGet, "stages/all/?ordering=component"))
+		assert.Equal(t, http.StatusOK, found(srv.Token, http.MethodGet, "flows/instances/?format=json"))
+		status, body := tell(t, srv, srv.Token, http.MethodGet, "flows/instances/?format=api", "")
+		assert.Equal(t, http.StatusNotFound, status)
+		assert.JSONEq(t, `{"detail":"Not found."}`, body)
+		status, body = tell(t, srv, srv.Token, http.MethodGet, "flows/instances/a%2Fb/", "")
+		assert.Equal(t, http.StatusNotFound, status)
+		assert.Contains(t, body, "<html", "the slash is one of the path")
+
+		// Since 2024.4, nobody gets to a single object as anybody else does.
+		assert.Equal(t, http.StatusForbidden, found("", http.MethodPost, "flows/instances/"))
+		assert.Equal(t, http.StatusForbidden, found("nonsense", http.MethodPost, flow))
+		if want := http.StatusForbidden; since(version, "2024.4") {
+			want = http.StatusMethodNotAllowed
+			assert.Equal(t, want, found("", http.MethodPost, flow), version)
+		} else {
+			assert.Equal(t, want, found("", http.MethodPost, flow), version)
+		}
+	}
+}
