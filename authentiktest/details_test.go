@@ -133,3 +133,27 @@ func TestServer_RoutesAsDjango(t *testing.T) {
 		}
 	}
 }
+
+func TestServer_DescribesWhatTheUserMayWrite(t *testing.T) {
+	t.Parallel()
+	srv := authentiktest.RoundTripper(t, authentiktest.Version("2026.8"))
+	viewer := srv.AddUser("authentik_flows.view_flow", "authentik_flows.view_stage")
+	writer := srv.AddUser("authentik_flows.view_flow", "authentik_flows.change_flow")
+	const plain = `"renders":["application/json"],"parses":["application/json"]}`
+	const flow = "flows/instances/default-authentication-flow/"
+	for _, c := range []struct{ token, path, want string }{
+		{viewer, "flows/instances/", `{"name":"Flow List","description":"Flow Viewset",` + plain},
+		{viewer, flow, `{"name":"Flow Instance","description":"Flow Viewset",` + plain},
+		{"", flow, `{"name":"Flow Instance","description":"Flow Viewset",` + plain},
+		{"", "flows/bindings/", `{"detail":"Authentication credentials were not provided."}`},
+		{srv.Token, "flows/instances/nope/", `{"name":"Flow Instance","description":"Flow Viewset",` + plain},
+		{srv.Token, "stages/all/", `{"name":"Stage List","description":"Stage Viewset",` + plain},
+	} {
+		_, body := tell(t, srv, c.token, http.MethodOptions, c.path, "")
+		assert.JSONEq(t, c.want, body, c.path)
+	}
+	_, body := tell(t, srv, writer, http.MethodOptions, flow, "")
+	assert.Contains(t, body, `"actions":{"PUT":{"pk":{"type":"string","required":false,"read_only":true,"label":"Flow uuid"},`)
+	_, body = tell(t, srv, writer, http.MethodOptions, "flows/instances/", "")
+	assert.NotContains(t, body, "actions", "a POST wants add_flow")
+}

@@ -192,7 +192,8 @@ func (st *store) stageFields() []field[authentik.Stage] {
 // choice is a value of an enum, and the first release that has it.
 type choice struct{ value, since string }
 
-// The values of each enum. The first one is the default.
+// The values of each enum in authentik's order. The first one is the default,
+// except for policyEngineModes.
 var (
 	designations = []choice{
 		{"authentication", ""},
@@ -218,11 +219,11 @@ var (
 		{"require_authenticated", ""},
 		{"require_unauthenticated", ""},
 		{"require_superuser", ""},
-		{"require_outpost", "2024.2"},
 		{"require_redirect", "2024.12"},
+		{"require_outpost", "2023.10.7"}, // as recorded of a server on its way to 2024.2
 		{"require_token", "2026.5"},
 	}
-	policyEngineModes      = []choice{{"any", ""}, {"all", ""}}
+	policyEngineModes      = []choice{{"all", ""}, {"any", ""}}
 	invalidResponseActions = []choice{{"retry", ""}, {"restart", ""}, {"restart_with_context", ""}}
 )
 

@@ -45,7 +45,6 @@ var left = []struct {
 		return strings.Contains(e.Request.Target, "/flows/executor/") || strings.Contains(e.Request.Target, "/flows/inspector/")
 	}, "a flow, which TestReplayFlows replays"},
 	{func(e recording.Exchange) bool { return strings.Contains(cookies(e), "authentik_session") }, "the session of a browser, which TestReplayFlows replays"},
-	{func(e recording.Exchange) bool { return e.Request.Method == http.MethodOptions }, "OPTIONS, which is no operation"},
 	{func(e recording.Exchange) bool {
 		return !regexp.MustCompile(`^(/|/api/v3/|/api/v3/(flows|stages/all|admin/version|core/users/me|managed/blueprints/import)\b.*)$`).
 			MatchString(e.Request.Target) || strings.Contains(e.Request.Target, "/user_settings/")

@@ -77,6 +77,13 @@ func (st *store) routes() []route {
 		{"admin_version_retrieve", get, "admin/version/", "", "", st.adminVersion},
 		{"core_users_me_retrieve", get, "core/users/me/", "", "", st.usersMe},
 	}
+	for path, answer := range map[string]func(request) reply{
+		"flows/instances/": flows.options, "flows/instances/*/": flows.options,
+		"flows/bindings/": bindings.options, "flows/bindings/*/": bindings.options,
+		"stages/all/": stages.options, "stages/all/*/": stages.options,
+	} {
+		all = append(all, route{"", http.MethodOptions, path, "", "", answer})
+	}
 	return slices.DeleteFunc(all, func(r route) bool {
 		return r.since != "" && !st.since(r.since) || r.until != "" && st.since(r.until)
 	})
@@ -215,11 +222,18 @@ var known = regexp.MustCompile(`^(flows|managed/blueprints)/`)
 
 // notAllowed is the response to a method that a path does not have.
 func notAllowed(q request) reply {
-	nobody := q.user == nil && q.denied == "" && q.single && q.rules.anonymousDetail
-	if a, refused := q.refusedTo(); refused && (!nobody || a.status != http.StatusForbidden) {
+	if a, refused := q.barred(); refused {
 		return a
 	}
 	return q.detail(http.StatusMethodNotAllowed, `Method "`+q.Method+`" not allowed.`)
+}
+
+// barred returns the response to a request that does not reach the operations
+// of its path. Since 2024.4 nobody is kept from those of a single object.
+func (q request) barred() (reply, bool) {
+	nobody := q.user == nil && q.denied == "" && q.single && q.rules.anonymousDetail
+	a, refused := q.refusedTo()
+	return a, refused && (!nobody || a.status != http.StatusForbidden)
 }
 
 // noSuchPath is the response to a path that authentik does not have.

@@ -89,13 +89,13 @@ func fallback[S ~string](value *S, otherwise string) {
 
 func flowDefaults(f *authentik.Flow) {
 	fallback(&f.Designation, designations[0].value)
-	fallback(&f.PolicyEngineMode, policyEngineModes[0].value)
+	fallback(&f.PolicyEngineMode, string(authentik.PolicyEngineModeAny))
 	fallback(&f.Layout, layouts[0].value)
 	fallback(&f.DeniedAction, deniedActions[0].value)
 	fallback(&f.Authentication, authentications[0].value)
 }
 
 func bindingDefaults(b *authentik.FlowStageBinding) {
-	fallback(&b.PolicyEngineMode, policyEngineModes[0].value)
+	fallback(&b.PolicyEngineMode, string(authentik.PolicyEngineModeAny))
 	fallback(&b.InvalidResponseAction, invalidResponseActions[0].value)
 }

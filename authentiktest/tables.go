@@ -23,6 +23,7 @@ type table[T any] struct {
 	// than one value is a join, as in SQL.
 	orderings map[string]func(*T) []string
 	defaults  []string
+	describe  func() object // for OPTIONS; nil: nothing can be written
 	writes[T]
 }
 
@@ -52,6 +53,7 @@ func (st *store) flowTable() table[authentik.Flow] {
 			insert: st.insertFlow, moved: st.movedFlow, remove: st.removeFlow,
 		},
 	}
+	t.describe = st.describeFlow
 	t.shown = func(f *flow, _ values) object { return t.render(f) }
 	t.orderings["stages"] = func(f *flow) []string { return bytewiseAll(f.Stages) }
 	t.orderings["policies"] = func(f *flow) []string { return bytewiseAll(f.Policies) }
@@ -94,6 +96,7 @@ func (st *store) bindingTable() table[authentik.FlowStageBinding] {
 			insert: st.insertBinding, moved: st.movedBinding, remove: st.removeBinding,
 		},
 	}
+	t.describe = st.describeBinding
 	t.shown = func(b *binding, sent values) object {
 		shown := t.render(b)
 		if sent["stage"] != nil {
