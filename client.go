@@ -19,19 +19,19 @@ import (
 	"github.com/seed-299d42e7/authentik-go/internal/transport"
 )
 
-// libraryVersion is what the User-Agent says: the version of this module in the
-// program, or devel where the build does not know it, as in tests.
+// unknownVersion is the version where the build does not know it, as in tests.
+const unknownVersion = "devel"
+
+// libraryVersion returns the version of this module for the User-Agent.
 var libraryVersion = sync.OnceValue(func() string {
-	const unknown = "devel"
-	info, ok := debug.ReadBuildInfo()
-	if !ok {
-		return unknown
+	if info, ok := debug.ReadBuildInfo(); ok {
+		return moduleVersion(info)
 	}
-	return moduleVersion(info, unknown)
+	return unknownVersion
 })
 
 // moduleVersion returns the version of this module in a build.
-func moduleVersion(info *debug.BuildInfo, unknown string) string {
+func moduleVersion(info *debug.BuildInfo) string {
 	for _, m := range append([]*debug.Module{&info.Main}, info.Deps...) {
 		if m.Path != "github.com/seed-299d42e7/authentik-go" {
 			continue
@@ -43,7 +43,7 @@ func moduleVersion(info *debug.BuildInfo, unknown string) string {
 			return version
 		}
 	}
-	return unknown
+	return unknownVersion
 }
 
 const apiPath = "/api/v3/"

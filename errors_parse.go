@@ -21,47 +21,48 @@ import (
 // target describes a request in its errors.
 type target struct {
 	op, method, path string
-	page             int // of a walk; 0 is none
+	page             int // of an iterator; 0 is none
 }
 
 // ending returns how a result ended, for an error's trailer and its Is.
-func (t target) ending(r transport.Result) ending {
+func (t target) ending(result transport.Result) ending {
 	var notes []string
 	if t.page != 0 {
 		notes = append(notes, fmt.Sprintf("page %d", t.page))
 	}
-	if r.StopReason != "" {
-		notes = append(notes, r.StopReason)
+	if result.StopReason != "" {
+		notes = append(notes, result.StopReason)
 	}
-	if r.PerhapsDone {
-		notes = append(notes, "the server may have executed the request")
+	if result.PerhapsDone {
+		notes = append(notes, ErrPerhapsDone.Error())
 	}
-	return ending{note: strings.Join(notes, ", "), perhapsDone: r.PerhapsDone}
+	return ending{note: strings.Join(notes, ", "), perhapsDone: result.PerhapsDone}
 }
 
-// outcome turns a result into an error, if it is one, and fills in response.
-func (c *Client) outcome(t target, r transport.Result, response *Response) error {
+// outcome returns the error of a result, nil for a success, and fills in response.
+func (c *Client) outcome(t target, result transport.Result, response *Response) error {
 	var err error
-	var answer *APIError
-	if a := r.Answer; a != nil && !a.OK {
-		answer, err = c.newAPIError(t, a, r)
+	var failure *APIError
+	resp := result.Response
+	if resp != nil && !resp.OK {
+		failure, err = c.newAPIError(t, result)
 	}
 	switch {
-	case r.DecodeFailed:
-		err = newDecodeError(t, r.Answer, r, c.transport.Redact)
-	case r.Err != nil:
-		err = c.newRequestError(t, r, answer)
-	case t.method == http.MethodDelete && r.PerhapsDone && errors.Is(err, ErrNotFound) && saysJSON(r.Answer):
-		err, answer = nil, nil // an earlier attempt, whose response was lost, has deleted it
+	case result.DecodeFailed:
+		err = newDecodeError(t, result, c.transport.Redact)
+	case result.Err != nil:
+		err = c.newRequestError(t, result, failure)
+	case t.method == http.MethodDelete && result.PerhapsDone && errors.Is(err, ErrNotFound) && saysJSON(resp):
+		err, failure = nil, nil // an earlier attempt, whose response was lost, has deleted it
 	}
 	if response != nil {
-		*response = Response{Attempts: r.Attempts}
-		if a := r.Answer; a != nil {
-			response.StatusCode, response.Header, response.Body = a.StatusCode, a.Header, a.Body
-			response.RequestID = a.Header.Get(transport.RequestIDHeader)
+		*response = Response{Attempts: result.Attempts}
+		if resp != nil {
+			response.StatusCode, response.Header, response.Body = resp.StatusCode, resp.Header, resp.Body
+			response.RequestID = resp.Header.Get(transport.RequestIDHeader)
 		}
-		if answer != nil {
-			response.Body = bytes.Clone(answer.Body)
+		if failure != nil {
+			response.Body = bytes.Clone(failure.Body)
 		}
 	}
 	return err
@@ -69,58 +70,58 @@ func (c *Client) outcome(t target, r transport.Result, response *Response) error
 
 // saysJSON reports whether a response is JSON, or would be if it were whole. The
 // 404 of a path that does not exist is HTML.
-func saysJSON(a *transport.Answer) bool {
-	return json.Valid(a.Body) || jsonType(a.Header.Get("Content-Type"))
+func saysJSON(resp *transport.Response) bool {
+	return json.Valid(resp.Body) || jsonType(resp.Header.Get("Content-Type"))
 }
 
-// newAPIError makes the error of a response: an APIError, or the kind of it
-// that belongs to the status.
-func (c *Client) newAPIError(t target, a *transport.Answer, r transport.Result) (*APIError, error) {
-	redact := c.transport.Redact
-	body := redact(string(a.Body))
+// newAPIError returns the APIError of a response, and the error of its status,
+// which is or wraps the APIError.
+func (c *Client) newAPIError(t target, result transport.Result) (*APIError, error) {
+	resp, redact := result.Response, c.transport.Redact
+	body := redact(string(resp.Body))
 	e := &APIError{
 		Op: t.op, Method: t.method, Path: t.path,
-		StatusCode: a.StatusCode, RequestID: redact(a.Header.Get(transport.RequestIDHeader)),
-		RetryAfter: a.RetryAfter, Attempts: r.Attempts, Body: []byte(body[:min(len(body), transport.MaxErrorBody)]),
-		Foreign: a.Foreign(), crashed: a.Crashed, ending: t.ending(r),
+		StatusCode: resp.StatusCode, RequestID: redact(resp.Header.Get(transport.RequestIDHeader)),
+		RetryAfter: resp.RetryAfter, Attempts: result.Attempts, Body: []byte(body[:min(len(body), transport.MaxErrorBody)]),
+		Foreign: resp.Foreign(), crashed: resp.Crashed, ending: t.ending(result),
 	}
 	said := errorBody{redact: redact}
-	mediaType, _, _ := mime.ParseMediaType(redact(a.Header.Get("Content-Type")))
+	mediaType, _, _ := mime.ParseMediaType(redact(resp.Header.Get("Content-Type")))
 	var value any
 	switch {
 	case e.Foreign:
-		e.sender = sender(a, redact)
-		said.detail = redact(transport.Reason(a.StatusCode, a.Header, body))
-	case json.Unmarshal([]byte(body), &value) == nil: // whatever it is called: routers call it text/plain
+		e.sender = sender(resp, redact)
+		said.detail = redact(transport.Reason(resp.StatusCode, resp.Header, body))
+	case json.Unmarshal([]byte(body), &value) == nil: // whatever the Content-Type: routers send text/plain
 		said.read(value)
-	case a.Starting, (mediaType == "text/plain" || mediaType == "") && len(body) <= maxMessage:
+	case resp.Starting, (mediaType == "text/plain" || mediaType == "") && len(body) <= maxMessage:
 		said.detail = strings.TrimSpace(body)
 	}
 	if said.detail == "" && value == nil && body != "" && !jsonType(mediaType) { // truncated JSON is the API's
 		e.contentType = cmp.Or(mediaType, "something else")
 	}
 	e.Detail = said.detail
-	switch a.StatusCode {
+	switch resp.StatusCode {
 	case http.StatusBadRequest:
 		return e, &ValidationError{APIError: e, Fields: said.fields, NonFieldErrors: said.nonField}
 	case http.StatusUnauthorized, http.StatusForbidden:
 		return e, &PermissionError{APIError: e}
 	}
 	e.Detail = cmp.Or(e.Detail, strings.Join(said.nonField, "; ")) // a bare array or string, as of a proxy
-	if location := a.Header.Get("Location"); a.StatusCode/100 == 3 && location != "" {
+	if location := resp.Header.Get("Location"); resp.StatusCode/100 == 3 && location != "" {
 		e.Detail, e.advice = c.redirect(t.path, location)
 	}
 	return e, e
 }
 
 // sender names who sent a response that is not authentik's.
-func sender(a *transport.Answer, redact func(string) string) string {
-	return cmp.Or(transport.OneLine(redact(a.Header.Get("Server")), maxSender), "something")
+func sender(resp *transport.Response, redact func(string) string) string {
+	return cmp.Or(transport.OneLine(redact(resp.Header.Get("Server")), maxSender), "something")
 }
 
 const maxSender = 64
 
-// redirect says where a response redirects to, and what to do about it.
+// redirect returns where a response redirects to, and advice for Hint.
 func (c *Client) redirect(path, location string) (detail, advice string) {
 	base := url.URL{Scheme: c.base.Scheme, Host: c.base.Host, Path: path}
 	to, err := base.Parse(location)
@@ -128,7 +129,7 @@ func (c *Client) redirect(path, location string) (detail, advice string) {
 		return "redirected to a malformed URL; no redirect is followed", ""
 	}
 	to.User, to.RawQuery, to.Fragment, to.ForceQuery = nil, "", "", false
-	sameHost := strings.EqualFold(to.Hostname(), base.Hostname())
+	hostMatches := strings.EqualFold(to.Hostname(), base.Hostname())
 	samePath := strings.TrimSuffix(to.EscapedPath(), "/") == strings.TrimSuffix(path, "/")
 	same := to.Scheme == base.Scheme && strings.EqualFold(to.Host, base.Host) && samePath
 	shown := to.String()
@@ -143,9 +144,9 @@ func (c *Client) redirect(path, location string) (detail, advice string) {
 	case same:
 		detail = "redirected to the same URL without the slash at its end"
 		advice = "Configure the proxy in front of authentik so that it keeps the slash at the end of a path."
-	case sameHost && samePath && base.Scheme == "http" && to.Scheme == "https":
+	case hostMatches && samePath && base.Scheme == "http" && to.Scheme == "https":
 		advice = "Use https:// in the base URL."
-	case sameHost && base.Scheme == "https" && to.Scheme == "http":
+	case hostMatches && base.Scheme == "https" && to.Scheme == "http":
 		advice = "Tell the proxy in front of authentik that it is reached over https://: it redirects to http://."
 	case samePath:
 		advice = "Use the URL that the redirect leads to as the base URL, up to " + apiPath + "."
@@ -155,13 +156,13 @@ func (c *Client) redirect(path, location string) (detail, advice string) {
 	return detail + "; no redirect is followed", advice
 }
 
-// newRequestError makes the error of a request without a usable response. last
+// newRequestError returns the error of a request without a usable response. last
 // is the response of an earlier attempt.
-func (c *Client) newRequestError(t target, r transport.Result, last *APIError) *RequestError {
+func (c *Client) newRequestError(t target, result transport.Result, last *APIError) *RequestError {
 	return &RequestError{
-		Op: t.op, Method: t.method, Path: t.path, Host: c.base.Host, Attempts: r.Attempts,
-		Err: redactError(r.Err, c.transport.Redact), last: last,
-		kind: failureKind(r.Err), remedy: c.remedy(r.Err), ending: t.ending(r),
+		Op: t.op, Method: t.method, Path: t.path, Host: c.base.Host, Attempts: result.Attempts,
+		Err: redactError(result.Err, c.transport.Redact), last: last,
+		kind: failureKind(result.Err), remedy: c.remedy(result.Err), ending: t.ending(result),
 	}
 }
 
@@ -188,8 +189,8 @@ const tlsAlert = `malformed HTTP response "\x15\x03`
 const insecureIgnored = "AUTHENTIK_INSECURE is set, and not supported"
 
 // redactError replaces an error whose text repeats a secret, such as one about
-// a malformed header, or one of a caller's UnmarshalJSON. Nothing is then left
-// of it to unwrap.
+// a malformed header, or one of a caller's UnmarshalJSON. The replacement wraps
+// nothing.
 func redactError(err error, redact func(string) string) error {
 	if text := err.Error(); redact(text) != text {
 		return errors.New(redact(text))
@@ -214,7 +215,7 @@ func (b *errorBody) read(value any) {
 	text := func(key string) string {
 		s, ok := object[key].(string)
 		if ok {
-			delete(object, key) // a list under that name would be a field's
+			delete(object, key) // a list with this key would be that of a field
 		}
 		return b.redact(s)
 	}
@@ -228,8 +229,8 @@ func (b *errorBody) read(value any) {
 	b.flatten("", object, 0)
 }
 
-// maxNesting bounds what is flattened: nested serializers go two or three
-// levels deep, and a body of brackets 64 thousand.
+// maxNesting bounds the depth of flatten. Nested serializers are two or three
+// levels deep, and a body of nothing but brackets is 64 thousand levels deep.
 const maxNesting = 16
 
 // flatten collects messages by the path of their field.
@@ -265,19 +266,19 @@ func (b *errorBody) flatten(path string, value any, depth int) {
 	}
 }
 
-// maxExcerpt is what a DecodeError repeats of a body.
+// maxExcerpt bounds what a DecodeError repeats of a body, in bytes.
 const maxExcerpt = 200
 
-// errNotJSON reports a body that begins like no JSON value.
+// errNotJSON reports a body that does not begin as a JSON value.
 var errNotJSON = errors.New("not JSON")
 
 // readable rejects a success whose body cannot be authentik's: an HTML page
 // without a request ID, and an encoding that was not requested.
-func readable(a *transport.Answer) error {
-	if encoding := transport.Encoding(a.Header, a.Body); encoding != "" && len(a.Body) > 0 {
-		return encodingError(encoding)
+func readable(resp *transport.Response) error {
+	if err := transport.CheckEncoding(resp.Header, resp.Body); err != nil && len(resp.Body) > 0 {
+		return err
 	}
-	if a.Foreign() {
+	if resp.Foreign() {
 		return errPage
 	}
 	return nil
@@ -285,44 +286,38 @@ func readable(a *transport.Answer) error {
 
 var errPage = errors.New("an HTML page")
 
-// encodingError is a content encoding that was not requested.
-type encodingError string
-
-func (e encodingError) Error() string {
-	return "the body is encoded as " + string(e) + ", which was not requested"
-}
-
-// newDecodeError makes the error of a response that is not of the requested
+// newDecodeError returns the error of a response that is not of the requested
 // kind.
-func newDecodeError(t target, a *transport.Answer, r transport.Result, redact func(string) string) *DecodeError {
+func newDecodeError(t target, result transport.Result, redact func(string) string) *DecodeError {
+	resp := result.Response
 	e := &DecodeError{
-		Op: t.op, Method: t.method, Path: t.path, StatusCode: a.StatusCode, Attempts: r.Attempts,
-		RequestID:   redact(a.Header.Get(transport.RequestIDHeader)),
-		ContentType: redact(a.Header.Get("Content-Type")),
-		Err:         r.Err,
-		ending:      t.ending(r),
+		Op: t.op, Method: t.method, Path: t.path, StatusCode: resp.StatusCode, Attempts: result.Attempts,
+		RequestID:   redact(resp.Header.Get(transport.RequestIDHeader)),
+		ContentType: redact(resp.Header.Get("Content-Type")),
+		Err:         result.Err,
+		ending:      t.ending(result),
 	}
-	if e.RequestID == "" && (errors.Is(r.Err, errPage) || errors.Is(r.Err, errNotJSON)) {
-		e.sender = sender(a, redact)
+	if e.RequestID == "" && (errors.Is(result.Err, errPage) || errors.Is(result.Err, errNotJSON)) {
+		e.sender = sender(resp, redact)
 	}
-	e.locate(r.Err, a.Body, redact)
+	e.locate(result.Err, resp.Body, redact)
 	e.Err = redactError(e.Err, redact)
-	_, encoded := errors.AsType[encodingError](r.Err)
+	_, encoded := errors.AsType[transport.EncodingError](result.Err)
 	switch {
 	case encoded:
 		e.Excerpt = ""
-	case errors.Is(r.Err, errPage):
-		if title := transport.PageReason(a.StatusCode, a.Header.Get("Server"), redact(string(a.Body))); title != "" {
+	case errors.Is(result.Err, errPage):
+		if title := transport.PageReason(resp.StatusCode, resp.Header.Get("Server"), redact(string(resp.Body))); title != "" {
 			e.Err = fmt.Errorf("%w: %s", errPage, transport.OneLine(redact(title), maxExcerpt))
 		}
-	case errors.Is(r.Err, ErrResponseTooLarge):
-		e.Err = fmt.Errorf("%w: request a smaller PageSize, or raise WithMaxResponseSize", r.Err)
+	case errors.Is(result.Err, ErrResponseTooLarge):
+		e.Err = fmt.Errorf("%w: request a smaller PageSize, or raise WithMaxResponseSize", result.Err)
 	}
 	return e
 }
 
-// locate fills in where in body err is, and what is there. Of a body that is
-// JSON only that is shown: the rest is somebody's data.
+// locate sets the place of err in body and the excerpt. The excerpt of JSON has
+// only the invalid part, because the rest is somebody's data.
 func (e *DecodeError) locate(err error, body []byte, redact func(string) string) {
 	trimmed := bytes.TrimLeft(body, " \t\r\n")
 	object := bytes.HasPrefix(trimmed, []byte("{")) || bytes.HasPrefix(trimmed, []byte("["))
@@ -340,7 +335,8 @@ func (e *DecodeError) locate(err error, body []byte, redact func(string) string)
 	} else if object {
 		body = nil
 	}
-	// Redacted before it is truncated: half a token would not be found.
+	// The text is redacted before it is truncated, because half a token would not be
+	// found.
 	e.Excerpt = transport.OneLine(redact(string(body)), maxExcerpt)
 }
 
@@ -350,10 +346,10 @@ func jsonType(contentType string) bool {
 	return mediaType == "application/json" || strings.HasSuffix(mediaType, "+json")
 }
 
-// isJSON rejects a body that begins like no JSON value. The Content-Type
-// decides nothing: test servers and proxies leave it out or fold it.
-func isJSON(a *transport.Answer) error {
-	body := bytes.TrimLeft(a.Body, " \t\r\n")
+// isJSON rejects a body that does not begin as a JSON value. The Content-Type
+// does not count, because test servers and proxies omit or misspell it.
+func isJSON(resp *transport.Response) error {
+	body := bytes.TrimLeft(resp.Body, " \t\r\n")
 	if len(body) == 0 {
 		return errors.New("empty body")
 	}

@@ -27,14 +27,8 @@ func (e *APIError) Error() string {
 func (e *APIError) text(messages ...string) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "authentik: %s: %s", subject(e.Op, e.Method, e.Path), e.status())
-	var text []string
-	for _, m := range messages {
-		if m != "" {
-			text = append(text, m)
-		}
-	}
-	if len(text) > 0 {
-		b.WriteString(": " + oneLine(strings.Join(text, "; ")))
+	if text := transport.JoinReasons(messages...); text != "" {
+		b.WriteString(": " + oneLine(text))
 	} else if e.contentType != "" {
 		fmt.Fprintf(&b, ": the body is %s, not JSON", oneLine(e.contentType))
 	}

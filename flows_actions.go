@@ -154,7 +154,7 @@ func (c *Client) FlowsInstancesExportRetrieve(
 // file reads a file that the response is, whatever its Content-Type: authentik
 // sends YAML as text/html. An error page or a login page is no attachment.
 func file(name string) reader[*FlowExport] {
-	return func(a *transport.Answer) (*FlowExport, error) {
+	return func(a *transport.Response) (*FlowExport, error) {
 		if err := status(a, http.StatusOK); err != nil {
 			return nil, err
 		}
@@ -279,7 +279,7 @@ func (c *Client) FlowsInstancesImportCreate(
 	var result *FlowImportResult
 	var err error
 	logged := false
-	read := func(a *transport.Answer) (*FlowImportResult, error) {
+	read := func(a *transport.Response) (*FlowImportResult, error) {
 		logged = a.StatusCode != http.StatusNoContent
 		return imported(a)
 	}
@@ -320,7 +320,7 @@ func (c *Client) importPaths() []string {
 }
 
 // imported reads the result of an import. Up to 2022.9 there is none.
-func imported(a *transport.Answer) (*FlowImportResult, error) {
+func imported(a *transport.Response) (*FlowImportResult, error) {
 	if a.StatusCode == http.StatusNoContent {
 		return &FlowImportResult{Success: true, Logs: []FlowImportLog{}}, nil
 	}

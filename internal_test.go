@@ -14,33 +14,29 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-type roundTrip func(*http.Request) (*http.Response, error)
-
-func (f roundTrip) RoundTrip(req *http.Request) (*http.Response, error) { return f(req) }
-
-// write sends an operation to a server that answers each attempt in turn: with
-// a status and a body, or "reset", which loses the response.
-func write(t *testing.T, o operation, answers ...[2]any) (Response, error) {
+// write sends an operation to a server that sends the responses in turn. A response
+// is a status and a body, or "reset", which loses the response.
+func write(t *testing.T, o operation, responses ...[2]any) (Response, error) {
 	t.Helper()
 	var response Response
 	n := 0
 	ak, err := NewClient("https://sso.example.com", "token-of-the-test", WithRetry(RetryPolicy{BaseDelay: -1}),
-		WithHTTPClient(&http.Client{Transport: roundTrip(func(req *http.Request) (*http.Response, error) {
+		WithHTTPClient(&http.Client{Transport: RoundTripFunc(func(req *http.Request) (*http.Response, error) {
 			if req.Body != nil {
 				_ = req.Body.Close()
 			}
-			answer := answers[min(n, len(answers)-1)]
+			sent := responses[min(n, len(responses)-1)]
 			n++
-			if answer[0] == "reset" {
+			if sent[0] == "reset" {
 				return nil, errors.New("connection reset by peer")
 			}
-			body := answer[1].(string) //nolint:forcetypeassert // by the tests below
+			body := sent[1].(string) //nolint:forcetypeassert // by the tests below
 			contentType := "text/html; charset=utf-8"
 			if strings.HasPrefix(body, "{") {
 				contentType = "application/json"
 			}
 			return &http.Response{
-				StatusCode: answer[0].(int),
+				StatusCode: sent[0].(int),
 				Header:     http.Header{"Content-Type": {contentType}}, //nolint:forcetypeassert // likewise
 				Body:       io.NopCloser(strings.NewReader(body)),
 			}, nil
@@ -50,7 +46,7 @@ func write(t *testing.T, o operation, answers ...[2]any) (Response, error) {
 	return response, err
 }
 
-func TestOutcome_SaysWhetherAWriteIsPerhapsDone(t *testing.T) {
+func TestOutcome_ReportsErrPerhapsDone(t *testing.T) {
 	t.Parallel()
 	const done = ", the server may have executed the request)"
 	const proxy = " (sent by something in front of authentik, "
@@ -61,7 +57,7 @@ func TestOutcome_SaysWhetherAWriteIsPerhapsDone(t *testing.T) {
 	replace := put("Replace", "flows/instances/{slug}/", arg("slug", "a")).withJSON("in", map[string]string{"slug": "a"})
 	for name, c := range map[string]struct {
 		operation operation
-		answers   [][2]any
+		responses [][2]any
 		text      string
 		perhaps   bool
 		is        error
@@ -123,7 +119,7 @@ func TestOutcome_SaysWhetherAWriteIsPerhapsDone(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			response, err := write(t, c.operation, c.answers...)
+			response, err := write(t, c.operation, c.responses...)
 			require.EqualError(t, err, "authentik: "+c.text)
 			assert.Equal(t, c.perhaps, errors.Is(err, ErrPerhapsDone))
 			assert.Equal(t, c.attempts, response.Attempts)
@@ -135,15 +131,15 @@ func TestOutcome_SaysWhetherAWriteIsPerhapsDone(t *testing.T) {
 	}
 }
 
-// A 404 for a DELETE whose first response was lost is authentik's word that the
-// first one deleted the object. Without that first one it is an error, and so
-// is a 404 of a proxy.
-func TestOutcome_TakesA404AfterALostDeleteForSuccess(t *testing.T) {
+// A 404 for a DELETE whose first response was lost proves that the first one has
+// deleted the object. A 404 without a lost response is an error, and so is a 404
+// of a proxy.
+func TestOutcome_NotFoundAfterALostDeleteIsSuccess(t *testing.T) {
 	t.Parallel()
 	gone := [2]any{404, `{"detail":"Not found."}`}
 	for name, c := range map[string]struct {
-		answers [][2]any
-		deleted bool
+		responses [][2]any
+		deleted   bool
 	}{
 		"lost":              {[][2]any{{"reset", ""}, gone}, true},
 		"crashed":           {[][2]any{{500, "<h1>Server Error</h1>"}, gone}, true},
@@ -154,7 +150,7 @@ func TestOutcome_TakesA404AfterALostDeleteForSuccess(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			response, err := write(t, del("Destroy", "flows/instances/{slug}/", arg("slug", "a")), c.answers...)
+			response, err := write(t, del("Destroy", "flows/instances/{slug}/", arg("slug", "a")), c.responses...)
 			if c.deleted {
 				require.NoError(t, err)
 				assert.Equal(t, http.StatusNotFound, response.StatusCode)
@@ -168,9 +164,9 @@ func TestOutcome_TakesA404AfterALostDeleteForSuccess(t *testing.T) {
 	require.ErrorIs(t, err, ErrPerhapsDone)
 }
 
-// What cannot be seen from outside without waiting for it, or because net/http
-// has the same default today.
-func TestOurOwnTransportIsBounded(t *testing.T) {
+// A test from outside would have to wait for these limits, or could not tell them
+// from the defaults of net/http.
+func TestNewHTTPTransport_IsBounded(t *testing.T) {
 	t.Parallel()
 	transport := newHTTPTransport()
 	assert.EqualValues(t, tls.VersionTLS12, transport.TLSClientConfig.MinVersion)
@@ -200,6 +196,6 @@ func TestModuleVersion(t *testing.T) {
 		"replaced by a directory":    {other, []*debug.Module{{Path: path, Version: "v0.1.0", Replace: &debug.Module{}}}, "devel"},
 		"in a build without modules": {&debug.Module{}, nil, "devel"},
 	} {
-		assert.Equal(t, c.want, moduleVersion(&debug.BuildInfo{Main: *c.main, Deps: c.deps}, "devel"), name)
+		assert.Equal(t, c.want, moduleVersion(&debug.BuildInfo{Main: *c.main, Deps: c.deps}), name)
 	}
 }

@@ -40,7 +40,7 @@ import (
 //
 // https://api.goauthentik.io/reference/
 func (c *Client) Get(ctx context.Context, path string, query url.Values, out any, opts ...RequestOption) error {
-	return do(ctx, c, get("Get", ""), path, query, out, opts, func(a *transport.Answer) error {
+	return do(ctx, c, get("Get", ""), path, query, out, opts, func(a *transport.Response) error {
 		return status(a, http.StatusOK)
 	})
 }
@@ -85,20 +85,20 @@ func (c *Client) Do(
 	if out != nil && method == http.MethodHead {
 		o = o.refuse("out", "must be nil: the response has no body")
 	}
-	return do(ctx, c, o, path, query, out, opts, func(*transport.Answer) error { return nil })
+	return do(ctx, c, o, path, query, out, opts, func(*transport.Response) error { return nil })
 }
 
 // do sends an operation to a caller's path, and decodes a response that is good.
 func do(
 	ctx context.Context, c *Client, o operation, path string, query url.Values, out any, opts []RequestOption,
-	good func(*transport.Answer) error,
+	good func(*transport.Response) error,
 ) error {
 	o = o.to(path, query)
 	target := reflect.ValueOf(out)
 	if out != nil && (target.Kind() != reflect.Pointer || target.IsNil()) {
 		o = o.refuse("out", "must be a pointer to a value")
 	}
-	_, err := call(ctx, c, o, opts, func(a *transport.Answer) (none struct{}, err error) {
+	_, err := call(ctx, c, o, opts, func(a *transport.Response) (none struct{}, err error) {
 		if out == nil {
 			return none, nil
 		}

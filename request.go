@@ -81,7 +81,7 @@ func (o operation) refuse(field, reason string) operation {
 
 // reader makes a value of a response. It runs inside the retry loop: an error
 // that Is io.ErrUnexpectedEOF is a body that was cut off, and is retried.
-type reader[T any] func(*transport.Answer) (T, error)
+type reader[T any] func(*transport.Response) (T, error)
 
 // call sends an operation and reads its response.
 func call[T any](ctx context.Context, c *Client, o operation, opts []RequestOption, read reader[T]) (T, error) {
@@ -111,7 +111,7 @@ func callWith[T any](ctx context.Context, c *Client, o operation, cfg requestCon
 		Op: o.name, Method: o.method, URL: *u, ContentType: o.contentType, Body: o.body, Repeatable: o.repeatable,
 		Route: o.route, Page: o.number,
 		Accept: o.accept, Ahead: o.ahead, Resume: resume,
-		Decode: func(a *transport.Answer) (err error) {
+		Decode: func(a *transport.Response) (err error) {
 			if err = readable(a); err == nil {
 				value, err = read(a)
 			}
@@ -150,7 +150,7 @@ func page[T any](checks ...func(*Page[T]) error) reader[*Page[T]] {
 // array reads a JSON array with status 200.
 func array[T any]() reader[[]T] {
 	read := model[[]T](http.StatusOK)
-	return func(a *transport.Answer) ([]T, error) {
+	return func(a *transport.Response) ([]T, error) {
 		list, err := read(a)
 		if err != nil {
 			return nil, err
@@ -160,12 +160,12 @@ func array[T any]() reader[[]T] {
 }
 
 // nothing reads a response without a body, with status 204.
-func nothing(a *transport.Answer) (struct{}, error) {
+func nothing(a *transport.Response) (struct{}, error) {
 	return struct{}{}, status(a, http.StatusNoContent)
 }
 
 func model[T any](want int, checks ...func(*T) error) reader[*T] {
-	return func(a *transport.Answer) (*T, error) {
+	return func(a *transport.Response) (*T, error) {
 		v := new(T)
 		err := cmp.Or(status(a, want), isJSON(a))
 		switch page, ok := any(v).(interface{ decode(body []byte) error }); {
@@ -184,7 +184,7 @@ func model[T any](want int, checks ...func(*T) error) reader[*T] {
 	}
 }
 
-func status(a *transport.Answer, want int) error {
+func status(a *transport.Response, want int) error {
 	if a.StatusCode != want {
 		return errors.New("unexpected status")
 	}

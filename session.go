@@ -385,7 +385,7 @@ func (s *Session) executor(
 
 // shown reads a challenge. It is nil for a redirect to the executor: the stage
 // has ended, and the next one is to be requested.
-func shown(a *transport.Answer) (challenge.Challenge, error) {
+func shown(a *transport.Response) (challenge.Challenge, error) {
 	if a.StatusCode == http.StatusFound {
 		return nil, nil //nolint:nilnil // see above
 	}

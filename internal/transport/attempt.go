@@ -22,22 +22,22 @@ type call struct {
 	// over all attempts
 	tries      int       // attempts that count against MaxAttempts
 	timeouts   int       // attempts that timed out
-	startingBy time.Time // until when a starting server is polled
+	startingBy time.Time // until when a starting server is polled; zero before the first poll
 
 	// of the last attempt
 	began  time.Time
-	empty  http.Response // what the loop sees
-	retry  bool          // another one follows
-	wait   time.Duration // before it
+	empty  http.Response // the response that the loop gets
+	retry  bool          // another attempt follows
+	wait   time.Duration // before the next attempt
 	result Result
 }
 
-// outcome is how one attempt ended: with an answer, or an error, or both where
-// the error is about the answer.
+// outcome is how one attempt ended: with a response, or an error, or both where
+// the error is about the response.
 type outcome struct {
-	answer       *Answer
+	response     *Response
 	err          error
-	decodeFailed bool // err is about answer
+	decodeFailed bool // err is about response
 	unsent       bool // no byte of the request left this client
 }
 
@@ -68,35 +68,35 @@ func (c *call) attempt() outcome {
 		return outcome{err: err, unsent: conn.unused(err)}
 	}
 	defer resp.Body.Close() //nolint:errcheck // the body has been read
-	c.t.answered.Store(true)
+	c.t.responded.Store(true)
 
-	a, err := c.read(resp)
-	if !a.OK && !a.Foreign() {
+	r, err := c.read(resp)
+	if !r.OK && !r.Foreign() {
 		c.t.reached.Store(true)
 	}
 	err = c.timedOut(ctx, err)
 	switch {
-	case errors.Is(err, ErrTooLarge) && a.OK:
-		a.Body = nil
-		return outcome{answer: a, err: err, decodeFailed: true}
-	case err != nil && a.OK:
+	case errors.Is(err, ErrTooLarge) && r.OK:
+		r.Body = nil
+		return outcome{response: r, err: err, decodeFailed: true}
+	case err != nil && r.OK:
 		return outcome{err: err}
-	case a.OK:
-		if err = c.req.Decode(a); err == nil {
+	case r.OK:
+		if err = c.req.Decode(r); err == nil {
 			c.t.reached.Store(true)
 		}
-		return outcome{answer: a, err: err, decodeFailed: err != nil}
-	case a.mayPass() && errors.Is(err, ErrAttemptTimeout):
-		return outcome{answer: a, err: err}
+		return outcome{response: r, err: err, decodeFailed: err != nil}
+	case r.mayPass() && errors.Is(err, ErrAttemptTimeout):
+		return outcome{response: r, err: err}
 	default:
 		// The status decides: an error's body that is truncated or too large is
 		// no reason to lose it.
-		return outcome{answer: a}
+		return outcome{response: r}
 	}
 }
 
-// newRequest returns the request of one attempt, with headers of its own, which
-// middleware may change.
+// newRequest returns the request of one attempt. Its headers are a copy, because
+// middleware may change them.
 func (c *call) newRequest(ctx context.Context) *http.Request {
 	req := (&http.Request{
 		Method: c.req.Method, URL: &c.req.URL, Host: c.req.URL.Host, Header: c.t.header(),
@@ -132,22 +132,22 @@ func send(chain http.RoundTripper, req *http.Request) (*http.Response, error) {
 	return resp, nil
 }
 
-// read reads the body as far as the status allows. The Answer is never nil.
-func (c *call) read(resp *http.Response) (*Answer, error) {
-	success := c.accepts(resp)
+// read reads the body as far as the status allows. The Response is never nil.
+func (c *call) read(resp *http.Response) (*Response, error) {
+	success := resp.StatusCode/100 == 2 || c.req.Accept != nil && c.req.Accept(resp)
 	limit := int64(MaxErrorBody)
 	if success {
 		limit = c.t.maxBody
 	}
 	body, err := readBody(resp.Body, resp.ContentLength, limit)
-	a := &Answer{
+	r := &Response{
 		StatusCode: resp.StatusCode, Header: resp.Header, Body: body, Bodiless: c.req.Method == http.MethodHead,
 		Starting:   err == nil && Starting(resp.StatusCode, body),
 		Crashed:    err == nil && c.req.changes() && crashed(resp, body),
 		RetryAfter: retryAfter(resp.StatusCode, resp.Header, time.Now()),
 	}
-	a.OK = success && !a.Starting
-	return a, err
+	r.OK = success && !r.Starting
+	return r, err
 }
 
 // timedOut returns ErrAttemptTimeout in place of the error that it caused.
@@ -196,11 +196,11 @@ func InfoOf(ctx context.Context) (Info, bool) {
 
 type infoKey struct{}
 
-// connection is the context of an attempt. It has the Info, and records which
-// connection http.Transport had. A request that wanted one and never had it was
-// not sent, whatever the error is.
+// connection is the context of an attempt. It holds the Info, and records the
+// connection that an http.Transport used. A request that waited for a connection
+// and got none was not sent, whatever the error is.
 type connection struct {
-	context.Context //nolint:containedctx // it is one
+	context.Context //nolint:containedctx // a connection is a context
 
 	info                Info
 	trace               httptrace.ClientTrace
@@ -216,7 +216,7 @@ func (c *connection) Value(key any) any {
 	return c.Context.Value(key)
 }
 
-// record sets the trace. Only a write has to know what became of it.
+// record sets the trace. Only a write has to know whether it was sent.
 func (c *connection) record(write bool) {
 	c.trace.GotConn = func(got httptrace.GotConnInfo) {
 		c.had.Store(true)

@@ -5,17 +5,16 @@ import (
 	"net/http"
 )
 
-// authorize returns the base with the credentials around it, as near to the
-// wire as can be. The middleware never sees them, neither in the request nor,
-// in Response.Request, afterwards.
+// authorize wraps the base with the credentials. This is the innermost layer, so
+// that the middleware sees them neither in the request nor in Response.Request.
 func authorize(cfg Config, remember func(string)) http.RoundTripper {
 	if cfg.Authorize == nil && cfg.Received == nil {
 		return cfg.Base
 	}
-	seen := len(cfg.Middleware) > 0 // by others: the headers are not ours alone
+	shared := len(cfg.Middleware) > 0 // the middleware may keep the request
 	return roundTripper(func(req *http.Request) (*http.Response, error) {
 		authorized := req
-		if seen {
+		if shared {
 			authorized = new(http.Request)
 			*authorized = *req
 			authorized.Header = req.Header.Clone()
@@ -52,8 +51,8 @@ func NewTokens(token func(context.Context) (string, error), check func(string) e
 	return &Tokens{token, check}
 }
 
-// callToken is the token of one call: the one that its last attempt has sent, or
-// the one that all its attempts must send.
+// callToken is the token of one call. The token is the one that the last attempt
+// has sent or, if fixed, the one that all attempts must send.
 type callToken struct {
 	value func() string
 	fixed bool
@@ -77,6 +76,7 @@ func (t *Tokens) Authorize(req *http.Request, secret func(string)) error {
 	return nil
 }
 
+// choose returns the token to send. call is nil if the context tracks no token.
 func (t *Tokens) choose(ctx context.Context, call *callToken) (string, error) {
 	if call != nil && call.fixed {
 		return call.value(), nil
@@ -98,8 +98,8 @@ func (t *Tokens) Track(ctx context.Context) context.Context {
 	return context.WithValue(ctx, t, &callToken{value: func() string { return "" }})
 }
 
-// With returns a context for a call that sends this token. last says that no
-// other token is to follow it.
+// With returns a context for a call that sends this token. last is true if no
+// other token is to follow.
 func (t *Tokens) With(ctx context.Context, token string, last bool) context.Context {
 	return context.WithValue(ctx, t, &callToken{value: func() string { return token }, fixed: true, last: last})
 }
@@ -118,8 +118,8 @@ type roundTripper func(*http.Request) (*http.Response, error)
 
 func (f roundTripper) RoundTrip(req *http.Request) (*http.Response, error) { return f(req) }
 
-// tokenError reports that there is no token. Nothing was sent. Another attempt
-// at getting one is the business of the function that provides it.
+// tokenError reports that there is no token, so that nothing was sent. The call is
+// not retried, because the function that returns the token may retry by itself.
 type tokenError struct{ err error }
 
 func (e *tokenError) Error() string { return "no token: " + e.err.Error() }

@@ -2,9 +2,9 @@ package transport
 
 import "sync"
 
-// A retry costs 5 tokens, and a success returns 1. So a client whose server is
-// down stops adding its retries to the load, and one with a rare failure never
-// notices.
+// The retry budget in units. A retry takes 5 units, and a success returns 1 unit.
+// So a client whose server is down stops adding its retries to the load, and a
+// client with a rare failure always has units left.
 const (
 	budgetSize    = 500
 	budgetRetry   = 5
@@ -12,23 +12,23 @@ const (
 )
 
 type budget struct {
-	mu     sync.Mutex
-	tokens int
+	mu    sync.Mutex
+	units int
 }
 
-// take pays for a retry, and reports whether there were tokens enough.
+// take takes the units of a retry, and reports whether there were enough.
 func (b *budget) take() bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if b.tokens < budgetRetry {
+	if b.units < budgetRetry {
 		return false
 	}
-	b.tokens -= budgetRetry
+	b.units -= budgetRetry
 	return true
 }
 
 func (b *budget) success() {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	b.tokens = min(b.tokens+budgetSuccess, budgetSize)
+	b.units = min(b.units+budgetSuccess, budgetSize)
 }

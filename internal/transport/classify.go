@@ -31,8 +31,8 @@ func unwrapURLError(err error) error {
 }
 
 // withoutQuery returns an error without the query of its request, which a
-// middleware may quote with the URL. What it wraps stays, as far as that does
-// not quote the query, too.
+// middleware may quote with the URL. The error keeps those wrapped errors that do
+// not quote the query.
 func withoutQuery(err error, query string) error {
 	if err == nil || query == "" || !strings.Contains(err.Error(), query) {
 		return err
@@ -44,7 +44,7 @@ func withoutQuery(err error, query string) error {
 	return &quietError{text, err}
 }
 
-// quietError is an error with another text than its own.
+// quietError is an error with a text of which a part was removed.
 type quietError struct {
 	text string
 	err  error
@@ -94,15 +94,15 @@ func permanent(err error) bool {
 	}
 	// net/http gives these no type.
 	return containsAny(err.Error(),
-		"malformed HTTP",                   // no HTTP server at all
-		"Content-Length",                   // several, or no number: RFC 9112, 6.3
-		"transfer encoding",                // an unsupported one, or too many
-		"railer",                           // invalid, or too long
+		"malformed HTTP",                   // the server does not speak HTTP
+		"Content-Length",                   // more than one, or not a number: RFC 9112, 6.3
+		"transfer encoding",                // unsupported, or more than one
+		"railer",                           // Trailer or trailer: invalid, or too long
 		"like an HTTP/1.1 header",          // where HTTP/2 was agreed on
-		"header list larger than",          // HTTP/2's words for the next one
-		"server response headers exceeded", // as often as it is asked
-		"unsupported protocol scheme",      // a transport's
-		"invalid header field",             // a middleware's
+		"header list larger than",          // a header above the limit, over HTTP/2
+		"server response headers exceeded", // the same over HTTP/1.1
+		"unsupported protocol scheme",      // of the URL, for this http.Transport
+		"invalid header field",             // of the request, from a middleware
 	)
 }
 

@@ -25,8 +25,8 @@ func TestDo_SendsNoAuthorizationWithoutAuthorize(t *testing.T) {
 	require.NoError(t, tr.Do(t.Context(), request(http.MethodGet, "https://sso.example.com", true)).Err)
 }
 
-// A session as a browser has it: cookies of every response, redirects and
-// errors included, go into the next request, and no middleware sees them.
+// The cookies of every response, redirects and errors included, are sent with the
+// next request, and no middleware sees them.
 func TestDo_LetsASessionKeepItsCookies(t *testing.T) {
 	t.Parallel()
 	var hits int
@@ -90,7 +90,7 @@ func TestDo_LetsASessionKeepItsCookies(t *testing.T) {
 		})
 		r := request(http.MethodPost, server.URL+"/flow/", false)
 		r.Accept = func(resp *http.Response) bool { return resp.Header.Get("Location") == "/flow/?next=1" }
-		r.Decode = func(a *transport.Answer) error {
+		r.Decode = func(a *transport.Response) error {
 			assert.Equal(t, http.StatusFound, a.StatusCode)
 			assert.Equal(t, "/flow/?next=1", a.Header.Get("Location"))
 			assert.True(t, a.OK)
@@ -103,14 +103,14 @@ func TestDo_LetsASessionKeepItsCookies(t *testing.T) {
 		assert.Equal(t, "cookie-value-2", cookie)
 
 		result = tr.Do(t.Context(), r)
-		assert.Equal(t, http.StatusForbidden, result.Answer.StatusCode)
+		assert.Equal(t, http.StatusForbidden, result.Response.StatusCode)
 		assert.Equal(t, "cookie-value-3", cookie)
-		assert.Equal(t, "who sent session=[redacted]?", strings.TrimSpace(tr.Redact(string(result.Answer.Body))))
+		assert.Equal(t, "who sent session=[redacted]?", strings.TrimSpace(tr.Redact(string(result.Response.Body))))
 		assert.Equal(t, "is it [redacted]?", tr.Redact("is it cookie-value-3?"), "that came with the response")
 	}
 }
 
-// A status is a success only where the request says so.
+// Only Accept makes a success of a redirect.
 func TestDo_FollowsNoRedirect(t *testing.T) {
 	t.Parallel()
 	for _, status := range []int{301, 302, 303, 307, 308} {
@@ -120,17 +120,17 @@ func TestDo_FollowsNoRedirect(t *testing.T) {
 		r := request(http.MethodGet, "https://sso.example.com", true)
 		result := tr.Do(t.Context(), r)
 		require.NoError(t, result.Err)
-		assert.False(t, result.Answer.OK)
+		assert.False(t, result.Response.OK)
 		assert.Equal(t, 1, result.Attempts)
-		assert.Equal(t, "http://[malformed", result.Answer.Header.Get("Location"))
+		assert.Equal(t, "http://[malformed", result.Response.Header.Get("Location"))
 
-		r.Decode = func(*transport.Answer) error { return nil }
+		r.Decode = func(*transport.Response) error { return nil }
 		r.Accept = func(resp *http.Response) bool { return resp.StatusCode == status }
-		assert.True(t, tr.Do(t.Context(), r).Answer.OK)
+		assert.True(t, tr.Do(t.Context(), r).Response.OK)
 	}
 }
 
-// No byte was sent, and no attempt is worth another one.
+// Nothing was sent, and there is no second attempt.
 func TestDo_EndsWithTheErrorOfAuthorize(t *testing.T) {
 	t.Parallel()
 	lost := errors.New("vault is sealed")

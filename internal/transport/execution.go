@@ -10,62 +10,63 @@ import (
 // outcome the client does not know. A success and a refusal are known.
 func (o outcome) mayBeDone() bool {
 	switch {
-	case o.answer == nil:
+	case o.response == nil:
 		return !o.unsent
 	case o.decodeFailed:
 		return true
 	default:
-		return o.answer.mayBeDone()
+		return o.response.mayBeDone()
 	}
 }
 
-func (a *Answer) mayBeDone() bool {
+func (r *Response) mayBeDone() bool {
 	switch {
-	case a.OK:
+	case r.OK:
 		return false
-	case a.Starting:
-		return !neverForwarded(routerText(a.Body))
-	case bodyRefused(a):
+	case r.Starting:
+		return !neverForwarded(routerText(r.Body))
+	case bodyRefused(r):
 		return false
-	case a.Crashed:
+	case r.Crashed:
 		return true
 	}
-	switch a.StatusCode {
+	switch r.StatusCode {
 	case http.StatusRequestTimeout:
 		return true
 	case http.StatusNotImplemented, http.StatusHTTPVersionNotSupported, http.StatusNetworkAuthenticationRequired:
-		return false // they refuse the request
+		return false // these refuse the request
 	}
-	return a.StatusCode >= http.StatusInternalServerError
+	return r.StatusCode >= http.StatusInternalServerError
 }
 
-// mayPass reports whether a later attempt may have another answer.
-func (a *Answer) mayPass() bool {
+// mayPass reports whether a later attempt may get another response.
+func (r *Response) mayPass() bool {
 	switch {
-	case a.Starting, a.Crashed:
+	case r.Starting, r.Crashed:
 		return true
-	case a.StatusCode == http.StatusNotFound:
-		return a.Foreign() // a proxy that has lost its backend
+	case r.StatusCode == http.StatusNotFound:
+		return r.Foreign() // a proxy that has lost its backend
 	default:
-		return retryStatus(a.StatusCode) && !bodyRefused(a)
+		return retryStatus(r.StatusCode) && !bodyRefused(r)
 	}
 }
 
-// crashed reports a 405 without a body that calls itself HTML. authentik's
-// error pages know GET only, so that it answers in this way where a write
-// crashed, and also where its path is unknown. A 405 that refuses a method has
-// JSON, and proves that nothing was executed.
+// crashed reports an empty 405 of type text/html. authentik's error pages accept
+// GET only, so authentik responds in this way to a write that crashed, and to
+// one with an unknown path. A 405 that refuses a method has JSON, and proves
+// that nothing was executed.
 func crashed(resp *http.Response, body []byte) bool {
 	mediaType, _, _ := mime.ParseMediaType(resp.Header.Get("Content-Type"))
 	return resp.StatusCode == http.StatusMethodNotAllowed && len(body) == 0 && mediaType == "text/html"
 }
 
-// MaxRequestBody is the largest body that authentik's router accepts. It
-// answers a larger one as if its backend were away.
+// MaxRequestBody is the largest body that authentik's router accepts. To a larger
+// body, the router responds as if its backend were down.
 const MaxRequestBody = 32 << 20
 
-func bodyRefused(a *Answer) bool {
-	return a.StatusCode == http.StatusBadGateway && routerText(a.Body) == failedWords+tooLargeWords
+// bodyRefused reports that the router's response is to a body that is too large.
+func bodyRefused(r *Response) bool {
+	return r.StatusCode == http.StatusBadGateway && routerText(r.Body) == failedWords+tooLargeWords
 }
 
 // neverForwarded reports whether the router's text says that the backend did

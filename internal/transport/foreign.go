@@ -9,31 +9,30 @@ import (
 	"strings"
 )
 
-// Foreign reports whether something in front of authentik sent the response: a
-// proxy, a firewall, a login page. A response of authentik has a request ID, or
-// the words of its router, or an error in the JSON of its API. A success is
+// Foreign reports whether something in front of authentik sent the response, such
+// as a proxy, a firewall or a login page. A response of authentik has a request
+// ID, or the words of its router, or an error in the JSON of its API. A success is
 // foreign only if it is an HTML page.
-func (a *Answer) Foreign() bool {
+func (r *Response) Foreign() bool {
 	switch {
-	case a.Header.Get(RequestIDHeader) != "", a.Starting:
+	case r.Header.Get(RequestIDHeader) != "", r.Starting:
 		return false
-	case a.OK:
-		return a.isPage()
+	case r.OK:
+		return r.isPage()
 	default:
-		return !fromRouter(a.Body) && !errorShape(a.StatusCode, a.Body)
+		return !fromRouter(r.Body) && !errorShape(r.StatusCode, r.Body)
 	}
 }
 
-// fromRouter reports whether a body is one that authentik's router sends of its
-// own.
+// fromRouter reports whether a body is a message of authentik's router.
 func fromRouter(body []byte) bool {
 	text := routerText(body)
 	return strings.TrimSuffix(text, "...") == startingWords || strings.HasPrefix(text, failedWords)
 }
 
 // errorShape reports whether a body is an error as Django REST framework writes
-// it: {"detail": "…"}, and with status 400 also messages by field, or messages
-// alone. What gateways write has other keys, or bare texts by key.
+// it, which is {"detail": "…"}, and with status 400 also messages by field, or
+// messages alone. An error of a gateway has other keys, or bare texts by key.
 func errorShape(status int, body []byte) bool {
 	var value any
 	if json.Unmarshal(body, &value) != nil {
@@ -75,15 +74,15 @@ func messages(value any) bool {
 	return false
 }
 
-// isPage reports whether the body is an HTML page. The Content-Type alone does
-// not make one, because authentik exports YAML as text/html, unless there is no
-// body to look at.
-func (a *Answer) isPage() bool {
-	body := bytes.TrimSpace(bytes.TrimPrefix(a.Body, []byte("\ufeff")))
-	if !a.Bodiless && !bytes.HasPrefix(body, []byte("<")) {
+// isPage reports whether the body is an HTML page. The Content-Type alone proves
+// nothing, because authentik exports YAML as text/html. Only a response to HEAD
+// goes by its Content-Type.
+func (r *Response) isPage() bool {
+	body := bytes.TrimSpace(bytes.TrimPrefix(r.Body, []byte("\ufeff")))
+	if !r.Bodiless && !bytes.HasPrefix(body, []byte("<")) {
 		return false
 	}
-	mediaType, _, _ := mime.ParseMediaType(a.Header.Get("Content-Type"))
+	mediaType, _, _ := mime.ParseMediaType(r.Header.Get("Content-Type"))
 	if mediaType == "text/html" || mediaType == "application/xhtml+xml" {
 		return true
 	}

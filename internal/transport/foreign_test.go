@@ -12,8 +12,9 @@ import (
 	"github.com/seed-299d42e7/authentik-go/internal/transport"
 )
 
-// Responses of real servers, with their routers, are authentik's. So they are
-// without the request ID, as behind a proxy that drops it, if they are JSON.
+// Responses of real servers and of their routers are not foreign. Without the
+// request ID, as behind a proxy that drops it, those that are JSON are not foreign
+// either.
 func TestForeign_NoRecordedResponse(t *testing.T) {
 	t.Parallel()
 	errors := 0
@@ -24,7 +25,7 @@ func TestForeign_NoRecordedResponse(t *testing.T) {
 				header.Add(h[0], h[1])
 			}
 			body := e.Response.Body()
-			a := &transport.Answer{StatusCode: e.Response.Status, Header: header, Body: body, Starting: transport.Starting(e.Response.Status, body)}
+			a := &transport.Response{StatusCode: e.Response.Status, Header: header, Body: body, Starting: transport.Starting(e.Response.Status, body)}
 			a.OK = a.StatusCode/100 == 2 && !a.Starting
 			assert.False(t, a.Foreign(), "%s %s", version, e.ID)
 			json := strings.HasPrefix(header.Get("Content-Type"), "application/json")
@@ -85,14 +86,14 @@ func TestForeign_ByBody(t *testing.T) {
 		{200, "", "{}", false},
 		{200, "application/xml", `<?xml version="1.0"?><EntityDescriptor/>`, false},
 	} {
-		a := &transport.Answer{StatusCode: c.status, Header: http.Header{"Content-Type": {c.contentType}}, Body: []byte(c.body)}
+		a := &transport.Response{StatusCode: c.status, Header: http.Header{"Content-Type": {c.contentType}}, Body: []byte(c.body)}
 		a.OK = c.status/100 == 2
 		assert.Equal(t, c.foreign, a.Foreign(), "%d %s", c.status, c.body)
 		a.Header.Set("x-authentik-id", "0123")
 		assert.False(t, a.Foreign(), "%d %s with a request ID", c.status, c.body)
 	}
-	assert.False(t, (&transport.Answer{StatusCode: 200, Starting: true}).Foreign())
-	head := &transport.Answer{StatusCode: 200, OK: true, Bodiless: true, Header: http.Header{"Content-Type": {"text/html"}}}
+	assert.False(t, (&transport.Response{StatusCode: 200, Starting: true}).Foreign())
+	head := &transport.Response{StatusCode: 200, OK: true, Bodiless: true, Header: http.Header{"Content-Type": {"text/html"}}}
 	assert.True(t, head.Foreign(), "a response to HEAD has no page to look at")
 	head.Header.Set("Content-Type", "application/json")
 	assert.False(t, head.Foreign())

@@ -12,8 +12,9 @@ import (
 	"github.com/stretchr/testify/assert"
 )
 
-// FuzzRetryAfter: a wait is never negative, is what a plain number says or as
-// long as can be said, and the longer one of two; nonsense is none.
+// FuzzRetryAfter checks that a wait is never negative, that a plain number is that
+// many seconds or the longest duration, that the longer one of two values counts,
+// and that an invalid value is no wait.
 func FuzzRetryAfter(f *testing.F) {
 	now := time.Date(2026, 11, 24, 12, 0, 0, 0, time.UTC)
 	for _, seed := range []string{
@@ -43,9 +44,9 @@ func FuzzRetryAfter(f *testing.F) {
 	})
 }
 
-// FuzzOneLine: what comes out can be printed on one line, is no longer than
-// allowed, says all of a text that could be printed as it was, and is a
-// beginning of what a higher limit would give.
+// FuzzOneLine checks that the result can be printed on one line, is no longer than
+// the limit, has all of a text that could be printed, and is a prefix of the result
+// with a higher limit.
 func FuzzOneLine(f *testing.F) {
 	for _, seed := range []string{
 		"plain", "a\nb", "\x1b[31m", "\xff\xfe", "\u202e", "é", "\u2028", "😀", strings.Repeat("é", 20), "\x00\x7f", `\n`,

@@ -6,13 +6,12 @@ import (
 	"math"
 )
 
-// MaxErrorBody bounds what is read of an error's body. It is enough for any
-// message, and for a connection to be reused after an ordinary HTML page.
+// MaxErrorBody bounds what is read of an error's body. This is enough for any
+// message, and for reusing the connection after an ordinary HTML page.
 const MaxErrorBody = 64 << 10
 
-// readBody reads at most limit bytes, and one more to see that there are more.
-// It returns what it has read with the error, too. size is the Content-Length,
-// or -1.
+// readBody reads at most limit bytes, and one more to detect a larger body. With an
+// error, readBody also returns what it has read. size is the Content-Length, or -1.
 func readBody(r io.Reader, size, limit int64) ([]byte, error) {
 	limit = min(limit, math.MaxInt64-1)
 	// One more than size, so that the last Read can return io.EOF, and no more
@@ -31,8 +30,8 @@ func readBody(r io.Reader, size, limit int64) ([]byte, error) {
 			return buf, err
 		}
 		if len(buf) == cap(buf) {
-			// Twice as large, because append's quarter would cost the size of a
-			// bomb five times over, but no larger than the limit.
+			// Doubling allocates less in all than append, which grows large slices
+			// by a quarter. The limit bounds the size.
 			buf = append(make([]byte, 0, min(2*int64(cap(buf)), limit+1)), buf...)
 		}
 	}

@@ -10,11 +10,11 @@ import (
 )
 
 // loggedQuery lists the parameters whose values may be logged. Of any other
-// only the name is, because a search may be for a person.
+// parameter only the name is logged, because a search may be for a person.
 var loggedQuery = []string{"page", "page_size", "ordering"}
 
 // logAttempt logs the outcome of an attempt (Debug), and that another one
-// follows (Warn). Nothing else is ever logged: no body, of neither direction.
+// follows (Warn). No body is ever logged, neither of a request nor of a response.
 func (c *call) logAttempt(o outcome) {
 	log, now := c.t.log, time.Now()
 	if log == nil {
@@ -27,9 +27,9 @@ func (c *call) logAttempt(o outcome) {
 			slog.String("path", c.req.URL.EscapedPath()),
 			slog.Int("attempt", c.result.Attempts),
 		}
-		if o.answer != nil {
-			a = append(a, slog.Int("status", o.answer.StatusCode))
-			if id := o.answer.Header.Get(RequestIDHeader); id != "" {
+		if o.response != nil {
+			a = append(a, slog.Int("status", o.response.StatusCode))
+			if id := o.response.Header.Get(RequestIDHeader); id != "" {
 				a = append(a, slog.String("request_id", c.text(id)))
 			}
 		}
@@ -73,7 +73,8 @@ func (c *call) errorText(o outcome) string {
 	}
 }
 
-// text makes a server's text fit for a record, whatever the handler does.
+// text redacts a server's text and fits it into one line, whatever the handler
+// does.
 func (c *call) text(s string) string { return OneLine(c.t.Redact(s), 200) }
 
 // LogText returns the text of an error that may be logged.
@@ -84,8 +85,9 @@ func LogText(err error) string {
 	return err.Error()
 }
 
+// safeQuery returns a query in which only the values of loggedQuery are left.
 func safeQuery(raw string) string {
-	query, _ := url.ParseQuery(raw) // a malformed part, which ours never has, is left out
+	query, _ := url.ParseQuery(raw) // a malformed part, which no query of ours has, is left out
 	for name, values := range query {
 		if !slices.Contains(loggedQuery, name) {
 			for i := range values {

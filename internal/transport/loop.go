@@ -9,16 +9,17 @@ import (
 	"github.com/hashicorp/go-retryablehttp"
 )
 
-// The loop is go-retryablehttp's, and this file is all that knows of it. The
-// project was asked to use it, and its users know it. It repeats an attempt,
-// waits between two of them on a timer, and ends a wait when the context ends.
-// Everything else is decided here, because its own rules lose the body of the
-// last response, retry what cannot succeed, repeat writes, and log URLs.
+// The loop is go-retryablehttp's, and only this file uses that package, because
+// the project was asked to use it and its users know it. go-retryablehttp repeats
+// an attempt, waits between two attempts on a timer, and ends a wait when the
+// context ends. Everything else is decided here, because go-retryablehttp's own
+// rules lose the body of the last response, retry what cannot succeed, repeat
+// writes, and log URLs.
 //
 // Each attempt is a RoundTrip that reads the whole response, decides what
 // follows, and returns an empty one. So the loop sees neither bodies, redirects
-// nor errors, has no reason to close idle connections, and only does as
-// call.retry and call.wait say.
+// nor errors, has no reason to close idle connections, and follows only call.retry
+// and call.wait.
 func newLoop() *retryablehttp.Client {
 	return &retryablehttp.Client{
 		HTTPClient: &http.Client{Transport: roundTripper(func(req *http.Request) (*http.Response, error) {
@@ -40,8 +41,8 @@ func newLoop() *retryablehttp.Client {
 
 // repeat makes attempts until decide wants no further one.
 func (c *call) repeat() {
-	// The attempts' contexts do not have the call: a connection keeps the last
-	// one, and would keep the last body with it.
+	// The context of an attempt does not have the call, because a connection keeps
+	// its last context, and would keep the last body with it.
 	ctx := context.WithValue(c.ctx, callKey{}, c)
 	req := (&http.Request{Method: c.req.Method, URL: &c.req.URL, Header: http.Header{}}).WithContext(ctx)
 	_, _ = c.t.loop.Do(&retryablehttp.Request{Request: req}) //nolint:bodyclose // there is none; decide has the error

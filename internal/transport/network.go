@@ -37,9 +37,9 @@ func CheckConnect(_ context.Context, proxy *url.URL, _ *http.Request, resp *http
 	return &ProxyError{proxy.Host, resp.StatusCode, resp.Status}
 }
 
-// namesProxy returns base so that its errors name the proxy that refused
-// CONNECT. Without CheckConnect, an http.Transport returns nothing but the words
-// of the status line.
+// namesProxy wraps base so that its errors name the proxy that refused CONNECT.
+// Without CheckConnect, an http.Transport returns only the words of the status
+// line.
 func namesProxy(base http.RoundTripper) http.RoundTripper {
 	t, ok := base.(*http.Transport)
 	if !ok || t.Proxy == nil || t.OnProxyConnectResponse != nil {
@@ -61,7 +61,7 @@ func namesProxy(base http.RoundTripper) http.RoundTripper {
 	})
 }
 
-// dialing records how far a connection came.
+// dialing records how far the making of a connection came.
 type dialing struct {
 	connected atomic.Pointer[string] // the address
 	encrypted atomic.Bool            // TLS was begun
@@ -79,12 +79,12 @@ func (d *dialing) trace() *httptrace.ClientTrace {
 	}
 }
 
-// proxyError returns a *ProxyError for the words of a status line. They are an
-// error without a type, of a connection that has no TLS yet.
+// proxyError returns a *ProxyError for an error that has the words of a status
+// line. Such an error has no type, and belongs to a connection without TLS yet.
 func (d *dialing) proxyError(err error) error {
 	words := err.Error()
 	plain := reflect.TypeOf(err) == reflect.TypeOf(io.EOF) &&
-		err != io.EOF && err != io.ErrUnexpectedEOF //nolint:errorlint // themselves
+		err != io.EOF && err != io.ErrUnexpectedEOF //nolint:errorlint // not what wraps them
 	if !plain || d.encrypted.Load() || strings.Contains(words, "http: ") {
 		return err
 	}
@@ -103,8 +103,9 @@ func (d *dialing) proxyError(err error) error {
 	return e
 }
 
-// Unreachable reports whether no connection to the server could be had: no such
-// host, nobody listens, no route, or a proxy refused to connect.
+// Unreachable reports whether no connection to the server could be made, because
+// the host does not exist, nothing listens, there is no route, or a proxy refused
+// to connect.
 func Unreachable(err error) bool {
 	if _, ok := errors.AsType[*ProxyError](err); ok || away(err) {
 		return true
@@ -113,8 +114,9 @@ func Unreachable(err error) bool {
 	return ok && connects(op)
 }
 
-// TLSFailed reports whether the two sides could not agree on TLS: a certificate
-// that does not verify, an alert, or a peer that does not speak TLS.
+// TLSFailed reports whether the two sides could not agree on TLS, because a
+// certificate does not verify, one side sent an alert, or the peer does not speak
+// TLS.
 func TLSFailed(err error) bool {
 	var (
 		certificate *tls.CertificateVerificationError
@@ -137,8 +139,8 @@ func TLSFailed(err error) bool {
 	return strings.HasPrefix(text, "tls: ") || strings.Contains(text, "TLS handshake timeout")
 }
 
-// ProxyFailed reports whether the connection to a proxy failed, or what it said
-// to a request for a connection to the server.
+// ProxyFailed reports whether the connection to a proxy failed, or whether the
+// proxy refused a connection to the server.
 func ProxyFailed(err error) bool {
 	op, ok := errors.AsType[*net.OpError](err)
 	return ok && (op.Op == proxyConnect || op.Op == socksConnect)

@@ -62,8 +62,7 @@ func TestUnreachable_AndTLSFailed(t *testing.T) {
 	}
 }
 
-// The proxy's status line is all that says so, and its words are the proxy's
-// own.
+// Only the proxy's status line shows the error, and the proxy chooses its words.
 func TestProxyError_HasStatusLine(t *testing.T) {
 	t.Parallel()
 	for line, want := range map[string]*ProxyError{
@@ -107,7 +106,7 @@ func TestProxyError_HasStatusLine(t *testing.T) {
 	assert.EqualError(t, &ProxyError{Status: "403 Forbidden"}, "proxy refused CONNECT: 403 Forbidden")
 }
 
-// An error that a proxy's status line might be, and is not.
+// These errors look like the words of a status line.
 func TestProxyError_NotOfOtherErrors(t *testing.T) {
 	t.Parallel()
 	server := httptest.NewTLSServer(http.NotFoundHandler())

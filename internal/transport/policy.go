@@ -76,8 +76,8 @@ func jitter(d time.Duration) time.Duration {
 	return rand.N(plus(d, 1)) //nolint:gosec // waits need no cryptography
 }
 
-// plus adds durations that are not negative. The longest wait must not become,
-// by overflow, none at all.
+// plus adds durations that are not negative. Overflow must not turn the longest
+// wait into none.
 func plus(a, b time.Duration) time.Duration {
 	if b > math.MaxInt64-a {
 		return math.MaxInt64
@@ -87,8 +87,8 @@ func plus(a, b time.Duration) time.Duration {
 
 // retryStatus reports a status that may pass by itself: timeouts, throttling,
 // failures of the server and of the proxies in front (520 to 527 and 530 are
-// Cloudflare's). The other 5xx are about the server's abilities, and 4xx about
-// the request.
+// Cloudflare's). The other 5xx say what the server cannot do, and 4xx what is
+// wrong with the request.
 func retryStatus(status int) bool {
 	switch status {
 	case http.StatusRequestTimeout, http.StatusTooManyRequests, http.StatusInternalServerError,
@@ -104,13 +104,13 @@ func honorsRetryAfter(status int) bool {
 	return status == http.StatusTooManyRequests || status == http.StatusServiceUnavailable
 }
 
-// timeoutStatus reports a proxy whose patience with the server has ended.
+// timeoutStatus reports a proxy that has waited for the server for too long.
 func timeoutStatus(status int) bool { return status == http.StatusGatewayTimeout || status == 524 }
 
 // retryAfter returns the wait that a response requires: the longest one that
-// its Retry-After headers have or, with 429 and none of them, its RateLimit
-// headers. Without a valid one in the future the wait is 0. A
-// date counts from the response's own Date, because clocks differ.
+// its Retry-After headers have or, with 429 and no Retry-After, its RateLimit
+// headers. Without a valid header that lies in the future, the wait is 0. A date
+// counts from the response's own Date, because clocks differ.
 func retryAfter(status int, header http.Header, now time.Time) time.Duration {
 	if date := header.Get("Date"); date != "" { // its errors cost allocations
 		if sent, err := http.ParseTime(date); err == nil {
@@ -122,7 +122,7 @@ func retryAfter(status int, header http.Header, now time.Time) time.Duration {
 		if at, err := http.ParseTime(strings.TrimSpace(value)); err == nil {
 			longest = max(longest, at.Sub(now))
 		} else {
-			longest = max(longest, duration(value))
+			longest = max(longest, ofSeconds(number(value)))
 		}
 	}
 	if status != http.StatusTooManyRequests || header.Get("Retry-After") != "" {
@@ -132,7 +132,7 @@ func retryAfter(status int, header http.Header, now time.Time) time.Duration {
 }
 
 // rateLimitReset returns the longest wait that the RateLimit headers have, in
-// any form of theirs.
+// any of the forms that servers use.
 func rateLimitReset(header http.Header, now time.Time) (longest time.Duration) {
 	for _, name := range []string{"RateLimit-Reset", "X-RateLimit-Reset", "X-Rate-Limit-Reset"} {
 		for _, value := range header.Values(name) {
@@ -156,8 +156,8 @@ func rateLimitReset(header http.Header, now time.Time) (longest time.Duration) {
 	return longest
 }
 
-// reset returns the wait that one value says: a number of seconds, or the time
-// itself as a date or in seconds or milliseconds.
+// reset returns the wait of one value, which is a number of seconds, or a time as
+// a date, in seconds or in milliseconds.
 func reset(value string, now time.Time) time.Duration {
 	value, _, _ = strings.Cut(value, ";")
 	value = strings.TrimSpace(value)
@@ -176,14 +176,11 @@ func reset(value string, now time.Time) time.Duration {
 	return ofSeconds(seconds)
 }
 
-// epoch tells a time from a duration, in seconds: no limit resets after 15
+// epoch separates durations from times, in seconds. No limit resets after 15
 // years.
 const epoch = 5e8
 
-// duration returns a number of seconds, 0 if it is not one.
-func duration(seconds string) time.Duration { return ofSeconds(number(seconds)) }
-
-// number returns a number that is not negative, 0 if it is not one.
+// number returns a number that is not negative, 0 for any other text.
 func number(text string) float64 {
 	text = strings.TrimSpace(text)
 	// Digits and a point only: ParseFloat reads NaN, Inf and 0x1p3 too.
@@ -197,7 +194,8 @@ func number(text string) float64 {
 	return value
 }
 
-// ofSeconds returns a duration. Overflow must not become a short wait.
+// ofSeconds returns a duration, at most the longest one. Overflow must not become
+// a short wait.
 func ofSeconds(seconds float64) time.Duration {
 	if seconds >= math.MaxInt64/float64(time.Second) {
 		return math.MaxInt64

@@ -42,13 +42,14 @@ func NewPool(fresh func() *http.Transport) *Pool {
 // standard is http.DefaultTransport as net/http made it.
 var standard, _ = http.DefaultTransport.(*http.Transport)
 
-// Default sends a request with http.DefaultTransport, as that is then.
+// Default sends each request with http.DefaultTransport as it is at that time.
 var Default http.RoundTripper = roundTripper(func(req *http.Request) (*http.Response, error) {
 	return namesProxy(http.DefaultTransport).RoundTrip(req)
 })
 
-// RoundTrip implements http.RoundTripper. It uses http.DefaultTransport if the
-// program has replaced that, because whoever does so means every request.
+// RoundTrip implements http.RoundTripper. If the program has replaced
+// http.DefaultTransport, RoundTrip uses the replacement, which is meant for every
+// request of the program.
 func (p *Pool) RoundTrip(req *http.Request) (*http.Response, error) {
 	if t, ok := http.DefaultTransport.(*http.Transport); !ok || t != standard {
 		return Default.RoundTrip(req)
@@ -56,11 +57,11 @@ func (p *Pool) RoundTrip(req *http.Request) (*http.Response, error) {
 	return p.use(time.Now().Add(-maxAge)).RoundTrip(req)
 }
 
-// Renew makes later requests dial. It does nothing if that has happened since
-// a request that failed began.
+// Renew makes later requests dial. began is when the request began that failed.
+// Renew does nothing if the http.Transport is younger than that.
 func (p *Pool) Renew(began time.Time) { p.use(began) }
 
-// use returns the http.Transport, which is no older than oldest.
+// use returns an http.Transport that was made after oldest.
 func (p *Pool) use(oldest time.Time) *http.Transport {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -100,9 +101,9 @@ func quiet(conn net.Conn) *quietConn {
 	}
 }
 
-// quietConn is a connection that ends when bytes come that no request wants.
-// net/http would log them, with what is in them. Bytes in the same TLS record
-// as a response are not recognized.
+// quietConn is a connection that ends when bytes arrive that no request waits for.
+// net/http would log such bytes. Bytes in the same TLS record as a response are not
+// recognized.
 type quietConn struct {
 	net.Conn
 
@@ -110,13 +111,14 @@ type quietConn struct {
 	secure          atomic.Bool  // TLS was begun
 	record          int          // what is left of a TLS record
 	body            int          // what is left of a body whose length its header says
-	taken, returned atomic.Int64 // by requests; HTTP/2 never returns it
+	taken, returned atomic.Int64 // how often requests did; HTTP/2 never returns
 }
 
-// smallRead is the size of net/http's buffer. What is larger is a body, of which
-// net/http reads no more than there is. It is also the longest trailer.
+// smallRead is the size of net/http's buffer, and also the longest trailer. A
+// larger read is of a body, which net/http does not read beyond its end.
 const smallRead = 1 << 10
 
+// quietly wraps a dial function so that its connections are quiet.
 func quietly(
 	dial func(ctx context.Context, network, addr string) (net.Conn, error),
 ) func(ctx context.Context, network, addr string) (net.Conn, error) {
@@ -129,6 +131,7 @@ func quietly(
 	}
 }
 
+// Write notices where TLS begins.
 func (c *quietConn) Write(p []byte) (int, error) {
 	if len(p) > 1 && p[0] == tlsHandshake && p[1] == tlsVersion {
 		c.secure.Store(true)
@@ -142,8 +145,8 @@ func (c *quietConn) Read(p []byte) (int, error) {
 	if len(p) == 0 {
 		return 0, nil
 	}
-	// Peek waits for the first byte. It is the only one that returns an error of
-	// the connection.
+	// This Peek waits for the first byte. Only here an error of the connection is
+	// returned.
 	if _, err := c.in.Peek(1); err != nil {
 		return 0, err
 	}
@@ -160,9 +163,8 @@ func (c *quietConn) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// restOfResponse returns what is left of a body, or the length of the header of
-// a response, if all of it is here and nothing was read of it. Of anything else,
-// net/http gets a byte.
+// restOfResponse returns what is left of a body, or the length of a header that has
+// arrived as a whole. Of anything else net/http gets one byte at a time.
 func (c *quietConn) restOfResponse() int {
 	if c.body > 0 {
 		return c.body
@@ -203,6 +205,7 @@ const (
 	tlsHeader    = 5  // type, version, length
 )
 
+// restOfRecord returns what is left of a TLS record, its header included.
 func (c *quietConn) restOfRecord() int {
 	if c.record == 0 {
 		header, err := c.in.Peek(tlsHeader)

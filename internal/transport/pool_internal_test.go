@@ -12,8 +12,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// A small body whose length is known comes at once, and not byte by byte. What
-// follows it stays here.
+// A small body with a Content-Length is returned by one Read, and the bytes after
+// the body stay in the connection.
 func TestQuietConn_ReturnsABodyAtOnce(t *testing.T) {
 	t.Parallel()
 	const next = "HTTP/1.1 200 OK\r\n\r\n"

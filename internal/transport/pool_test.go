@@ -25,7 +25,7 @@ import (
 
 const okRaw = "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 4\r\n\r\n\"ok\""
 
-// network is one in memory, whose connections a firewall can forget.
+// network is a network in memory with a firewall that can forget connections.
 type network struct {
 	mu       sync.Mutex
 	open     []net.Conn // the server's ends
@@ -65,7 +65,7 @@ func (n *network) dial(context.Context, string, string) (net.Conn, error) {
 	return ours, nil
 }
 
-// forget makes the connections that are open swallow what is sent.
+// forget makes the open connections drop everything that is sent.
 func (n *network) forget() {
 	n.mu.Lock()
 	defer n.mu.Unlock()
@@ -147,9 +147,9 @@ func TestPool_DialsAfterTheDeadlineOfTheCaller(t *testing.T) {
 	})
 }
 
-// withoutDeadline ends at a deadline that no attempt knows, and so before the
-// timeout of the attempt does.
-type withoutDeadline struct{ context.Context }
+// withoutDeadline is a context with a deadline that it does not return, so that it
+// ends before the timeout of an attempt.
+type withoutDeadline struct{ context.Context } //nolint:containedctx // it is a context
 
 func (withoutDeadline) Deadline() (none time.Time, ok bool) { return none, false }
 
@@ -166,8 +166,8 @@ func TestPool_KeepsConnectionsOfACanceledCall(t *testing.T) {
 	})
 }
 
-// net/http sends a request of its own accord again where it may. Where it may
-// not, the error is ours, and the other connections are as old.
+// net/http sends a request again by itself where that is safe. Where it is not,
+// the call gets the error, and the other connections are as old.
 func TestPool_DialsAfterASilentEnd(t *testing.T) {
 	t.Parallel()
 	n := &network{respond: slowly}
@@ -177,7 +177,7 @@ func TestPool_DialsAfterASilentEnd(t *testing.T) {
 		result := tr.Do(t.Context(), request(http.MethodPost, "http://sso.example.com/", false))
 		require.Error(t, result.Err)
 		assert.Equal(t, 1, result.Attempts)
-		n.forget() // whoever takes one of the four waits a minute
+		n.forget() // a request on one of the other four would wait a minute
 		n.respond = slowly
 		began := time.Now()
 		require.NoError(t, tr.Do(t.Context(), get()).Err)
@@ -218,7 +218,7 @@ func TestPool_BoundsTheAgeOfConnections(t *testing.T) {
 	})
 }
 
-// lockedBuffer is what net/http's goroutines log to.
+// lockedBuffer receives the log of net/http's goroutines.
 type lockedBuffer struct {
 	mu  sync.Mutex
 	buf bytes.Buffer
@@ -236,7 +236,7 @@ func (b *lockedBuffer) String() string {
 	return b.buf.String()
 }
 
-// Not parallel: the log of net/http is that of the process.
+// The test is not parallel, because net/http logs to the log of the process.
 func TestPool_KeepsNetHTTPQuiet(t *testing.T) { //nolint:paralleltest // see above
 	const more = "HTTP/1.1 400 Bad Request\r\nContent-Length: 9\r\n\r\nCANARY-\r\n"
 	head := "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n"
@@ -259,7 +259,7 @@ func TestPool_KeepsNetHTTPQuiet(t *testing.T) { //nolint:paralleltest // see abo
 		n := &network{respond: respond}
 		n.inBubble(t, func(t *testing.T, tr *transport.Transport) {
 			r := get()
-			r.Decode = func(*transport.Answer) error { return nil }
+			r.Decode = func(*transport.Response) error { return nil }
 			for range 3 {
 				result := tr.Do(t.Context(), r)
 				require.NoError(t, result.Err, name)
@@ -272,7 +272,7 @@ func TestPool_KeepsNetHTTPQuiet(t *testing.T) { //nolint:paralleltest // see abo
 	assert.Empty(t, logged.String())
 }
 
-// Over TLS, too, where the bytes come later.
+// Over TLS, the unwanted bytes arrive in a later record.
 func TestPool_KeepsNetHTTPQuietOverTLS(t *testing.T) { //nolint:paralleltest // as above
 	var logged lockedBuffer
 	log.SetOutput(&logged)

@@ -16,16 +16,22 @@ import (
 	"unicode/utf8"
 )
 
-// Encoding returns the content encoding of a response whose body cannot be
-// read, "" if there is none. The requests of this library ask for gzip only,
-// which net/http decodes. A body that is text is not encoded, whatever its
-// header says: some servers put a charset there.
-func Encoding(header http.Header, body []byte) string {
+// EncodingError is the content encoding of a body that cannot be read.
+type EncodingError string
+
+func (e EncodingError) Error() string {
+	return "the body is encoded as " + string(e) + ", which was not requested"
+}
+
+// CheckEncoding returns an EncodingError for a body that cannot be read. The
+// requests of this library accept gzip only, which net/http decodes. A body that
+// is text is not encoded, because some servers put a charset into the header.
+func CheckEncoding(header http.Header, body []byte) error {
 	encoding := strings.ToLower(strings.TrimSpace(strings.Join(header.Values("Content-Encoding"), ", ")))
 	if encoding == "" || encoding == "identity" || isText(body) {
-		return ""
+		return nil
 	}
-	return encoding
+	return EncodingError(encoding)
 }
 
 // isText reports whether a body is text in UTF-8.
@@ -35,22 +41,22 @@ func isText(body []byte) bool {
 	})
 }
 
-// Reason returns what a response that is not authentik's says of its cause, ""
-// if that is no more than its status. body is the redacted body.
+// Reason returns the cause that a response which is not authentik's gives, "" if
+// the response says no more than its status. body is the redacted body.
 func Reason(status int, header http.Header, body string) string {
-	if encoding := Encoding(header, []byte(body)); encoding != "" {
-		return "the body is encoded as " + encoding + ", which was not requested"
+	if err := CheckEncoding(header, []byte(body)); err != nil {
+		return err.Error()
 	}
-	var parts []string
-	for _, part := range []string{said(status, header, body), challenge(header)} {
-		if part != "" {
-			parts = append(parts, part)
-		}
-	}
-	return strings.Join(parts, "; ")
+	return JoinReasons(bodyReason(status, header, body), requiredAuth(header))
 }
 
-func said(status int, header http.Header, body string) string {
+// JoinReasons joins the reasons that are not empty.
+func JoinReasons(reasons ...string) string {
+	return strings.Join(slices.DeleteFunc(slices.Clone(reasons), func(reason string) bool { return reason == "" }), "; ")
+}
+
+// bodyReason returns the cause that a body gives, as JSON, as a page or as a text.
+func bodyReason(status int, header http.Header, body string) string {
 	body = strings.TrimSpace(strings.TrimPrefix(body, "\ufeff"))
 	var value any
 	if json.Unmarshal([]byte(body), &value) == nil {
@@ -90,14 +96,15 @@ func truncate(text string) string {
 	return text[:cut] + "…"
 }
 
-// The keys under which gateways say what is wrong, the most telling first.
+// messageKeys are the keys of messages in the JSON of gateways, the most specific
+// first.
 var messageKeys = []string{
 	"message", "error_description", "errormessage", "error_message", "faultstring", "detail", "title",
 	"description", "reason", "msg", "errors", "error", "fault", "exception",
 }
 
-// message returns the message in the JSON of a gateway, and whether it has one
-// of the keys that are known. Keys are compared without regard to case.
+// message returns the message in the JSON of a gateway, and whether the JSON has
+// one of messageKeys. Keys are compared without regard to case.
 func message(value any, status, depth int) (text string, known bool) {
 	if depth > 4 {
 		return "", false
@@ -115,12 +122,13 @@ func message(value any, status, depth int) (text string, known bool) {
 		}
 		return strings.Join(all, "; "), known
 	case map[string]any:
-		return messageOf(value, status, depth)
+		return objectMessage(value, status, depth)
 	}
 	return "", false
 }
 
-func messageOf(object map[string]any, status, depth int) (text string, known bool) {
+// objectMessage is message for an object.
+func objectMessage(object map[string]any, status, depth int) (text string, known bool) {
 	lower := make(map[string]any, len(object))
 	for key, value := range object {
 		lower[strings.ToLower(key)] = value
@@ -142,7 +150,7 @@ func messageOf(object map[string]any, status, depth int) (text string, known boo
 		}
 		return t, true
 	}
-	for _, key := range slices.Sorted(maps.Keys(lower)) { // some have it further in
+	for _, key := range slices.Sorted(maps.Keys(lower)) { // the message may be in a nested value
 		switch lower[key].(type) {
 		case map[string]any, []any:
 			if t, ok := message(lower[key], status, depth+1); ok && t != "" {
@@ -217,14 +225,14 @@ func afterTag(page, tag string) string {
 	return ""
 }
 
-// withoutStatus removes the status and its name from the beginning of a text:
-// an error says them already.
+// withoutStatus removes the status and its name from the beginning of a text,
+// because the text of an error has them already.
 func withoutStatus(status int, text string) string {
 	text = strings.TrimSpace(text)
 	for {
 		rest := text
 		for _, prefix := range []string{strconv.Itoa(status), http.StatusText(status), "HTTP Error", "Error:"} {
-			if len(rest) >= len(prefix) && strings.EqualFold(rest[:len(prefix)], prefix) && ends(rest[len(prefix):]) {
+			if len(rest) >= len(prefix) && strings.EqualFold(rest[:len(prefix)], prefix) && wordEnds(rest[len(prefix):]) {
 				rest = strings.TrimLeft(rest[len(prefix):], " \t\r\n:.,-–—|!")
 			}
 		}
@@ -235,8 +243,8 @@ func withoutStatus(status int, text string) string {
 	}
 }
 
-// ends reports whether a word ends before rest.
-func ends(rest string) bool {
+// wordEnds reports whether a word ends before rest.
+func wordEnds(rest string) bool {
 	r, _ := utf8.DecodeRuneInString(rest)
 	return rest == "" || strings.ContainsRune(" \t\r\n:.,-–—|!", r)
 }
@@ -244,8 +252,9 @@ func ends(rest string) bool {
 var challengeParameter = regexp.MustCompile(
 	`(?i)\b(realm|error|error_description)\s*=\s*(?:"((?:[^"\\]|\\.)*)"|([^\s,"]+))`)
 
-// challenge returns what the WWW-Authenticate header requires.
-func challenge(header http.Header) string {
+// requiredAuth returns the authentication that the WWW-Authenticate header
+// requires.
+func requiredAuth(header http.Header) string {
 	var all []string
 	values := header.Values("WWW-Authenticate")
 	for _, value := range values[:min(len(values), 3)] {

@@ -9,7 +9,7 @@ import (
 	"github.com/stretchr/testify/assert"
 )
 
-// What gateways, load balancers and servers say, in their own forms.
+// The errors of gateways, load balancers and servers, in their own forms.
 func TestReason_OfKnownSenders(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {
@@ -103,8 +103,8 @@ func page(title, body string) string {
 	return "<html>\r\n<head><title>" + title + "</title></head>\r\n<body>" + body + "</body></html>\n"
 }
 
-// FuzzReason checks that the words are bounded, on valid input valid, and that
-// no input makes the search for them fail.
+// FuzzReason checks that the result is bounded, and valid UTF-8 for a valid input,
+// and that no input causes a panic.
 func FuzzReason(f *testing.F) {
 	for _, seed := range []string{
 		page("502 Bad Gateway", "x"), `{"error":{"message":"x"}}`, "plain", "<script>", "<!--", "<", "</title>", "<title>",

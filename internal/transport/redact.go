@@ -9,10 +9,10 @@ import (
 	"sync"
 )
 
-// Rotating credentials make old values worthless, so that a few are enough: a
-// token, or the cookies of a session with their predecessors. What the user of
-// a session has entered is counted by itself, because cookies may rotate with
-// each response.
+// Credentials that rotate make old values worthless, so that a few are enough,
+// such as a token, or the cookies of a session with their predecessors. The values
+// that the user of a session has entered are counted separately, because cookies
+// may rotate with each response.
 const (
 	credentialsRemembered = 32
 	enteredRemembered     = 64
@@ -21,8 +21,8 @@ const (
 const (
 	// Shorter values are words. Redacting them would garble the text.
 	secretMinLength = 4
-	// The beginning of a secret is redacted at the end of a text only if it is
-	// longer than most words.
+	// The beginning of a secret is redacted at the end of a text only if the
+	// beginning is longer than most words.
 	secretMinPrefix = 8
 )
 
@@ -33,8 +33,8 @@ const redacted = "[redacted]"
 type secrets struct {
 	credential func(secret string)
 	entered    func(secret string)
-	// redact replaces each secret in a text. A server may repeat what it was
-	// sent, and a text that is truncated may end in the beginning of it.
+	// redact replaces each secret in a text. A server may repeat what it
+	// received, and a truncated text may end in the beginning of a secret.
 	redact func(text string) string
 }
 

@@ -7,48 +7,48 @@ import (
 	"syscall"
 )
 
-// comingBack reports whether the server is restarting. The server's router says
-// so itself. A proxy or the network says so only where there was a server
-// before, because a wrong URL looks the same.
+// comingBack reports whether the server is restarting. The text of its router
+// proves that. A proxy or the network proves it only if there was a server before,
+// because a wrong URL looks the same.
 func (c *call) comingBack(o outcome) bool {
 	known := c.t.policy.WaitForServer
 	switch {
-	case o.answer != nil && o.answer.Starting:
+	case o.response != nil && o.response.Starting:
 		return true
 	case o.err == nil:
-		return (known || c.t.reached.Load()) && o.answer.backendAway()
-	case o.answer == nil:
-		return (known || c.t.answered.Load()) && away(o.err)
+		return (known || c.t.reached.Load()) && o.response.backendAway()
+	case o.response == nil:
+		return (known || c.t.responded.Load()) && away(o.err)
 	}
 	return false
 }
 
-// absence says how a server that is coming back is away.
+// absence returns the word for the state of a server that is coming back.
 func (o outcome) absence() string {
-	if o.answer != nil && o.answer.Starting {
+	if o.response != nil && o.response.Starting {
 		return "starting"
 	}
 	return "down"
 }
 
-// backendAway reports whether a proxy says that it does not reach the server:
-// 502 of nginx, 503 of haproxy, 404 of Traefik, 520 to 523 and 530 of
-// Cloudflare. A Retry-After makes a 503 that of a limiter.
-func (a *Answer) backendAway() bool {
-	switch a.StatusCode {
+// backendAway reports whether a proxy says that it does not reach the server, with
+// 502 of nginx, 503 of haproxy, 404 of Traefik, 520 to 523 and 530 of Cloudflare.
+// A 503 with a Retry-After is that of a limiter.
+func (r *Response) backendAway() bool {
+	switch r.StatusCode {
 	case http.StatusServiceUnavailable:
-		if a.Header.Get("Retry-After") != "" {
+		if r.Header.Get("Retry-After") != "" {
 			return false
 		}
 	case http.StatusNotFound, http.StatusBadGateway, 520, 521, 522, 523, 530:
 	default:
 		return false
 	}
-	return a.Foreign()
+	return r.Foreign()
 }
 
 // away reports whether nothing is at the server's address, or whether its name
-// has no address. A proxy may say so, too.
+// has no address. A proxy may report that, too.
 func away(err error) bool {
 	if proxy, ok := errors.AsType[*ProxyError](err); ok {
 		return proxy.StatusCode == http.StatusBadGateway || proxy.StatusCode == http.StatusServiceUnavailable
@@ -67,7 +67,8 @@ func away(err error) bool {
 			return true
 		}
 	}
-	// Not every system has a constant for macOS's answer to a host that is off.
+	// Not every system has a constant for what macOS returns for a host that is
+	// off.
 	errno, ok := errors.AsType[syscall.Errno](err)
 	return ok && errno.Error() == "host is down"
 }
@@ -79,14 +80,14 @@ var winsock = struct{ netDown, unreachable, timedOut, refused, down, noRoute sys
 }
 
 // socksAway reports whether a SOCKS proxy says that it does not reach the
-// server. net/http has no types for what a SOCKS proxy says.
+// server. net/http has no types for the errors of a SOCKS proxy.
 func socksAway(op *net.OpError) bool {
 	return op.Op == socksConnect && containsAny(op.Err.Error(),
 		"general SOCKS server failure", "network unreachable", "host unreachable", "connection refused", "TTL expired")
 }
 
 // socksRefused reports whether a SOCKS proxy does not let the client connect, or
-// is none.
+// does not speak SOCKS.
 func socksRefused(op *net.OpError) bool {
 	return op.Op == socksConnect && containsAny(op.Err.Error(),
 		"not allowed by ruleset", "authentication", "username/password", "not supported", "protocol version")

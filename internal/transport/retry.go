@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net/http"
 	"time"
 )
 
@@ -15,20 +14,20 @@ func (c *call) decide(o outcome) {
 	}
 	r := &c.result
 	switch {
-	case o.answer != nil:
-		r.Answer = o.answer
-	case r.Answer != nil && r.Answer.OK:
-		r.Answer = nil // a truncated page of an earlier attempt is no answer
+	case o.response != nil:
+		r.Response = o.response
+	case r.Response != nil && r.Response.OK:
+		r.Response = nil // a truncated page of an earlier attempt is not the last response
 	}
 	r.Err, r.DecodeFailed = o.err, o.decodeFailed
 	r.PerhapsDone = r.PerhapsDone || c.req.changes() && o.mayBeDone()
-	switch {
-	case o.err == nil && o.answer.OK:
+	switch ended := c.ended(); {
+	case o.err == nil && o.response.OK:
 		c.retry = false
 		c.t.budget.success()
-	case c.ended() != nil:
+	case ended != nil:
 		c.retry = false
-		c.fail(c.ended())
+		c.fail(ended)
 	default:
 		c.wait, c.retry, r.StopReason = c.next(o)
 		if c.retry && c.req.Ahead && c.refused(o) {
@@ -39,29 +38,23 @@ func (c *call) decide(o outcome) {
 	c.logAttempt(o)
 }
 
-// refused reports whether the server has no time for requests, whichever they
-// are.
+// refused reports whether the server accepts no requests at present.
 func (c *call) refused(o outcome) bool {
-	return c.comingBack(o) || o.answer != nil && honorsRetryAfter(o.answer.StatusCode)
+	return c.comingBack(o) || o.response != nil && honorsRetryAfter(o.response.StatusCode)
 }
 
-// fail ends the call with an error that is not about its answer.
+// fail ends the call with an error that is not about its response.
 func (c *call) fail(err error) { c.result.Err, c.result.DecodeFailed = err, false }
 
-// accepts reports whether a response is a success.
-func (c *call) accepts(resp *http.Response) bool {
-	return resp.StatusCode/100 == 2 || c.req.Accept != nil && c.req.Accept(resp)
-}
-
-// next returns the wait before another attempt after a failure, or false with
-// the reason, where the failure does not show it.
+// next returns the wait before the attempt that follows a failure. If none
+// follows, next returns false, and the reason unless the failure is the reason.
 func (c *call) next(o outcome) (wait time.Duration, retry bool, stopReason string) {
 	p := c.t.policy
 	poll := p.StartupWait > 0 && c.comingBack(o)
 	if p.MaxAttempts == 1 || !c.retryable(o, poll) {
 		return 0, false, ""
 	}
-	if o.err == nil && timeoutStatus(o.answer.StatusCode) {
+	if o.err == nil && timeoutStatus(o.response.StatusCode) {
 		c.timeouts++
 	}
 	if !poll {
@@ -92,14 +85,14 @@ func (c *call) next(o outcome) (wait time.Duration, retry bool, stopReason strin
 	return wait, true, ""
 }
 
-// delay returns the wait of our own choice, and the server's Retry-After where
-// it is honored.
+// delay returns the wait that the policy chooses, and the server's Retry-After
+// if the status honors one.
 func (c *call) delay(o outcome, poll bool) (wait, after time.Duration) {
 	status := 0
-	if o.answer != nil {
-		status = o.answer.StatusCode
-		if o.answer.Starting || honorsRetryAfter(status) {
-			after = o.answer.RetryAfter
+	if o.response != nil {
+		status = o.response.StatusCode
+		if o.response.Starting || honorsRetryAfter(status) {
+			after = o.response.RetryAfter
 		}
 	}
 	switch {
@@ -112,7 +105,7 @@ func (c *call) delay(o outcome, poll bool) (wait, after time.Duration) {
 }
 
 // retryable reports whether another attempt may succeed and does no harm. poll
-// says that the server is coming back.
+// is true if the server is coming back.
 func (c *call) retryable(o outcome, poll bool) bool {
 	switch {
 	case !c.req.Repeatable && o.mayBeDone():
@@ -121,8 +114,8 @@ func (c *call) retryable(o outcome, poll bool) bool {
 		return true
 	case o.decodeFailed:
 		return errors.Is(o.err, io.ErrUnexpectedEOF)
-	case o.answer != nil:
-		return o.answer.mayPass()
+	case o.response != nil:
+		return o.response.mayPass()
 	default:
 		return !permanent(o.err)
 	}

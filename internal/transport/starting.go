@@ -8,8 +8,8 @@ import (
 )
 
 // Starting reports whether a response is authentik's router saying that its
-// backend is coming back. It does so for 6 to 30 seconds at every restart, as a
-// text or as the value of "error", with status 502 (up to 2025.8), 200
+// backend is coming back. The router does so for 6 to 30 seconds at every restart,
+// as a text or as the value of "error", with status 502 (up to 2025.8), 200
 // (2025.10.0) or 503 (since).
 func Starting(status int, body []byte) bool {
 	switch status {
@@ -26,12 +26,12 @@ const (
 	tooLargeWords = " http: request body too large"
 )
 
-// routerText returns what authentik's router says, "" if the body is not the
-// router's. The text must be the whole body, so that a page in which some
-// title says the same is still a page.
+// routerText returns the message of authentik's router, "" if the body is not the
+// router's. The message must be the whole body, because a flow's title on a page
+// may have the same words.
 func routerText(body []byte) string {
 	if len(body) > 4<<10 || !bytes.Contains(body, []byte(startingWords)) && !bytes.Contains(body, []byte(failedWords)) {
-		return "" // as nearly always, and then without the cost of decoding
+		return "" // nearly always, and then without the cost of decoding
 	}
 	body = bytes.TrimSpace(body)
 	if !bytes.HasPrefix(body, []byte("{")) {

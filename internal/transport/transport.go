@@ -48,12 +48,13 @@ type Config struct {
 	Middleware []func(http.RoundTripper) http.RoundTripper
 	// Authorize sets the headers that authenticate an attempt, such as
 	// Authorization or Cookie. The middleware does not see them. Authorize
-	// calls secret with each value that no error and no log may repeat. Its
-	// error ends the call: nothing was sent. nil sends no credentials.
+	// calls secret with each value that no error and no log may repeat. An error
+	// of Authorize ends the call before anything is sent. nil sends no
+	// credentials.
 	Authorize func(req *http.Request, secret func(string)) error
-	// Received gets every response before anything else does, so that it can
-	// keep cookies: 3xx and errors too. It must not read the body. It calls
-	// secret as Authorize does. nil is allowed.
+	// Received gets every response first, including 3xx and errors, so that it can
+	// keep cookies. Received must not read the body, and calls secret as Authorize
+	// does. nil is allowed.
 	Received func(resp *http.Response, secret func(string))
 	// Header is set on every request.
 	Header http.Header
@@ -70,18 +71,21 @@ type Config struct {
 
 // Transport sends requests. It is safe for concurrent use.
 type Transport struct {
-	loop     *retryablehttp.Client
-	chain    http.RoundTripper
-	renew    func(time.Time)    // of a Pool: a closure, because its buffers may hold secrets; or nil
-	header   func() http.Header // a closure, because values may be secrets
-	secrets  *secrets
-	policy   Policy
-	timeout  time.Duration
-	maxBody  int64
-	log      *slog.Logger
-	budget   budget
-	answered atomic.Bool // anything has responded to this client before
-	reached  atomic.Bool // authentik has
+	loop  *retryablehttp.Client
+	chain http.RoundTripper
+	// renew is Pool.Renew, or nil. The Pool itself is not a field, because its
+	// buffers may hold secrets, which reflection would print.
+	renew func(time.Time)
+	// header returns a copy of Config.Header. It is a closure for the same reason.
+	header    func() http.Header
+	secrets   *secrets
+	policy    Policy
+	timeout   time.Duration
+	maxBody   int64
+	log       *slog.Logger
+	budget    budget
+	responded atomic.Bool // a server, a proxy or any other has responded before
+	reached   atomic.Bool // authentik has responded before
 }
 
 // New returns a Transport. It fails only if a middleware returns nil.
@@ -108,7 +112,7 @@ func New(cfg Config) (*Transport, error) {
 		timeout: cfg.Timeout,
 		maxBody: cfg.MaxBody,
 		log:     cfg.Logger,
-		budget:  budget{tokens: budgetSize},
+		budget:  budget{units: budgetSize},
 	}, nil
 }
 
@@ -139,12 +143,12 @@ type Request struct {
 	// Resume continues a call that was postponed. nil begins a new one.
 	Resume *Postponed
 	// Accept reports whether a response with a status other than 2xx is a
-	// success. No redirect is followed, whether it is one or not. nil accepts
-	// none.
+	// success. nil accepts none. A redirect is never followed, even if Accept
+	// accepts the redirect.
 	Accept func(*http.Response) bool
-	// Decode reads a success. Its error ends the call, but for one that Is
-	// io.ErrUnexpectedEOF: a truncated body, which is retried.
-	Decode func(*Answer) error
+	// Decode reads a success. An error of Decode ends the call, except one that Is
+	// io.ErrUnexpectedEOF, which means a truncated body and is retried.
+	Decode func(*Response) error
 }
 
 // changes reports whether a request may change the server's state.
@@ -152,9 +156,9 @@ func (r *Request) changes() bool {
 	return r.Method != http.MethodGet && r.Method != http.MethodHead
 }
 
-// Answer is a response that has been read to its end, or to 64 KiB if it is
+// Response is a response that has been read to its end, or to 64 KiB if it is
 // not a success.
-type Answer struct {
+type Response struct {
 	StatusCode int
 	Header     http.Header
 	Body       []byte
@@ -162,10 +166,10 @@ type Answer struct {
 	Bodiless bool
 	// OK reports a 2xx or an accepted status. A starting server is not OK.
 	OK bool
-	// Starting reports a server that says that it is coming back.
+	// Starting reports authentik's router saying that its backend is coming back.
 	Starting bool
-	// Crashed reports a 405 by which authentik answers a write that crashed,
-	// or one to an unknown path: see crashed.
+	// Crashed reports a 405 that stands for a write that crashed, or for one with
+	// an unknown path: see crashed.
 	Crashed bool
 	// RetryAfter is the delay that the server requires, 0 if there is none.
 	RetryAfter time.Duration
@@ -173,18 +177,18 @@ type Answer struct {
 
 // Result is how a call ended.
 type Result struct {
-	// Answer is the last one, nil if there was none.
-	Answer   *Answer
+	// Response is the last one, nil if there was none.
+	Response *Response
 	Attempts int
-	// Err is nil if Decode accepted Answer, or if Answer is not OK and its
-	// status says it all.
+	// Err is nil if Decode accepted Response, or if Response is not OK and no
+	// other error came after it.
 	Err error
-	// DecodeFailed reports that Err is about Answer: Decode rejected it, or
+	// DecodeFailed reports that Err is about Response: Decode rejected it, or
 	// its body is too large.
 	DecodeFailed bool
 	// Postponed is set if there would be another attempt without Request.Ahead.
 	Postponed *Postponed
-	// StopReason says why there was no further attempt, where neither Answer
+	// StopReason says why there was no further attempt, where neither Response
 	// nor Err shows it.
 	StopReason string
 	// PerhapsDone reports that the server may have executed an attempt whose

@@ -62,7 +62,7 @@ func request(method, rawURL string, repeatable bool) transport.Request {
 		Method:     method,
 		URL:        *u,
 		Repeatable: repeatable,
-		Decode: func(a *transport.Answer) error {
+		Decode: func(a *transport.Response) error {
 			switch body, whole := string(a.Body), `"ok"`; {
 			case body == whole:
 				return nil
@@ -95,7 +95,7 @@ func response(status int, contentType, body string, header ...string) *http.Resp
 	return resp
 }
 
-// failure is how every attempt of a call goes, and what becomes of it.
+// failure is the outcome of every attempt of a call, and the expected result.
 type failure struct {
 	status            int
 	contentType, body string
@@ -103,8 +103,8 @@ type failure struct {
 	err               error
 	hangs             bool
 
-	read    int  // attempts of a GET; -1 is polled
-	write   int  // of a write that must not be repeated
+	read    int  // attempts of a GET; -1 if it is polled
+	write   int  // attempts of a write that must not be repeated
 	perhaps bool // the outcome of a write is unknown
 }
 
@@ -230,7 +230,7 @@ var failures = map[string]failure{
 	"520":                        {status: 520, read: 4, write: 1, perhaps: true},
 }
 
-// roundTrip fails as f says.
+// roundTrip returns the outcome that f describes.
 func (f failure) roundTrip(req *http.Request) (*http.Response, error) {
 	if req.Body != nil {
 		_, _ = io.Copy(io.Discard, req.Body)
@@ -296,9 +296,9 @@ func TestDo_SendsAWriteTwiceOnlyIfTheFirstWasNotExecuted(t *testing.T) {
 					if f.err != nil {
 						require.ErrorIs(t, result.Err, f.err)
 					} else if f.status != 0 && !f.cut {
-						require.NotNil(t, result.Answer)
-						assert.Equal(t, f.status, result.Answer.StatusCode)
-						assert.Equal(t, crash && c.method != http.MethodGet && c.method != http.MethodHead, result.Answer.Crashed)
+						require.NotNil(t, result.Response)
+						assert.Equal(t, f.status, result.Response.StatusCode)
+						assert.Equal(t, crash && c.method != http.MethodGet && c.method != http.MethodHead, result.Response.Crashed)
 					}
 				})
 			})
@@ -306,8 +306,8 @@ func TestDo_SendsAWriteTwiceOnlyIfTheFirstWasNotExecuted(t *testing.T) {
 	}
 }
 
-// The first attempt that may have been executed ends a write, and is not
-// forgotten when a later one is.
+// The first attempt that may have been executed ends a write that must not be
+// repeated. Of a write that is repeated, PerhapsDone remembers that attempt.
 func TestDo_KeepsPerhapsDoneOfAnEarlierAttempt(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
@@ -354,8 +354,8 @@ func TestDo_TreatsTheEndOfTheContextAsUnknown(t *testing.T) {
 	})
 }
 
-// With net/http's transport it is the connection that proves it, and not the
-// kind of error: these have no type that says so.
+// With an http.Transport, the connection proves that nothing was sent. The types of
+// these errors prove nothing.
 func TestDo_ProvesByTheConnectionThatNothingWasSent(t *testing.T) { //nolint:paralleltest // counts what the servers do
 	var executed atomic.Int64
 	count := http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
@@ -426,8 +426,8 @@ func TestDo_ProvesByTheConnectionThatNothingWasSent(t *testing.T) { //nolint:par
 	}
 }
 
-// A connection that the server closed while it was idle costs no write: net/http
-// sends it on another one, with the same body, if it had not begun to send it.
+// If the server has closed an idle connection, net/http sends a write on another
+// one, with the same body, unless it had begun to send the write.
 func TestDo_SendsTheBodyWithEveryAttempt(t *testing.T) {
 	t.Parallel()
 	var bodies []string

@@ -14,8 +14,8 @@ import (
 	"github.com/google/uuid"
 )
 
-// decoder reads one document. Strings are collected in text and become parts of
-// one allocation for each element of a list: a kept element keeps only itself.
+// decoder reads one document. The strings of an element of a list are collected in
+// text and share one allocation, so that an element keeps no other one alive.
 type decoder struct {
 	*jsontext.Decoder
 	data    []byte
@@ -34,7 +34,7 @@ func newDecoder(data []byte) *decoder {
 	return &decoder{Decoder: reader, data: data, text: make([]byte, 0, 512), pending: make([]pendingString, 0, 16)}
 }
 
-// flush hands out the strings collected since the marks.
+// flush sets the strings that were collected since the marks.
 func (d *decoder) flush(text, pending int) {
 	all := string(d.text[text:])
 	for _, p := range d.pending[pending:] {
@@ -117,7 +117,7 @@ func (m model) read(d *decoder, v reflect.Value) {
 	for next := 0; d.PeekKind() != '}'; {
 		raw := d.value()
 		key := unquote(raw)
-		i := next // most likely
+		i := next // the most likely one
 		if i == len(m) || string(key) != m[i].name {
 			i = slices.IndexFunc(m, func(f field) bool { return string(key) == f.name })
 		}
@@ -144,8 +144,8 @@ func (m model) read(d *decoder, v reflect.Value) {
 	d.distinct(unknownMark)
 }
 
-// other reads a member that the model does not have: a newer server's. No
-// server has a key that differs from a known one in case only.
+// other skips a member that the model lacks, such as one of a newer server. A key
+// that differs from a known one in case only is an error.
 func (m model) other(d *decoder, key []byte) {
 	for _, f := range m {
 		if bytes.EqualFold(key, []byte(f.name)) {
@@ -159,7 +159,7 @@ func (m model) other(d *decoder, key []byte) {
 	d.skip()
 }
 
-// distinct fails if an unknown key of an object came twice, and forgets them all.
+// distinct fails if an object has an unknown key twice, and forgets its keys.
 func (d *decoder) distinct(mark int) {
 	keys := d.unknown[mark:]
 	d.unknown = d.unknown[:mark]
@@ -171,7 +171,7 @@ func (d *decoder) distinct(mark int) {
 	}
 }
 
-// listReader reads an array. An empty one is not nil: it marshals to [] again.
+// listReader reads an array. An empty array is not nil, so that it marshals to [].
 func listReader(element reader, empty reflect.Value) reader {
 	return func(d *decoder, v reflect.Value) {
 		d.expect('[', "an array")
@@ -179,7 +179,7 @@ func listReader(element reader, empty reflect.Value) reader {
 		v.Set(empty)
 		for n := 0; d.PeekKind() != ']'; n++ {
 			if n == v.Cap() {
-				v.Grow(max(4, 4*n)) // to 4, 20, 100: pages of authentik's have 20 or 100
+				v.Grow(max(4, 4*n)) // to 4, 20, 100, because a page has 20 or 100 items
 			}
 			v.SetLen(n + 1)
 			text, pending := len(d.text), len(d.pending)
@@ -193,7 +193,7 @@ func listReader(element reader, empty reflect.Value) reader {
 func readString(d *decoder, v reflect.Value) {
 	d.expect('"', "a string")
 	start := len(d.text)
-	d.text, _ = jsontext.AppendUnquote(d.text, d.value()) // the decoder has accepted it
+	d.text, _ = jsontext.AppendUnquote(d.text, d.value()) // no error, because the decoder has accepted the string
 	d.pending = append(d.pending, pendingString{v, start, len(d.text)})
 }
 
@@ -254,8 +254,8 @@ func (d *decoder) value() jsontext.Value {
 	return value
 }
 
-// expect checks the kind of the next value. One of another kind is read to its
-// end first, because the input may be cut off or not even JSON.
+// expect checks the kind of the next value. A value of another kind is read to its
+// end first, because the input may be truncated or not even JSON.
 func (d *decoder) expect(kind jsontext.Kind, want string) {
 	if got := d.PeekKind(); got != kind {
 		start := d.next()

@@ -44,8 +44,8 @@ func Check(data []byte) error {
 	return d.run(d.skip)
 }
 
-// run reads a document that has one value. As in encoding/json, what reads a
-// part of it panics with its error.
+// run reads a document that has one value. As in encoding/json, the functions that
+// read a part of the document panic with an *Error.
 func (d *decoder) run(read func()) (err error) {
 	defer func() {
 		if failure := recover(); failure != nil {
@@ -60,7 +60,7 @@ func (d *decoder) run(read func()) (err error) {
 	return nil
 }
 
-// must panics with an error of jsontext, at its place.
+// must panics if jsontext returns an error, with the place of the error.
 func (d *decoder) must(err error) {
 	if err == nil {
 		return
@@ -78,7 +78,7 @@ func (d *decoder) must(err error) {
 func (d *decoder) fail(size int, err error, more ...string) {
 	pointer, end := d.StackPointer(), int(d.InputOffset())
 	if end == len(d.data) && d.StackDepth() > 0 {
-		d.must(io.ErrUnexpectedEOF) // what is wrong may only be cut off
+		d.must(io.ErrUnexpectedEOF) // the invalid value may only be truncated
 	}
 	for _, key := range more {
 		pointer = pointer.AppendToken(key)
@@ -91,7 +91,7 @@ func (d *decoder) next() int {
 	return len(d.data) - len(bytes.TrimLeft(d.data[d.InputOffset():], " \t\r\n:,"))
 }
 
-// Path turns /results/3/pk into results[3].pk, as far as an error may need it.
+// Path returns results[3].pk for /results/3/pk, truncated after 16 KiB.
 func Path(pointer jsontext.Pointer) (path string) {
 	const plain = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ_abcdefghijklmnopqrstuvwxyz"
 	for token := range pointer.Tokens() {

@@ -57,8 +57,8 @@ const (
 	upperID   = "0123ABCD-0000-4000-8000-00000000000E"
 )
 
-// members are whole's, in the table's order; extras are a newer server's. The
-// numbers, cut off, are not whole or not in range.
+// members are those of whole, in the order of its fields, and extras are those of a
+// newer server. A prefix of a number is not an integer or not in range.
 var (
 	members = []string{
 		`"text":"é\ud83d\ude00\n"`,
@@ -89,7 +89,7 @@ var (
 	}
 )
 
-// grammar stands for a reason in the words of jsontext, which may change.
+// grammar stands for a reason of jsontext, whose words may change.
 const grammar = "jsontext's"
 
 func object(members ...string) string { return "{" + strings.Join(members, ",") + "}" }
@@ -101,7 +101,7 @@ func decode(t *testing.T, document string) thing {
 	return v
 }
 
-// refusal is the error of a document, and the bytes that it points at.
+// refusal returns the error of a document, and the bytes that the error points at.
 func refusal(t *testing.T, document string) (e *wire.Error, at string) {
 	t.Helper()
 	var v thing
@@ -110,14 +110,14 @@ func refusal(t *testing.T, document string) (e *wire.Error, at string) {
 	return e, document[e.Start:e.End]
 }
 
-func TestAMemberNeedsItsColon(t *testing.T) {
+func TestDecode_RequiresColons(t *testing.T) {
 	t.Parallel()
 	for _, document := range []string{`{"text" ""}`, `{"newer" 1,"text":""}`, `{"text":"","newer" {}}`, `{"text":"","newer":{"a" 1}}`} {
 		refusal(t, document)
 	}
 }
 
-func TestEveryKindOfFieldIsReadInAnyOrderAndSpacing(t *testing.T) {
+func TestDecode_ReadsFieldsInAnyOrderAndSpacing(t *testing.T) {
 	t.Parallel()
 	assert.Equal(t, whole, decode(t, object(members...)))
 	all := slices.Concat(members, extras)
@@ -133,7 +133,7 @@ func TestEveryKindOfFieldIsReadInAnyOrderAndSpacing(t *testing.T) {
 	}
 }
 
-func TestAbsentNullAndEmpty(t *testing.T) {
+func TestDecode_AbsentNullAndEmpty(t *testing.T) {
 	t.Parallel()
 	assert.Equal(t, thing{Text: "x"}, decode(t, `{"text":"x"}`), "absent")
 	empty := thing{IDs: []uuid.UUID{}, Parts: []part{}, Values: []any{}}
@@ -142,7 +142,7 @@ func TestAbsentNullAndEmpty(t *testing.T) {
 	assert.Equal(t, thing{Kind: "newer"}, decode(t, `{"text":"","kind":"newer"}`), "an unknown value survives")
 }
 
-func TestWhatIsWrongIsToldWithItsPlace(t *testing.T) {
+func TestDecode_ErrorsHavePathReasonAndBytes(t *testing.T) {
 	t.Parallel()
 	for _, test := range []struct{ document, path, reason, at string }{
 		// Not the thing.
@@ -244,7 +244,7 @@ func TestWhatIsWrongIsToldWithItsPlace(t *testing.T) {
 	}
 }
 
-func TestAnErrorsTextIsPathAndReason(t *testing.T) {
+func TestError_TextIsPathAndReason(t *testing.T) {
 	t.Parallel()
 	e, _ := refusal(t, `{}`)
 	assert.EqualError(t, e, "text: missing")
@@ -252,7 +252,7 @@ func TestAnErrorsTextIsPathAndReason(t *testing.T) {
 	assert.EqualError(t, e, "null, want an object")
 }
 
-func TestIntegersAreReadExactlyInAnyForm(t *testing.T) {
+func TestDecode_IntegersInAnyForm(t *testing.T) {
 	t.Parallel()
 	zeros := strings.Repeat("0", 5000)
 	for text, want := range map[string]int64{
@@ -275,8 +275,8 @@ func TestIntegersAreReadExactlyInAnyForm(t *testing.T) {
 	}
 }
 
-// A string may stand where it is kept, where it is skipped, and as a key.
-func TestStringsMeanTheSameAndAreRefusedAlikeEverywhere(t *testing.T) {
+// A string may be kept, be skipped, or be a key.
+func TestDecode_StringsWhereverTheyAre(t *testing.T) {
 	t.Parallel()
 	for _, body := range []string{
 		``, `plain`, `é€😀`, `\"\\\/\b\f\n\r\t`, `\u0000\u001f\u007f`, `\u00e9\u20AC\ud83d\ude00\uD83D\uDE00`,
@@ -292,15 +292,15 @@ func TestStringsMeanTheSameAndAreRefusedAlikeEverywhere(t *testing.T) {
 	assert.Equal(t, whole.ID, decode(t, `{"text":"","id":"\u0030`+lowerID[1:]+`"}`).ID, "an escaped UUID")
 	assert.EqualValues(t, knownKind, decode(t, `{"text":"","kind":"\u006bnown"}`).Kind)
 
-	for body, reason := range map[string]string{
-		`\ud800`: grammar, `\udc00`: grammar, `\ud800x`: grammar,
-		`\ud800\u0041`: grammar, `\udc00\ud800`: grammar, `\ud800\ud800\udc00`: grammar,
-		`\ud800\n`: grammar, `\ud800\ufffd`: grammar, `ok\ud83d\ude0`: grammar,
-		`\ud83dxude00`: grammar, `\ud83d\xde00`: grammar,
-		`\x`: grammar, `\'`: grammar, `\u12`: grammar, `\u12g4`: grammar,
-		`\U0041`: grammar, `\u 041`: grammar, "\\\n": grammar, "\\\x00": grammar,
-		"\n": grammar, "\x00": grammar, "a\x1f": grammar, "\t": grammar,
-		"\xff": grammar, "a\xc3": grammar, "\xc0\x80": grammar, "\xed\xa0\x80": grammar, "\xf4\x90\x80\x80": grammar, `\u0041` + "\x80": grammar,
+	for _, body := range []string{
+		`\ud800`, `\udc00`, `\ud800x`,
+		`\ud800\u0041`, `\udc00\ud800`, `\ud800\ud800\udc00`,
+		`\ud800\n`, `\ud800\ufffd`, `ok\ud83d\ude0`,
+		`\ud83dxude00`, `\ud83d\xde00`,
+		`\x`, `\'`, `\u12`, `\u12g4`,
+		`\U0041`, `\u 041`, "\\\n", "\\\x00",
+		"\n", "\x00", "a\x1f", "\t",
+		"\xff", "a\xc3", "\xc0\x80", "\xed\xa0\x80", "\xf4\x90\x80\x80", `\u0041` + "\x80",
 	} {
 		quoted := `"` + body + `"`
 		for _, document := range []string{
@@ -309,7 +309,6 @@ func TestStringsMeanTheSameAndAreRefusedAlikeEverywhere(t *testing.T) {
 			`{"new":` + quoted + `}`, `{"new":{` + quoted + `:0}}`, `{"flag":` + quoted + `}`, `{"number":[` + quoted + `]}`,
 		} {
 			e, at := refusal(t, document)
-			assert.Equal(t, grammar, reason)
 			assert.NotErrorIs(t, e, io.ErrUnexpectedEOF, "%q", document)
 			assert.Contains(t, quoted, at, "%q", document)
 			assert.NotEmpty(t, at, "%q", document)
@@ -317,15 +316,15 @@ func TestStringsMeanTheSameAndAreRefusedAlikeEverywhere(t *testing.T) {
 	}
 }
 
-func TestInvalidUTF8BehindIsNoReasonAgainstWhatComesBefore(t *testing.T) {
+func TestDecode_ReportsTheFirstError(t *testing.T) {
 	t.Parallel()
 	e, at := refusal(t, `{"text":"fine","null":1,"kind":"`+"\xff"+`"}`)
 	assert.Equal(t, "null", e.Path)
 	assert.Equal(t, "1", at)
 }
 
-// A cut answer is asked for again, and so must be told from a wrong one.
-func TestEveryCutIsAnUnexpectedEnd(t *testing.T) {
+// A truncated response is retried, and an invalid one is not.
+func TestDecode_TruncatedIsUnexpectedEOF(t *testing.T) {
 	t.Parallel()
 	document := "\n" + object(slices.Concat(members, extras)...)
 	for cut := range len(document) {
@@ -336,7 +335,7 @@ func TestEveryCutIsAnUnexpectedEnd(t *testing.T) {
 	}
 	require.NoError(t, wire.Check([]byte(document)))
 
-	// Values of another kind than the field's are read to their end first.
+	// A value of another kind than the field is read to its end first.
 	for _, member := range []string{`"text":[1,"a",{}]`, `"number":"two"`, `"flag":{"a":null}`, `"id":1.5e1`, `"parts":12`, `"maybe":-0.5`} {
 		for cut := 1; cut < len(member); cut++ {
 			e, _ := refusal(t, "{"+member[:cut])
@@ -345,9 +344,8 @@ func TestEveryCutIsAnUnexpectedEnd(t *testing.T) {
 	}
 }
 
-// A number is the one document whose beginning may be a document too; nobody
-// can tell that it was cut.
-func TestACutNumberIsTheDocumentThatItLooksLike(t *testing.T) {
+// A prefix of a number may be a number, too, so that nothing shows the truncation.
+func TestCheck_TruncatedNumber(t *testing.T) {
 	t.Parallel()
 	const document = "-10.5e+30"
 	for cut := range len(document) {
@@ -360,7 +358,7 @@ func TestACutNumberIsTheDocumentThatItLooksLike(t *testing.T) {
 	}
 }
 
-func TestCheckReadsAnyDocumentToItsEnd(t *testing.T) {
+func TestCheck_ReadsDocumentToItsEnd(t *testing.T) {
 	t.Parallel()
 	for _, document := range []string{`null`, ` true `, `"x"`, `[]`, `[1,[2]]`, `{"a":{},"a":[]}`, "0\n"} {
 		assert.NoError(t, wire.Check([]byte(document)), document)
@@ -383,7 +381,7 @@ func TestCheckReadsAnyDocumentToItsEnd(t *testing.T) {
 }
 
 // The limit is encoding/json's, wherever the brackets are.
-func TestNestingHasALimit(t *testing.T) {
+func TestDecode_LimitsNesting(t *testing.T) {
 	t.Parallel()
 	arrays := func(n int) string { return strings.Repeat("[", n) + strings.Repeat("]", n) }
 	objects := func(n int) string { return strings.Repeat(`{"a":`, n) + "1" + strings.Repeat("}", n) }
@@ -413,7 +411,7 @@ func TestNestingHasALimit(t *testing.T) {
 	}
 }
 
-func TestUnknownKeysByTheThousandAreReadAndTheDuplicateIsFound(t *testing.T) {
+func TestDecode_FindsDuplicateOf10000UnknownKeys(t *testing.T) {
 	t.Parallel()
 	const n = 10_000
 	for name, key := range map[string]func(i int) int{
@@ -430,8 +428,8 @@ func TestUnknownKeysByTheThousandAreReadAndTheDuplicateIsFound(t *testing.T) {
 	}
 }
 
-// Were they all remembered, it would take memory of many times the body.
-func TestMoreUnknownKeysThanAnyServerHasAreRefused(t *testing.T) {
+// Remembering all of them would take many times the memory of the body.
+func TestDecode_LimitsUnknownKeys(t *testing.T) {
 	t.Parallel()
 	document := []byte(`{"text":"","part":{"name":"","first":0`)
 	for i := range 10_000 {
@@ -445,12 +443,12 @@ func TestMoreUnknownKeysThanAnyServerHasAreRefused(t *testing.T) {
 	decode(t, `{"text":"","parts":[`+strings.Repeat(many+",", 10_000)+many+`]}`)
 }
 
-func TestTheSameUnknownKeyInTwoObjectsIsNoDuplicate(t *testing.T) {
+func TestDecode_SameUnknownKeyInTwoObjects(t *testing.T) {
 	t.Parallel()
 	decode(t, `{"new":1,"text":"","part":{"new":1,"name":""},"parts":[{"new":1,"name":""},{"name":"","new":1}],"more":{"new":1,"new":2}}`)
 }
 
-func TestWhatIsDecodedDoesNotReferToTheInput(t *testing.T) {
+func TestDecode_DoesNotReferToTheInput(t *testing.T) {
 	t.Parallel()
 	data := []byte(object(slices.Concat(members, extras)...))
 	var v thing
@@ -461,9 +459,9 @@ func TestWhatIsDecodedDoesNotReferToTheInput(t *testing.T) {
 	assert.Equal(t, whole, v)
 }
 
-// An element that is kept keeps its own text alive, and neither the
-// document nor another element's.
-func TestAKeptElementPinsNothingElse(t *testing.T) {
+// An element keeps its own text alive, and neither the document nor the text of
+// another element.
+func TestDecode_ElementPinsNothingElse(t *testing.T) {
 	t.Parallel()
 	text := strings.Repeat("long enough not to share a block ", 10)
 	var document weak.Pointer[byte]
@@ -486,9 +484,9 @@ func TestAKeptElementPinsNothingElse(t *testing.T) {
 	assert.Equal(t, text+"1", kept.Name)
 }
 
-// What is allocated is the text that is kept, once: neither what is around an
-// element nor what is skipped goes with it.
-func TestAnElementsTextIsItsOwn(t *testing.T) { //nolint:paralleltest // it counts allocations
+// An element allocates its own text once, and neither the text around it nor the
+// text that is skipped.
+func TestDecode_ElementAllocatesItsOwnText(t *testing.T) { //nolint:paralleltest // it counts allocations
 	long := `"\u006c` + strings.Repeat("ong", 1<<14) + `"`
 	elements := func(members string) string { return `"parts":[` + strings.Repeat(members+",", 99) + members + `]` }
 	for name, test := range map[string]struct {
@@ -510,9 +508,9 @@ func TestAnElementsTextIsItsOwn(t *testing.T) { //nolint:paralleltest // it coun
 	}
 }
 
-func TestInvalidUTF8IsFoundWhereItIs(t *testing.T) {
+func TestDecode_LocatesInvalidUTF8(t *testing.T) {
 	t.Parallel()
-	document := `{"text":"é\ufffd` + "\ufffd\xe2\x82" + `"}` // a U+FFFD that was sent is none that was put in
+	document := `{"text":"é\ufffd` + "\ufffd\xe2\x82" + `"}` // the U+FFFD was sent, and is not a replacement
 	e, at := refusal(t, document)
 	assert.EqualError(t, e, "text: invalid UTF-8")
 	assert.Equal(t, "\xe2", at)
