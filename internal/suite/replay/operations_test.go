@@ -248,23 +248,23 @@ func failureOf(t *testing.T, e recording.Exchange, value any, err error) string 
 	assert.True(t, value == nil || reflect.ValueOf(value).IsZero(), "no value beside an error")
 	api, ok := errors.AsType[*authentik.APIError](err)
 	require.True(t, ok, "%v", err)
-	answer := e.Response
-	if answer.Status == http.StatusMethodNotAllowed && answer.Text != "" && importPath.MatchString(e.Request.Target) {
+	recorded := e.Response
+	if recorded.Status == http.StatusMethodNotAllowed && recorded.Text != "" && importPath.MatchString(e.Request.Target) {
 		require.ErrorIs(t, err, authentik.ErrUnsupported, "exchangeServer allows no other path either")
 		require.NotErrorIs(t, err, authentik.ErrPerhapsDone)
 		return "the next path of imports"
 	}
-	assert.Equal(t, answer.Status, api.StatusCode)
-	assert.Equal(t, answer.Header("X-Authentik-Id"), api.RequestID)
+	assert.Equal(t, recorded.Status, api.StatusCode)
+	assert.Equal(t, recorded.Header("X-Authentik-Id"), api.RequestID)
 	assert.Equal(t, e.Request.Method, api.Method)
 	gone := backgroundPath.MatchString(e.Request.Target) && e.Version >= "2025.12"
-	crashed := answer.Status == http.StatusMethodNotAllowed && answer.Text == "" && !gone
+	crashed := recorded.Status == http.StatusMethodNotAllowed && recorded.Text == "" && !gone
 	for sentinel, want := range map[error]bool{
-		authentik.ErrBadRequest:  answer.Status == http.StatusBadRequest,
-		authentik.ErrForbidden:   answer.Status == http.StatusForbidden,
-		authentik.ErrNotFound:    answer.Status == http.StatusNotFound,
-		authentik.ErrServer:      answer.Status >= http.StatusInternalServerError || crashed,
-		authentik.ErrUnsupported: gone && answer.Status == http.StatusMethodNotAllowed,
+		authentik.ErrBadRequest:  recorded.Status == http.StatusBadRequest,
+		authentik.ErrForbidden:   recorded.Status == http.StatusForbidden,
+		authentik.ErrNotFound:    recorded.Status == http.StatusNotFound,
+		authentik.ErrServer:      recorded.Status >= http.StatusInternalServerError || crashed,
+		authentik.ErrUnsupported: gone && recorded.Status == http.StatusMethodNotAllowed,
 	} {
 		assert.Equal(t, want, errors.Is(err, sentinel), "is %q: %v", sentinel, err)
 	}
@@ -274,8 +274,8 @@ func failureOf(t *testing.T, e recording.Exchange, value any, err error) string 
 	if gone {
 		return "ErrUnsupported"
 	}
-	if invalid, ok := errors.AsType[*authentik.ValidationError](err); ok && strings.HasPrefix(answer.Text, `{"`) {
-		assert.NotZero(t, len(invalid.Fields)+len(invalid.NonFieldErrors)+len(invalid.Detail), answer.Text)
+	if invalid, ok := errors.AsType[*authentik.ValidationError](err); ok && strings.HasPrefix(recorded.Text, `{"`) {
+		assert.NotZero(t, len(invalid.Fields)+len(invalid.NonFieldErrors)+len(invalid.Detail), recorded.Text)
 	}
 	return strings.TrimPrefix(reflect.TypeOf(err).String(), "*authentik.")
 }

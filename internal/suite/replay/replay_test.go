@@ -38,8 +38,8 @@ func TestReplay_EveryExchange(t *testing.T) {
 			t.Parallel()
 			for _, e := range exchanges {
 				t.Run(e.ID, func(t *testing.T) {
-					if d := conformance.CallFor(t, e.Request); !d.ResponseOnly || e.Response.Status >= 300 {
-						replayed(t, d, e.Response)
+					if call := conformance.CallFor(t, e.Request); !call.ResponseOnly || e.Response.Status >= 300 {
+						replay(t, call, e.Response)
 					}
 				})
 			}
@@ -53,49 +53,50 @@ func TestReplay_EveryExchange(t *testing.T) {
 	}
 }
 
-// wayOf says what an exchange goes through, and why not through more.
-func wayOf(d conformance.Call, answer recording.Response) string {
+// wayOf returns the method that an exchange is replayed to, and the reason if that
+// is not the method of the operation.
+func wayOf(call conformance.Call, response recording.Response) string {
 	switch {
-	case d.ResponseOnly && answer.Status < 300:
-		return "not typed: " + d.Reason
-	case d.ResponseOnly:
-		return "not typed, its error answer through Get: " + d.Reason
-	case d.Reason != "":
-		return "Get, because " + d.Reason
+	case call.ResponseOnly && response.Status < 300:
+		return "not replayed: " + call.Reason
+	case call.ResponseOnly:
+		return "only the error response, to Get: " + call.Reason
+	case call.Reason != "":
+		return "Get, because " + call.Reason
 	default:
-		return d.Op
+		return call.Op
 	}
 }
 
-// replayed serves an answer to the request of a door, and checks what comes of it.
-func replayed(t *testing.T, d conformance.Call, answer recording.Response) {
+// replay serves a recorded response to a call, and checks the result of the call.
+func replay(t *testing.T, call conformance.Call, recorded recording.Response) {
 	t.Helper()
-	var asked []string
+	var requests []string
 	ak := testkit.NewClient(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		asked = append(asked, r.Method+" "+r.URL.EscapedPath()+"?"+r.URL.Query().Encode())
-		answer.ServeHTTP(w, r)
+		requests = append(requests, r.Method+" "+r.URL.EscapedPath()+"?"+r.URL.Query().Encode())
+		recorded.ServeHTTP(w, r)
 	}), authentik.WithRetry(authentik.RetryPolicy{MaxAttempts: 1, StartupWait: -1}))
 	var response authentik.Response
-	value, err := d.Do(t.Context(), ak, authentik.WithResponse(&response))
+	value, err := call.Do(t.Context(), ak, authentik.WithResponse(&response))
 
-	require.Equal(t, []string{"GET /api/v3/" + d.Path + "?" + d.Query.Encode()}, asked)
-	answer = inflated(t, answer)
-	body := answer.Body()
-	assert.Equal(t, answer.Status, response.StatusCode)
-	assert.Equal(t, answer.Header("X-Authentik-Id"), response.RequestID)
-	assert.Equal(t, answer.Header("Content-Type"), response.Header.Get("Content-Type"))
+	require.Equal(t, []string{"GET /api/v3/" + call.Path + "?" + call.Query.Encode()}, requests)
+	recorded = inflated(t, recorded)
+	body := recorded.Body()
+	assert.Equal(t, recorded.Status, response.StatusCode)
+	assert.Equal(t, recorded.Header("X-Authentik-Id"), response.RequestID)
+	assert.Equal(t, recorded.Header("Content-Type"), response.Header.Get("Content-Type"))
 	assert.Equal(t, 1, response.Attempts)
 	assert.Equal(t, string(body), string(response.Body))
 
-	switch isJSON := strings.HasPrefix(answer.Header("Content-Type"), "application/json"); {
-	case answer.Status >= 300 || conformance.Starting(answer):
-		conformance.RequireErrorOf(t, answer, err, d.Op, "/sub/path/api/v3/"+d.Path, 1)
-	case answer.Status != http.StatusOK || !isJSON:
-		requireDecodeErrorOf(t, answer, err)
+	switch isJSON := strings.HasPrefix(recorded.Header("Content-Type"), "application/json"); {
+	case recorded.Status >= 300 || conformance.Starting(recorded):
+		conformance.RequireErrorOf(t, recorded, err, call.Op, "/sub/path/api/v3/"+call.Path, 1)
+	case recorded.Status != http.StatusOK || !isJSON:
+		requireDecodeErrorOf(t, recorded, err)
 		assert.Nil(t, value)
-		assert.NoError(t, ak.Get(t.Context(), d.Path, d.Query, nil, authentik.WithResponse(&response)), "without decoding")
+		assert.NoError(t, ak.Get(t.Context(), call.Path, call.Query, nil, authentik.WithResponse(&response)), "without decoding")
 		assert.Equal(t, string(body), string(response.Body))
-	case d.Untyped:
+	case call.Untyped:
 		require.NoError(t, err)
 		assert.Equal(t, conformance.ParseJSON(t, body), value)
 	default:
@@ -104,24 +105,23 @@ func replayed(t *testing.T, d conformance.Call, answer recording.Response) {
 	}
 }
 
-// inflated is an answer as net/http's transport hands it on: without the
-// compression that it asked for itself.
-func inflated(t *testing.T, answer recording.Response) recording.Response {
+// inflated returns a response as net/http's transport returns it, decompressed.
+func inflated(t *testing.T, recorded recording.Response) recording.Response {
 	t.Helper()
-	body := io.Reader(bytes.NewReader(answer.Body()))
-	if answer.Header("Content-Encoding") == "gzip" {
+	body := io.Reader(bytes.NewReader(recorded.Body()))
+	if recorded.Header("Content-Encoding") == "gzip" {
 		var err error
 		body, err = gzip.NewReader(body)
 		require.NoError(t, err)
 	}
 	text, err := io.ReadAll(body)
 	require.NoError(t, err)
-	answer.Text, answer.BodyBase64 = string(text), ""
-	return answer
+	recorded.Text, recorded.BodyBase64 = string(text), ""
+	return recorded
 }
 
-// jsonDifferences sees a field by its JSON key; this makes sure that it is that
-// key's field.
+// Differences compares fields by their JSON key, so that each field must have the
+// key that belongs to its name.
 func TestModels_FieldsNamedAfterKeys(t *testing.T) {
 	t.Parallel()
 	for _, model := range []any{
@@ -147,12 +147,12 @@ func TestModels_FieldsNamedAfterKeys(t *testing.T) {
 	}
 }
 
-func requireDecodeErrorOf(t *testing.T, answer recording.Response, err error) {
+func requireDecodeErrorOf(t *testing.T, recorded recording.Response, err error) {
 	t.Helper()
 	e := testkit.RequireType[*authentik.DecodeError](t, err)
-	assert.Equal(t, answer.Status, e.StatusCode)
-	assert.Equal(t, answer.Header("X-Authentik-Id"), e.RequestID)
-	assert.Equal(t, answer.Header("Content-Type"), e.ContentType)
+	assert.Equal(t, recorded.Status, e.StatusCode)
+	assert.Equal(t, recorded.Header("X-Authentik-Id"), e.RequestID)
+	assert.Equal(t, recorded.Header("Content-Type"), e.ContentType)
 	assert.NotContains(t, err.Error(), "\n")
 }
 
@@ -202,34 +202,34 @@ func TestReplay_Lists(t *testing.T) {
 	for version, exchanges := range testkit.Recordings(t) {
 		lists := series(t, exchanges)
 		require.NotEmpty(t, lists, "%s has no list of several pages", version)
-		for query, answers := range lists {
+		for query, responses := range lists {
 			for way, walk := range conformance.Walks {
 				t.Run(version+"/"+query+"/"+way, func(t *testing.T) {
 					t.Parallel()
 					values, err := url.ParseQuery(query)
 					require.NoError(t, err)
 					opts, wire, reason := conformance.OptionsFor(values)
-					if reason != "" { // such as an ordering that is refused: its pages are answered all the same
+					if reason != "" { // such as an ordering that the library rejects and the server accepts
 						opts, wire = nil, url.Values{}
 					}
 					if wire.Get("page_size") == "" {
 						wire.Set("page_size", "100") // a walk's own
 					}
 					var mu sync.Mutex
-					asked := map[string]int{}
+					requests := map[string]int{}
 					ak := testkit.NewClient(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 						query := r.URL.Query()
 						mu.Lock()
-						asked[query.Get("page")]++
+						requests[query.Get("page")]++
 						mu.Unlock()
 						number, _ := strconv.Atoi(query.Get("page"))
 						query.Del("page")
 						assert.Equal(t, wire, query)
-						answers[number-1].ServeHTTP(w, r)
+						responses[number-1].ServeHTTP(w, r)
 					}))
 					var pages []conformance.Page
-					for _, answer := range answers {
-						pages = append(pages, conformance.ParsePage(t, answer.Body()))
+					for _, recorded := range responses {
+						pages = append(pages, conformance.ParsePage(t, recorded.Body()))
 					}
 					rows, changed := conformance.Expected(pages)
 					want, err := json.Marshal(map[string]any{"results": rows})
@@ -238,7 +238,7 @@ func TestReplay_Lists(t *testing.T) {
 					flows, err := walk(t.Context(), ak, opts)
 
 					assert.Empty(t, conformance.Differences(t, want, map[string]any{"results": flows}))
-					for number, times := range asked {
+					for number, times := range requests {
 						assert.Equal(t, 1, times, "requests for page %s", number)
 					}
 					if changed {
@@ -246,7 +246,7 @@ func TestReplay_Lists(t *testing.T) {
 						return
 					}
 					assert.NoError(t, err)
-					assert.Len(t, asked, len(answers))
+					assert.Len(t, requests, len(responses))
 				})
 			}
 		}

@@ -1,5 +1,5 @@
-// Package recording reads what real servers answered (testdata/recordings) and
-// serves it again, for tests.
+// Package recording reads the recorded responses of real servers, which are in
+// testdata/recordings, and serves them again.
 package recording
 
 import (
@@ -16,16 +16,16 @@ import (
 	"time"
 )
 
-// Exchange is one request to a real server, and its answer.
+// Exchange is one request to a real server, and the response.
 type Exchange struct {
 	ID       string   `json:"id"`
-	Version  string   `json:"version"` // of the server
+	Version  string   `json:"version"` // the version of the server
 	Note     string   `json:"note"`
 	Request  Request  `json:"request"`
 	Response Response `json:"response"`
 }
 
-// Request is what was asked.
+// Request is a recorded request.
 type Request struct {
 	Method  string      `json:"method"`
 	Target  string      `json:"target"` // path and query
@@ -33,7 +33,8 @@ type Request struct {
 	Body    any         `json:"body"`
 }
 
-// As is whose token was sent: admin, viewer, limited, …; "" is none.
+// As returns the user whose token was sent, such as admin, viewer or limited, ""
+// for a request without a token.
 func (r Request) As() string {
 	for _, h := range r.Headers {
 		if h[0] == "Authorization" {
@@ -46,15 +47,15 @@ func (r Request) As() string {
 	return ""
 }
 
-// Response is what was answered.
+// Response is a recorded response.
 type Response struct {
 	Status     int         `json:"status"`
 	Headers    [][2]string `json:"headers"`
 	Text       string      `json:"body"`
-	BodyBase64 string      `json:"body_base64,omitempty"` // in the place of Text, of what is no text
+	BodyBase64 string      `json:"body_base64,omitempty"` // replaces Text for a body that is not text
 }
 
-// Header returns the first header of that name.
+// Header returns the first header with a name.
 func (r Response) Header(name string) string {
 	for _, h := range r.Headers {
 		if strings.EqualFold(h[0], name) {
@@ -64,7 +65,7 @@ func (r Response) Header(name string) string {
 	return ""
 }
 
-// Body is the bytes on the wire.
+// Body returns the bytes that were sent.
 func (r Response) Body() []byte {
 	if r.BodyBase64 == "" {
 		return []byte(r.Text)
@@ -76,26 +77,26 @@ func (r Response) Body() []byte {
 	return body
 }
 
-// ServeHTTP answers as the server did: status, headers and body, byte for byte.
+// ServeHTTP sends the recorded status, headers and body, byte for byte.
 func (r Response) ServeHTTP(w http.ResponseWriter, _ *http.Request) {
 	clear(w.Header())
-	w.Header()["Content-Type"] = nil // unless recorded: net/http would guess one
+	w.Header()["Content-Type"] = nil // else net/http would guess one
 	for _, h := range r.Headers {
-		if h[0] != "Transfer-Encoding" { // net/http's to set
+		if h[0] != "Transfer-Encoding" { // which net/http sets
 			w.Header().Add(h[0], h[1]) // some were recorded in lower case
 		}
 	}
 	w.WriteHeader(r.Status)
-	_, _ = w.Write(r.Body()) // a client that is gone is its own business
+	_, _ = w.Write(r.Body()) // an error means that the client has gone
 }
 
-// Load reads a server's exchanges, in the order in which they were made.
+// Load reads the exchanges with a server, in the order in which they were made.
 func Load(fsys fs.FS, file string) ([]Exchange, error) {
 	f, err := fsys.Open(file)
 	if err != nil {
 		return nil, err
 	}
-	defer f.Close() //nolint:errcheck // it was only read
+	defer f.Close() //nolint:errcheck // the file was only read
 	all, err := Read(f)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", file, err)
@@ -103,7 +104,7 @@ func Load(fsys fs.FS, file string) ([]Exchange, error) {
 	return all, nil
 }
 
-// Read reads exchanges, one a line.
+// Read reads exchanges, one from each line.
 func Read(r io.Reader) (all []Exchange, err error) {
 	lines := bufio.NewReader(r)
 	for {
@@ -122,7 +123,7 @@ func Read(r io.Reader) (all []Exchange, err error) {
 	}
 }
 
-// Versions reads every server's exchanges below a directory, by version.
+// Versions reads the exchanges with every server below a directory, by version.
 func Versions(fsys fs.FS, dir string) (map[string][]Exchange, error) {
 	files, err := fs.Glob(fsys, path.Join(dir, "*.jsonl"))
 	if err != nil {
@@ -137,8 +138,8 @@ func Versions(fsys fs.FS, dir string) (map[string][]Exchange, error) {
 	return all, nil
 }
 
-// Sequence is a run of exchanges that one client made with a server, and that
-// depend on each other.
+// Sequence is a series of exchanges of one client with a server, each of which
+// depends on those before.
 type Sequence struct {
 	Name      string
 	Exchanges []Exchange
