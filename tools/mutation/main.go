@@ -47,21 +47,43 @@ const (
 var packages = []string{"internal/wire", "internal/transport", "challenge", "."}
 
 // suites are the packages whose tests run after those of a guard's own package,
-// in this order. The matrix of faults finds most of what the others find, too.
+// in this order, but for those that likely lists.
 var suites = []string{
 	"internal/suite/faults", "internal/suite/api", ".", "internal/suite/session", "internal/suite/transport", "internal/suite/schema",
 	"internal/suite/replay", "internal/suite/performance", "internal/suite/live", "authentiktest",
 }
 
+// likely lists the suites that most likely find a guard of a file missing, so
+// that they run first.
+var likely = []struct {
+	files  *regexp.Regexp
+	suites []string
+}{
+	{regexp.MustCompile(`^(session|run|login|inspector|errors_flow)\.go`), []string{"internal/suite/session"}},
+	{regexp.MustCompile(`^internal/wire/|^challenge/`), []string{"internal/suite/schema", "internal/suite/session"}},
+	{regexp.MustCompile(`^[a-z_]+\.go`), []string{"internal/suite/api"}},
+}
+
 // first is the test of a package that runs before its other tests.
 var first = map[string]string{"internal/suite/faults": "^TestFault$", fakePackage: "^TestReplay$"}
 
-// testsOf returns the packages whose tests run for a guard of a package.
-func testsOf(pkg string) []string {
-	if slices.Contains(suites, pkg) {
-		return suites
+// testsOf returns the packages whose tests run for a mutant.
+func testsOf(m *mutant) (all []string) {
+	if !slices.Contains(suites, m.pkg) {
+		all = append(all, m.pkg)
 	}
-	return append([]string{pkg}, suites...)
+	for _, l := range likely {
+		if l.files.MatchString(m.place) {
+			all = append(all, l.suites...)
+			break
+		}
+	}
+	for _, suite := range suites {
+		if !slices.Contains(all, suite) {
+			all = append(all, suite)
+		}
+	}
+	return all
 }
 
 // mutant is a guard, or one side of it, that can be switched off.
@@ -117,12 +139,13 @@ func run(only string, workers int) error {
 	}
 	mutants = slices.DeleteFunc(mutants, func(m mutant) bool { return !wanted.MatchString(m.key()) })
 
+	log.Printf("%d mutants", len(mutants))
 	var wait sync.WaitGroup
 	next := make(chan *mutant)
 	for range max(workers, 1) {
 		wait.Go(func() {
 			for m := range next {
-				for _, pkg := range testsOf(m.pkg) {
+				for _, pkg := range testsOf(m) {
 					if m.killer = try(root, dir, pkg, m.id); m.killer != "" {
 						break
 					}
@@ -291,8 +314,8 @@ func try(root, dir, pkg string, id int) string {
 	for _, which := range runs {
 		ctx, cancel := context.WithTimeout(context.Background(), timeout)
 		arguments := append([]string{"-test.failfast", "-test.timeout", (timeout - 10*time.Second).String()}, which...)
-		if pkg != fakePackage { // whose replays are long
-			arguments = append(arguments, "-test.short")
+		if id != none {
+			arguments = append(arguments, "-test.short") // what is long finds nothing that is not found before
 		}
 		command := exec.CommandContext(ctx, binary(dir, pkg), arguments...)
 		command.Dir = filepath.Join(root, pkg)
