@@ -68,8 +68,9 @@
 //
 // The server does not imitate the speed of authentik, compression, and
 // languages other than English. An import reads the YAML that exports consist
-// of, and JSON; an import of other YAML fails like one of broken YAML. A policy
-// of an import passes unless its last line is return False.
+// of, JSON, and the tags !KeyOf and !Find; an import of other YAML, such as of
+// anchors, fails like one of broken YAML. A policy of an import passes unless
+// its last line is return False.
 //
 // Two servers generate the same identifiers in the same order. A test that
 // imports the flows of one server into another one, which has flows of the test

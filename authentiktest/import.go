@@ -84,13 +84,13 @@ func (st *store) importBlueprint(q request, blueprint object) reply {
 	}
 	// authentik tries an import and rolls it back, and only then runs it. The
 	// logs are those of the trial.
-	trial := importer{store: st.clone(), q: q, moved: map[uuid.UUID]uuid.UUID{}}
+	trial := st.clone().importer(q)
 	success := trial.run(documents)
 	switch {
 	case trial.unknown:
 		return unknown(q)
 	case success:
-		run := importer{store: st, q: q, moved: map[uuid.UUID]uuid.UUID{}}
+		run := st.importer(q)
 		run.run(documents)
 	case !st.since("2022.10"):
 		return q.emptyHTML()
@@ -130,9 +130,14 @@ type importer struct {
 	*store
 	q       request
 	moved   map[uuid.UUID]uuid.UUID // identifiers of the blueprint that objects did not get
+	ids     map[string]uuid.UUID    // what !KeyOf stands for
 	logs    []object
 	request string // the identifier of the request
 	unknown bool   // whether an entry needs a model that the fake does not have
+}
+
+func (st *store) importer(q request) *importer {
+	return &importer{store: st, q: q, moved: map[uuid.UUID]uuid.UUID{}, ids: map[string]uuid.UUID{}}
 }
 
 // saved is an object that an entry has stored.
@@ -140,6 +145,7 @@ type saved struct {
 	pk      uuid.UUID
 	name    string
 	created bool
+	deleted bool
 	asSent  bool // whether the object has the identifier of the blueprint
 }
 
@@ -149,25 +155,41 @@ var otherModel = regexp.MustCompile(`^authentik_(blueprints|brands|core|crypto|e
 
 func (im *importer) run(documents []object) bool {
 	for _, document := range documents {
-		e := entryOf(document)
-		save := im.model(e.model)
-		if save == nil {
-			im.unknown = otherModel.MatchString(e.model)
-			im.logUnknown(e.model)
+		if !skipped(document) && !im.entry(document) {
 			return false
 		}
-		sent := e.uuid("pk")
-		data := im.data(e)
-		e.identifiers = data.only(e.identifiers)
-		of, refused := save(e, data)
-		if refused != nil {
-			im.logRefused(document, entryOf(document), refused)
-			return false
-		}
-		im.logSaved(e, of)
-		if sent != of.pk {
-			im.moved[sent] = of.pk
-		}
+	}
+	return true
+}
+
+// entry runs an entry, and reports whether the entry is valid.
+func (im *importer) entry(document object) bool {
+	e := entryOf(document)
+	save := im.model(e.model)
+	if save == nil {
+		im.unknown = otherModel.MatchString(e.model)
+		im.logUnknown(e.model)
+		return false
+	}
+	value, problem := im.resolve(document)
+	if problem != "" {
+		im.logProblem(object{{"model", e.model}}, entry{model: e.model}, problem)
+		return false
+	}
+	document, _ = value.(object)
+	e = entryOf(document)
+	sent, data := e.uuid("pk"), im.data(e)
+	e.identifiers = data.only(e.identifiers)
+	of, refused := im.inState(document, e, data, save)
+	if refused != nil {
+		im.logRefused(document, entryOf(document), refused)
+		return false
+	}
+	if of.pk != uuid.Nil && sent != of.pk {
+		im.moved[sent] = of.pk
+	}
+	if id, ok := document.get("id"); ok && of.pk != uuid.Nil {
+		im.ids[pyString(id)] = of.pk
 	}
 	return true
 }
@@ -240,21 +262,13 @@ func (im *importer) saveFlow(e entry, data object) (saved, []refusals) {
 	f.PK = e.uuid("pk")
 	f.PolicyBindingModelPtrID = f.PK
 	im.insertFlow(f)
-	return saved{f.PK, f.Name, true, e.uuid("pk") != uuid.Nil}, nil
+	return saved{pk: f.PK, name: f.Name, created: true, asSent: e.uuid("pk") != uuid.Nil}, nil
 }
 
 func (im *importer) saveBinding(e entry, data object) (saved, []refusals) {
-	own := im.binding(e.uuid("pk"))
+	own := im.identifiedBinding(e, data)
 	facts := im.bindingFacts(nil)
-	sent, refused := validate(validator{im.rules, "FlowStageBinding", true}, facts, data)
-	if refused == nil && own == nil {
-		own = find(im.bindings, func(b *authentik.FlowStageBinding) bool {
-			return b.Target == sent["target"] && b.Stage == sent["stage"] && b.Order == sent["order"]
-		})
-	}
-	if own == nil {
-		sent, refused = validate(validator{im.rules, "FlowStageBinding", false}, facts, data)
-	}
+	sent, refused := validate(validator{im.rules, "FlowStageBinding", own != nil}, facts, data)
 	if refused != nil {
 		return saved{}, refused
 	}
@@ -272,7 +286,7 @@ func (im *importer) saveBinding(e entry, data object) (saved, []refusals) {
 	b.PK = e.uuid("pk")
 	b.PolicyBindingModelPtrID = b.PK
 	im.insertBinding(b)
-	return saved{b.PK, im.bindingName(b), true, e.uuid("pk") != uuid.Nil}, nil
+	return saved{pk: b.PK, name: im.bindingName(b), created: true, asSent: e.uuid("pk") != uuid.Nil}, nil
 }
 
 // policyBindingFacts are the facts of a policy binding. Its target is a flow or
@@ -297,9 +311,7 @@ func (im *importer) savePolicyBinding(e entry, data object) (saved, []refusals) 
 	if refused != nil {
 		return saved{}, refused
 	}
-	own := find(im.links, func(b *policyBinding) bool {
-		return b.pk == e.uuid("pk") || b.policy == sent["policy"] && b.target == sent["target"] && b.order == sent["order"]
-	})
+	own := im.identifiedLink(e, sent)
 	if own != nil {
 		apply(sent, own, facts)
 		own.settings = merged(own.settings, e.attrs)
@@ -310,7 +322,7 @@ func (im *importer) savePolicyBinding(e entry, data object) (saved, []refusals) 
 	apply(sent, b, facts)
 	im.identify("policybinding", &b.pk)
 	im.insertPolicyBinding(b)
-	return saved{b.pk, im.linkName(b), true, e.uuid("pk") != uuid.Nil}, nil
+	return saved{pk: b.pk, name: im.linkName(b), created: true, asSent: e.uuid("pk") != uuid.Nil}, nil
 }
 
 func (im *importer) saveStage(e entry, data object) (saved, []refusals) {
@@ -361,7 +373,7 @@ func (im *importer) refusedFlows(data object) (all []refusals) {
 // saveThing stores a policy or a prompt. A new policy gets an identifier of
 // its own, as the rows of two tables do.
 func (im *importer) saveThing(e entry, data object) (saved, []refusals) {
-	own := im.thing(e.uuid("pk"))
+	own := im.identifiedThing(e)
 	isPrompt := e.model == promptModel
 	kind := "Policy"
 	if isPrompt {
@@ -377,6 +389,9 @@ func (im *importer) saveThing(e entry, data object) (saved, []refusals) {
 		return saved{}, refused
 	}
 	settings := data.only(e.attrs)
+	if name, ok := e.identifiers.get("name"); ok {
+		settings = settings.with("name", name)
+	}
 	if own != nil {
 		own.settings = merged(own.settings, settings)
 		im.things = last(im.things, own)
@@ -388,7 +403,7 @@ func (im *importer) saveThing(e entry, data object) (saved, []refusals) {
 	}
 	im.identify("thing", &t.pk)
 	im.things = append(im.things, t)
-	return saved{t.pk, t.name(), true, isPrompt && t.pk == e.uuid("pk")}, nil
+	return saved{pk: t.pk, name: t.name(), created: true, asSent: isPrompt && t.pk == e.uuid("pk")}, nil
 }
 
 // merged returns the settings of an object after an update.

@@ -95,7 +95,11 @@ func (im *importer) logRefused(document object, e entry, all []refusals) {
 		}
 		fields = append(fields, pyQuote(r.key)+": ["+strings.Join(details, ", ")+"]")
 	}
-	problem := "Serializer errors {" + strings.Join(fields, ", ") + "}"
+	im.logProblem(document, e, "Serializer errors {"+strings.Join(fields, ", ")+"}")
+}
+
+// logProblem logs an entry that is invalid.
+func (im *importer) logProblem(document object, e entry, problem string) {
 	shown := object{{"model", e.model}, {"state", "present"}, {"conditions", []any{}}}
 	for i := range shown {
 		if value, ok := document.get(shown[i].key); ok {
@@ -121,6 +125,9 @@ func (im *importer) logSaved(e entry, of saved) {
 	action, pk := "model_updated", hexadecimal(of.pk)
 	if of.created {
 		action = "model_created"
+	}
+	if of.deleted {
+		action = "model_deleted"
 	}
 	if of.asSent { // nobody has parsed it
 		pk = of.pk.String()

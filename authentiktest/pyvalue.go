@@ -64,6 +64,8 @@ func pyRepr(value any) string {
 		return pyQuote(value)
 	case number:
 		return value.text
+	case yamlTag:
+		return "!" + value.name + " " + pyRepr(value.value)
 	case []any:
 		elements := make([]string, len(value))
 		for i, element := range value {

@@ -12,7 +12,7 @@ import (
 // yamlReader reads the YAML that exports and small blueprints consist of: block
 // mappings and lists, flow mappings and lists (and so JSON), and scalars that
 // are plain or in quotes, over several lines, too. It knows of no anchors, no
-// block scalars, and of no tag but !Env.
+// block scalars, and of no tag but !Env, !KeyOf and !Find.
 type yamlReader struct {
 	text     string
 	at       int
@@ -97,7 +97,7 @@ func (r *yamlReader) block(indent int) any {
 	case yamlKey.MatchString(rest) && rest[0] != '{' && rest[0] != '[':
 		return r.blockObject()
 	case strings.HasPrefix(rest, "!"):
-		return r.env()
+		return r.tag(func() any { return r.block(indent) })
 	}
 	return r.flow(indent, "")
 }
@@ -150,6 +150,18 @@ func (r *yamlReader) key(text string) (string, bool) {
 	return pyString(value), inner.err == nil
 }
 
+// tag reads a tag and the value after it.
+func (r *yamlReader) tag(value func() any) any {
+	for _, name := range tags {
+		if rest, ok := strings.CutPrefix(r.text[r.at:], "!"+name); ok && strings.IndexByte(" \n", rest[0]) >= 0 {
+			r.at += len("!") + len(name)
+			r.gap()
+			return yamlTag{name, value()}
+		}
+	}
+	return r.env()
+}
+
 // env reads !Env NAME: a variable of the environment of authentik.
 func (r *yamlReader) env() any {
 	name, ok := strings.CutPrefix(r.text[r.at:], "!Env ")
@@ -177,7 +189,7 @@ func (r *yamlReader) flow(indent int, until string) any {
 	case '"', '\'':
 		return r.quoted()
 	case '!':
-		return r.env()
+		return r.tag(func() any { return r.flow(indent, until) })
 	}
 	return r.plain(indent, until)
 }
