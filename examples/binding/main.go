@@ -22,11 +22,14 @@ import (
 	"github.com/seed-299d42e7/authentik-go/examples/internal/cli"
 )
 
+const about = "Shows a binding of a stage to a flow, its stage, and the flows that use the stage. " +
+	cli.ServerVariables
+
 func main() { cli.Main(run) }
 
 func run(ctx context.Context, env cli.Env) int {
 	flags := flag.NewFlagSet("binding", flag.ContinueOnError)
-	if err := env.Parse(flags, "[UUID]"); err != nil {
+	if err := env.Parse(flags, about, "[UUID]"); err != nil {
 		return env.Exit(ctx, nil, err)
 	}
 	var id uuid.UUID

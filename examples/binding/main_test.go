@@ -28,7 +28,9 @@ func assertShown(t *testing.T, b *authentik.FlowStageBinding, got clitest.Result
 	require.Equal(t, cli.OK, got.Code, got.Stderr)
 	about, flows, ok := strings.Cut(got.Stdout, "\n\n")
 	require.True(t, ok, got.Stdout)
-	for _, want := range []any{b.PK, b.Order, b.PolicyEngineMode, b.InvalidResponseAction, b.StageObj.Name, b.StageObj.VerboseName} {
+	for _, want := range []any{
+		b.PK, b.Order, b.PolicyEngineMode, b.InvalidResponseAction, b.StageObj.Name, b.StageObj.VerboseName,
+	} {
 		assert.Contains(t, about+"\n", fmt.Sprintf("  %v\n", want))
 	}
 	lines := strings.Split(strings.TrimSuffix(flows, "\n"), "\n")
@@ -72,7 +74,10 @@ func TestWhenPoliciesAreEvaluated(t *testing.T) {
 	flow, stage := srv.AddFlow(authentik.Flow{}), srv.AddStage(authentik.Stage{})
 	said := map[string]bool{}
 	for i, evaluate := range [][2]bool{{false, false}, {false, true}, {true, false}, {true, true}} {
-		b := srv.AddBinding(authentik.FlowStageBinding{Target: flow.PK, Stage: stage.PK, Order: i, EvaluateOnPlan: evaluate[0], ReEvaluatePolicies: evaluate[1]})
+		b := srv.AddBinding(authentik.FlowStageBinding{
+			Target: flow.PK, Stage: stage.PK, Order: i,
+			EvaluateOnPlan: evaluate[0], ReEvaluatePolicies: evaluate[1],
+		})
 		got := program.Server(t, srv, b.PK.String())
 		require.Equal(t, cli.OK, got.Code, got.Stderr)
 		assert.Equal(t, evaluate[0], strings.Contains(got.Stdout, "when the flow is planned"))
@@ -112,6 +117,7 @@ func TestAServersErrorExitsWith1(t *testing.T) {
 	got := program.Demo(t, uuid.NewString())
 	assert.Equal(t, cli.Failed, got.Code)
 	assert.Empty(t, got.Stdout)
-	assert.Contains(t, got.Stderr, "authentik: BindingsRetrieve: 404 Not Found: No FlowStageBinding matches the given query.")
+	assert.Contains(t, got.Stderr,
+		"authentik: BindingsRetrieve: 404 Not Found: No FlowStageBinding matches the given query.")
 	assert.Contains(t, got.Stderr, "There is no such object, or the user of the token may not view it.\n")
 }

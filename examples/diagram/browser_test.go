@@ -125,13 +125,15 @@ for (const g of document.querySelectorAll("svg g")) {
 	const box = g.firstElementChild.getBoundingClientRect();
 	for (const text of g.querySelectorAll("text")) {
 		const t = text.getBoundingClientRect();
-		if (t.left < box.left || t.right > box.right || t.top < box.top || t.bottom > box.bottom) wrong.push("too large: " + text.textContent);
+		const inside = t.left >= box.left && t.right <= box.right && t.top >= box.top && t.bottom <= box.bottom;
+		if (!inside) wrong.push("too large: " + text.textContent);
 	}
 }
 for (const svg of document.querySelectorAll("svg")) {
 	const labels = [...svg.querySelectorAll(".label")].map(l => [l.textContent, l.getBoundingClientRect()]);
 	labels.forEach(([a, x], i) => labels.slice(0, i).forEach(([b, y]) => {
-		if (x.left < y.right && y.left < x.right && x.top < y.bottom && y.top < x.bottom) wrong.push("covered: " + a + ", " + b);
+		const apart = x.left >= y.right || y.left >= x.right || x.top >= y.bottom || y.top >= x.bottom;
+		if (!apart) wrong.push("covered: " + a + ", " + b);
 	}));
 }
 if (document.querySelectorAll("img, script").length != 1) wrong.push("an element of a name");

@@ -19,6 +19,9 @@ import (
 	"github.com/seed-299d42e7/authentik-go/examples/internal/cli"
 )
 
+const about = "Draws a flow as Mermaid text, an SVG image or an HTML page. " +
+	cli.ServerVariables
+
 func main() { cli.Main(run) }
 
 // formats are what the command writes.
@@ -33,7 +36,7 @@ func run(ctx context.Context, env cli.Env) int {
 	var as string
 	flags := flag.NewFlagSet("diagram", flag.ContinueOnError)
 	flags.StringVar(&as, "as", "mermaid", "mermaid, markdown, svg or html")
-	if err := env.Parse(flags, "[SLUG]"); err != nil {
+	if err := env.Parse(flags, about, "[SLUG]"); err != nil {
 		return env.Exit(ctx, nil, err)
 	}
 	write := formats[as]

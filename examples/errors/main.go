@@ -29,11 +29,14 @@ import (
 	"github.com/seed-299d42e7/authentik-go/examples/internal/cli"
 )
 
+const about = "Provokes each error of the library, and says what it means. " +
+	cli.ServerVariables
+
 func main() { cli.Main(run) }
 
 func run(ctx context.Context, env cli.Env) int {
 	flags := flag.NewFlagSet("errors", flag.ContinueOnError)
-	if err := env.Parse(flags); err != nil {
+	if err := env.Parse(flags, about); err != nil {
 		return env.Exit(ctx, nil, err)
 	}
 	server, err := env.Connect(once)
@@ -56,7 +59,8 @@ func run(ctx context.Context, env cli.Env) int {
 		if server.Demo != nil { // its port is another one each time
 			text = strings.ReplaceAll(text, strings.TrimPrefix(server.URL, "http://"), "127.0.0.1:9000")
 		}
-		_, failed := fmt.Fprintf(env.Stdout, "%s\n  error:  %s\n  caught: %s\n  so:     %s\n\n", s.title, text, caught(err), meaning(err))
+		_, failed := fmt.Fprintf(env.Stdout, "%s\n  error:  %s\n  caught: %s\n  so:     %s\n\n",
+			s.title, text, caught(err), meaning(err))
 		if failed != nil {
 			return env.Exit(ctx, server, failed)
 		}
@@ -162,7 +166,8 @@ func meaning(err error) string {
 	case errors.Is(err, authentik.ErrRateLimited):
 		errors.As(err, &api)
 		return fmt.Sprintf("come back in %v", api.RetryAfter)
-	case errors.Is(err, authentik.ErrNotAuthentik), errors.Is(err, authentik.ErrUnreachable), errors.Is(err, authentik.ErrTLS):
+	case errors.Is(err, authentik.ErrNotAuthentik), errors.Is(err, authentik.ErrUnreachable),
+		errors.Is(err, authentik.ErrTLS):
 		return cmp.Or(authentik.Hint(err), "look at what is in front of the server")
 	case errors.As(err, &permission):
 		return "the token is invalid or lacks a permission; ServerVersion, which needs none, succeeds in the second case"
@@ -330,7 +335,8 @@ var scenes = []scene{
 	{
 		title: "a server that fails",
 		fault: func(srv *authentiktest.Server) {
-			srv.FailNext(1, http.StatusInternalServerError, `{"detail":"out of memory"}`, http.Header{"X-Authentik-Id": {"4adc6e5054364fab9dcfafc65bccfbc0"}})
+			srv.FailNext(1, http.StatusInternalServerError, `{"detail":"out of memory"}`,
+				http.Header{"X-Authentik-Id": {"4adc6e5054364fab9dcfafc65bccfbc0"}})
 		},
 		do: list,
 	},
@@ -366,7 +372,8 @@ var scenes = []scene{
 	{
 		title: "a page of another list, out of a cache",
 		fault: func(srv *authentiktest.Server) {
-			srv.FailNext(1, http.StatusOK, `{"pagination":{"next":0,"previous":6,"count":600,"current":7,"total_pages":7,"start_index":0,"end_index":0},"results":[]}`, nil)
+			srv.FailNext(1, http.StatusOK, `{"pagination":{"next":0,"previous":6,"count":600,"current":7,`+
+				`"total_pages":7,"start_index":0,"end_index":0},"results":[]}`, nil)
 		},
 		do: func(ctx context.Context, server *cli.Server) error {
 			_, err := authentik.Collect(server.FlowsInstancesAll(ctx, nil))

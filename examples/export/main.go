@@ -29,11 +29,14 @@ import (
 	"github.com/seed-299d42e7/authentik-go/examples/internal/cli"
 )
 
+const about = "Writes the flows of a server to a JSON file, and lists what has changed since. " +
+	cli.ServerVariables
+
 func main() { cli.Main(run) }
 
 func run(ctx context.Context, env cli.Env) int {
 	flags := flag.NewFlagSet("export", flag.ContinueOnError)
-	if err := env.Parse(flags, "[FILE]"); err != nil {
+	if err := env.Parse(flags, about, "[FILE]"); err != nil {
 		return env.Exit(ctx, nil, err)
 	}
 	server, err := env.Connect()

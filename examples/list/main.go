@@ -22,6 +22,9 @@ import (
 	"github.com/seed-299d42e7/authentik-go/examples/internal/cli"
 )
 
+const about = "Lists the flows of a server as a table, CSV or JSON lines. " +
+	cli.ServerVariables
+
 func main() { cli.Main(run) }
 
 func run(ctx context.Context, env cli.Env) int {
@@ -31,12 +34,13 @@ func run(ctx context.Context, env cli.Env) int {
 	flags := flag.NewFlagSet("list", flag.ContinueOnError)
 	flags.BoolVar(&asJSON, "json", false, "print JSON lines, with authentik's own keys")
 	flags.BoolVar(&asCSV, "csv", false, "print CSV")
-	flags.StringVar((*string)(&opts.Designation), "designation", "", "only flows with this designation, such as authentication")
+	flags.StringVar((*string)(&opts.Designation), "designation", "",
+		"only flows with this designation, such as authentication")
 	flags.StringVar(&opts.Search, "search", "", "only flows with these words in name, slug, designation or title")
 	flags.StringVar(&opts.Ordering, "ordering", "", `fields to order by, such as "designation,-slug"`)
 	flags.IntVar(&opts.PageSize, "page-size", 0, "flows for each request (0: 100)")
 	flags.IntVar(&prefetch, "prefetch", 0, "pages to fetch ahead")
-	if err := env.Parse(flags); err != nil {
+	if err := env.Parse(flags, about); err != nil {
 		return env.Exit(ctx, nil, err)
 	}
 	var out output
@@ -66,7 +70,10 @@ func run(ctx context.Context, env cli.Env) int {
 }
 
 // list prints the flows of all pages.
-func list(ctx context.Context, client *authentik.Client, opts *authentik.FlowsInstancesListOptions, prefetch int, out output, progress *cli.Progress) error {
+func list(
+	ctx context.Context, client *authentik.Client, opts *authentik.FlowsInstancesListOptions, prefetch int,
+	out output, progress *cli.Progress,
+) error {
 	done := 0
 	for page, err := range client.FlowsInstancesPages(ctx, opts, authentik.WithPrefetch(prefetch)) {
 		if err != nil {
@@ -100,7 +107,9 @@ type output interface {
 var columns = []string{"slug", "designation", "authentication", "layout", "stages", "title"}
 
 func cells(f authentik.Flow) []string {
-	return []string{f.Slug, string(f.Designation), string(f.Authentication), string(f.Layout), strconv.Itoa(len(f.Stages)), f.Title}
+	return []string{
+		f.Slug, string(f.Designation), string(f.Authentication), string(f.Layout), strconv.Itoa(len(f.Stages)), f.Title,
+	}
 }
 
 // table is aligned, and so holds its rows until it is flushed.

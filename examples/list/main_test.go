@@ -35,7 +35,10 @@ func rowsOf(srv *authentiktest.Server, include func(authentik.Flow) bool) [][]st
 	var rows [][]string
 	for _, f := range srv.Flows() {
 		if include == nil || include(f) {
-			rows = append(rows, []string{f.Slug, string(f.Designation), string(f.Authentication), string(f.Layout), strconv.Itoa(len(f.Stages)), f.Title})
+			rows = append(rows, []string{
+				f.Slug, string(f.Designation), string(f.Authentication), string(f.Layout),
+				strconv.Itoa(len(f.Stages)), f.Title,
+			})
 		}
 	}
 	slices.SortFunc(rows, func(a, b []string) int { return strings.Compare(a[0], b[0]) })
@@ -74,11 +77,15 @@ func TestFlagsSayWhatIsListed(t *testing.T) {
 		args []string
 		want [][]string
 	}{
-		"all":                {nil, rowsOf(srv, nil)},
-		"in pages":           {[]string{"-page-size", "7"}, rowsOf(srv, nil)},
-		"in pages, ahead":    {[]string{"-page-size", "7", "-prefetch", "3"}, rowsOf(srv, nil)},
-		"of a designation":   {[]string{"-designation", "recovery"}, rowsOf(srv, func(f authentik.Flow) bool { return f.Designation == authentik.FlowDesignationRecovery })},
-		"found":              {[]string{"-search", "default totp"}, rowsOf(srv, func(f authentik.Flow) bool { return strings.Contains(f.Slug, "totp") })},
+		"all":             {nil, rowsOf(srv, nil)},
+		"in pages":        {[]string{"-page-size", "7"}, rowsOf(srv, nil)},
+		"in pages, ahead": {[]string{"-page-size", "7", "-prefetch", "3"}, rowsOf(srv, nil)},
+		"of a designation": {[]string{"-designation", "recovery"}, rowsOf(srv, func(f authentik.Flow) bool {
+			return f.Designation == authentik.FlowDesignationRecovery
+		})},
+		"found": {[]string{"-search", "default totp"}, rowsOf(srv, func(f authentik.Flow) bool {
+			return strings.Contains(f.Slug, "totp")
+		})},
 		"none":               {[]string{"-search", "no-such-flow"}, nil},
 		"the other way":      {[]string{"-ordering", "-slug"}, reversed},
 		"in order, by pages": {[]string{"-ordering", "designation", "-page-size", "20"}, byDesignation},
@@ -96,7 +103,8 @@ func TestFlagsSayWhatIsListed(t *testing.T) {
 func TestFlagsReachTheServer(t *testing.T) {
 	t.Parallel()
 	srv := authentiktest.NewServer(t)
-	got := program.Server(t, srv, "-designation", "recovery", "-search", "a b", "-ordering", "-title", "-page-size", "30", "-prefetch", "3")
+	got := program.Server(t, srv, "-designation", "recovery", "-search", "a b", "-ordering", "-title",
+		"-page-size", "30", "-prefetch", "3")
 	require.Equal(t, cli.OK, got.Code, got.Stderr)
 	requests := srv.Requests()
 	require.Len(t, requests, 1)
@@ -142,15 +150,20 @@ func TestCSVHasAHeadingAndARowForEachFlow(t *testing.T) {
 
 func TestRefusedArgumentsExitWith2(t *testing.T) {
 	t.Parallel()
+	const op = "authentik: FlowsInstancesPages: "
 	for name, c := range map[string]struct {
 		args []string
 		want string
 	}{
-		"page size":         {[]string{"-page-size", "-1"}, "authentik: FlowsInstancesPages: PageSize: must not be negative\n"},
-		"prefetch":          {[]string{"-prefetch", "-1"}, "authentik: FlowsInstancesPages: WithPrefetch: must not be negative\n"},
-		"ordering":          {[]string{"-ordering", "stages"}, "authentik: FlowsInstancesPages: Ordering: cannot order by \"stages\"; use pk, policybindingmodel_ptr_id, name, slug, title, designation, policy_engine_mode, compatibility_mode, layout, denied_action, authentication, background\n"},
-		"search":            {[]string{"-search", " , "}, "authentik: FlowsInstancesPages: Search: must not be blank (authentik would ignore the filter and list everything)\n"},
-		"no number":         {[]string{"-page-size", "many"}, `wrong arguments: invalid value "many" for flag -page-size: parse error` + "\n"},
+		"page size": {[]string{"-page-size", "-1"}, op + "PageSize: must not be negative\n"},
+		"prefetch":  {[]string{"-prefetch", "-1"}, op + "WithPrefetch: must not be negative\n"},
+		"ordering": {[]string{"-ordering", "stages"}, op + "Ordering: cannot order by \"stages\"; use pk, " +
+			"policybindingmodel_ptr_id, name, slug, title, designation, policy_engine_mode, compatibility_mode, " +
+			"layout, denied_action, authentication, background\n"},
+		"search": {[]string{"-search", " , "}, op + "Search: must not be blank " +
+			"(authentik would ignore the filter and list everything)\n"},
+		"no number": {[]string{"-page-size", "many"}, "wrong arguments: " +
+			"invalid value \"many\" for flag -page-size: parse error\n"},
 		"an unknown flag":   {[]string{"-slug", "x"}, "wrong arguments: flag provided but not defined: -slug\n"},
 		"an argument":       {[]string{"x"}, "wrong arguments: 1 of them, besides flags at most 0\n"},
 		"two kinds at once": {[]string{"-json", "-csv"}, "wrong arguments: -json and -csv exclude each other\n"},

@@ -23,12 +23,17 @@ import (
 	"github.com/seed-299d42e7/authentik-go/examples/internal/cli"
 )
 
+const about = "Logs in as a user does, and prints who that is. " +
+	"AUTHENTIK_URL and AUTHENTIK_USERNAME name the server and the user; without them the server is a fake one. " +
+	"AUTHENTIK_PASSWORD is the password, and AUTHENTIK_TOTP_SECRET the key of an authenticator app; " +
+	"without them the terminal is read."
+
 func main() { cli.Main(run) }
 
 func run(ctx context.Context, env cli.Env) int {
 	flags := flag.NewFlagSet("login", flag.ContinueOnError)
 	slug := flags.String("flow", "default-authentication-flow", "slug of the flow that logs in")
-	if err := env.Parse(flags); err != nil {
+	if err := env.Parse(flags, about); err != nil {
 		return env.Exit(ctx, nil, err)
 	}
 	who, done, err := identify(ctx, env)
@@ -60,11 +65,14 @@ type account struct {
 func identify(ctx context.Context, env cli.Env) (who account, done func(), err error) {
 	done = func() {}
 	who.url = env.Getenv("AUTHENTIK_URL")
-	username, password, secret := env.Getenv("AUTHENTIK_USERNAME"), env.Getenv("AUTHENTIK_PASSWORD"), env.Getenv("AUTHENTIK_TOTP_SECRET")
+	username, password := env.Getenv("AUTHENTIK_USERNAME"), env.Getenv("AUTHENTIK_PASSWORD")
+	secret := env.Getenv("AUTHENTIK_TOTP_SECRET")
 	switch {
 	case who.url == "" && username == "" && password == "" && secret == "":
 		server := env.Demo("AUTHENTIK_URL and AUTHENTIK_USERNAME")
-		server.AddAccount(authentiktest.Account{Username: "alice", Name: "Alice", Password: "demo", Groups: []string{"Staff"}})
+		server.AddAccount(authentiktest.Account{
+			Username: "alice", Name: "Alice", Password: "demo", Groups: []string{"Staff"},
+		})
 		who.url, done, username, password = server.URL, server.Close, "alice", "demo"
 		secret = server.AddDevice(username, authentiktest.Device{}).Secret
 	case username == "":
@@ -72,7 +80,11 @@ func identify(ctx context.Context, env cli.Env) (who account, done func(), err e
 	}
 	ask := asker(env)
 	if password == "" {
-		if password, err = ask("Password")(ctx); err != nil {
+		password, err = ask("Password")(ctx)
+		if err == nil && password == "" {
+			err = fmt.Errorf("%w: the password must not be empty", cli.ErrInput)
+		}
+		if err != nil {
 			return who, done, &cli.HintedError{Err: err, Hint: "Or set AUTHENTIK_PASSWORD."}
 		}
 	}
@@ -142,11 +154,13 @@ func hinted(err error) error {
 	hint := ""
 	switch {
 	case errors.As(err, &refused) && refused.Op == "NewSession":
-		hint = "Set AUTHENTIK_URL to your server's root, such as https://sso.example.com; or no variable at all, for the demo."
+		hint = "Set AUTHENTIK_URL to your server's root, such as https://sso.example.com; " +
+			"or no variable at all, for the demo."
 	case errors.Is(err, authentik.ErrBadCredentials):
 		hint = "The username or the password is wrong. After a few wrong passwords the server denies access for a while."
 	case errors.As(err, &rejected):
-		hint = "After a wrong code the server rejects the right one, too, for a second or more. Is the clock of this machine right?"
+		hint = "After a wrong code the server rejects the right one, too, for a second or more. " +
+			"Is the clock of this machine right?"
 	case errors.As(err, &denied):
 		hint = "The flow does not let this user in. Its policies and its deny stages decide."
 	case errors.As(err, &unsolved):

@@ -114,10 +114,22 @@ func TestWhatCannotBeSolvedIsExplained(t *testing.T) {
 		shown        challenge.Challenge
 		stdout, hint string
 	}{
-		"denied":     {&challenge.AccessDenied{ErrorMessage: "Not today."}, "", "access denied: Not today.\nThe flow does not let this user in."},
-		"captcha":    {&challenge.Captcha{SiteKey: "site"}, "has no response to ak-stage-captcha\n", "ak-stage-captcha\nThis step needs a browser"},
-		"no login":   {&challenge.Redirect{To: "/"}, "", "\nThe flow has ended without a login."},
-		"no machine": {&challenge.AuthenticatorValidation{DeviceChallenges: []challenge.DeviceChallenge{{DeviceClass: challenge.DeviceClassTOTP, DeviceUID: "1"}}}, "has no response to ak-stage-authenticator-validate\n", "Code of the authenticator app: there is no terminal to type that at"},
+		"denied": {
+			&challenge.AccessDenied{ErrorMessage: "Not today."}, "",
+			"access denied: Not today.\nThe flow does not let this user in.",
+		},
+		"captcha": {
+			&challenge.Captcha{SiteKey: "site"}, "has no response to ak-stage-captcha\n",
+			"ak-stage-captcha\nThis step needs a browser",
+		},
+		"no login": {&challenge.Redirect{To: "/"}, "", "\nThe flow has ended without a login."},
+		"no machine": {
+			&challenge.AuthenticatorValidation{
+				DeviceChallenges: []challenge.DeviceChallenge{{DeviceClass: challenge.DeviceClassTOTP, DeviceUID: "1"}},
+			},
+			"has no response to ak-stage-authenticator-validate\n",
+			"Code of the authenticator app: there is no terminal to type that at",
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -169,10 +181,13 @@ func TestVariablesThatCannotBeRightAreRefused(t *testing.T) {
 		vars   map[string]string
 		stderr string
 	}{
-		"no user":     {map[string]string{"AUTHENTIK_USERNAME": ""}, "AUTHENTIK_USERNAME must be set"},
-		"no password": {map[string]string{"AUTHENTIK_PASSWORD": ""}, "Password: there is no terminal to type that at\nOr set AUTHENTIK_PASSWORD."},
-		"no base 32":  {map[string]string{"AUTHENTIK_TOTP_SECRET": "01890189"}, "AUTHENTIK_TOTP_SECRET must be base 32"},
-		"no key":      {map[string]string{"AUTHENTIK_TOTP_SECRET": " == "}, "AUTHENTIK_TOTP_SECRET must be base 32"},
+		"no user": {map[string]string{"AUTHENTIK_USERNAME": ""}, "AUTHENTIK_USERNAME must be set"},
+		"no password": {
+			map[string]string{"AUTHENTIK_PASSWORD": ""},
+			"Password: there is no terminal to type that at\nOr set AUTHENTIK_PASSWORD.",
+		},
+		"no base 32": {map[string]string{"AUTHENTIK_TOTP_SECRET": "01890189"}, "AUTHENTIK_TOTP_SECRET must be base 32"},
+		"no key":     {map[string]string{"AUTHENTIK_TOTP_SECRET": " == "}, "AUTHENTIK_TOTP_SECRET must be base 32"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -80,6 +80,27 @@ func TestAPasswordIsReadFromTheTerminalAndNotShown(t *testing.T) {
 	assert.NotContains(t, string(shown), password)
 }
 
+func TestAPasswordThatIsEmptyIsRefused(t *testing.T) {
+	t.Parallel()
+	srv := newServer(t)
+	user, terminal := openTerminal(t)
+	stderr, asked := io.Pipe()
+	vars := map[string]string{"AUTHENTIK_URL": srv.URL, "AUTHENTIK_USERNAME": "alice"}
+	code := make(chan int)
+	go func() {
+		code <- run(t.Context(), cli.Env{
+			Getenv: func(name string) string { return vars[name] },
+			Stdin:  terminal, Stdout: io.Discard, Stderr: asked,
+		})
+	}()
+	waitForPrompt(t, stderr, terminal)
+	_, err := user.WriteString("\n")
+	require.NoError(t, err)
+	go io.Copy(io.Discard, stderr) //nolint:errcheck // a pipe
+	assert.Equal(t, cli.Refused, <-code)
+	assert.Empty(t, srv.Requests())
+}
+
 func TestCtrlCAtThePasswordLeavesTheTerminalAsItWas(t *testing.T) {
 	t.Parallel()
 	_, terminal := openTerminal(t)

@@ -26,14 +26,19 @@ import (
 	"github.com/seed-299d42e7/authentik-go/examples/internal/cli"
 )
 
+const about = "Lists flows with OAuth 2 client credentials instead of an API token. " +
+	"AUTHENTIK_URL, AUTHENTIK_CLIENT_ID and AUTHENTIK_CLIENT_SECRET name the server and the client; " +
+	"without them the server is a fake one."
+
 func main() { cli.Main(run) }
 
 func run(ctx context.Context, env cli.Env) int {
 	flags := flag.NewFlagSet("oauth2", flag.ContinueOnError)
-	if err := env.Parse(flags); err != nil {
+	if err := env.Parse(flags, about); err != nil {
 		return env.Exit(ctx, nil, err)
 	}
-	url, id, secret := env.Getenv("AUTHENTIK_URL"), env.Getenv("AUTHENTIK_CLIENT_ID"), env.Getenv("AUTHENTIK_CLIENT_SECRET")
+	url, id := env.Getenv("AUTHENTIK_URL"), env.Getenv("AUTHENTIK_CLIENT_ID")
+	secret := env.Getenv("AUTHENTIK_CLIENT_SECRET")
 	tokenURL := strings.TrimSuffix(strings.TrimSuffix(url, "/"), "/api/v3") + "/application/o/token/"
 	if url == "" && id == "" && secret == "" {
 		server := env.Demo("AUTHENTIK_URL, AUTHENTIK_CLIENT_ID and AUTHENTIK_CLIENT_SECRET")
@@ -41,6 +46,10 @@ func run(ctx context.Context, env cli.Env) int {
 		provider := httptest.NewServer(provider{id: "demo", secret: "demo", token: server.Token, lifetime: 300})
 		defer provider.Close()
 		url, id, secret, tokenURL = server.URL, "demo", "demo", provider.URL
+	}
+	if url == "" || id == "" || secret == "" {
+		return env.Exit(ctx, nil, fmt.Errorf("%w: AUTHENTIK_URL, AUTHENTIK_CLIENT_ID and AUTHENTIK_CLIENT_SECRET "+
+			"must be set, or none of them for the demo", cli.ErrInput))
 	}
 	tokens := newTokens(&clientcredentials.Config{
 		ClientID: id, ClientSecret: secret, TokenURL: tokenURL, Scopes: []string{scope},
@@ -93,7 +102,8 @@ func (t *tokens) get(ctx context.Context) (string, error) {
 	if !t.last.Valid() { // nor is nil, or one with less than ten seconds to live
 		fresh, err := t.config.Token(context.WithValue(ctx, oauth2.HTTPClient, noRedirects))
 		if err != nil {
-			return "", &cli.HintedError{Err: err, Hint: "Are AUTHENTIK_CLIENT_ID and AUTHENTIK_CLIENT_SECRET those of an OAuth2 provider with the scope " + scope + "?"}
+			return "", &cli.HintedError{Err: err, Hint: "Are AUTHENTIK_CLIENT_ID and AUTHENTIK_CLIENT_SECRET " +
+				"those of an OAuth2 provider with the scope " + scope + "?"}
 		}
 		t.last = fresh
 		t.fetched++
@@ -102,7 +112,9 @@ func (t *tokens) get(ctx context.Context) (string, error) {
 }
 
 // noRedirects keeps the client's secret from being sent on.
-var noRedirects = &http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+var noRedirects = &http.Client{
+	CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+}
 
 // provider is what the demo has of authentik's OAuth2 provider: its token
 // endpoint.
@@ -114,7 +126,8 @@ type provider struct {
 func (p provider) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Content-Type", "application/json")
 	id, secret, _ := r.BasicAuth()
-	if id != p.id || secret != p.secret || r.PostFormValue("grant_type") != "client_credentials" || r.PostFormValue("scope") != scope {
+	if id != p.id || secret != p.secret ||
+		r.PostFormValue("grant_type") != "client_credentials" || r.PostFormValue("scope") != scope {
 		w.WriteHeader(http.StatusBadRequest)
 		_, _ = fmt.Fprint(w, `{"error":"invalid_client","error_description":"Client authentication failed"}`)
 		return

@@ -93,9 +93,16 @@ func TestAWrongSecretIsToldAndNotPrinted(t *testing.T) {
 
 func TestVariablesThatAreMissingAreRefused(t *testing.T) {
 	t.Parallel()
-	got := program.Env(t.Context(), t, map[string]string{"AUTHENTIK_CLIENT_ID": "inventory"})
-	assert.Equal(t, cli.Refused, got.Code)
-	assert.Contains(t, got.Stderr, "baseURL: must not be empty")
+	for missing, vars := range map[string]map[string]string{
+		"URL":    {"AUTHENTIK_CLIENT_ID": "inventory", "AUTHENTIK_CLIENT_SECRET": "secret"},
+		"ID":     {"AUTHENTIK_URL": "https://sso.example.com", "AUTHENTIK_CLIENT_SECRET": "secret"},
+		"secret": {"AUTHENTIK_URL": "https://sso.example.com", "AUTHENTIK_CLIENT_ID": "inventory"},
+	} {
+		got := program.Env(t.Context(), t, vars)
+		assert.Equal(t, cli.Refused, got.Code, missing)
+		assert.Equal(t, "wrong input: AUTHENTIK_URL, AUTHENTIK_CLIENT_ID and AUTHENTIK_CLIENT_SECRET "+
+			"must be set, or none of them for the demo\n", got.Stderr, missing)
+	}
 }
 
 func TestATokenIsKeptUntilShortlyBeforeItExpires(t *testing.T) {

@@ -26,13 +26,16 @@ import (
 	"github.com/seed-299d42e7/authentik-go/examples/internal/cli"
 )
 
+const about = "Lists flows, and prints an OpenTelemetry span for each request. " +
+	cli.ServerVariables
+
 func main() { cli.Main(run) }
 
 func run(ctx context.Context, env cli.Env) int {
 	var opts authentik.FlowsInstancesListOptions
 	flags := flag.NewFlagSet("otel", flag.ContinueOnError)
 	flags.IntVar(&opts.PageSize, "page-size", 5, "flows for each request")
-	if err := env.Parse(flags); err != nil {
+	if err := env.Parse(flags, about); err != nil {
 		return env.Exit(ctx, nil, err)
 	}
 	spans := sdktrace.NewTracerProvider(sdktrace.WithSyncer(printer{env.Stdout}))
@@ -63,7 +66,9 @@ func traced(spans trace.TracerProvider) authentik.ClientOption {
 }
 
 // walk lists flows in a span of its own.
-func walk(ctx context.Context, tracer trace.Tracer, client *authentik.Client, opts *authentik.FlowsInstancesListOptions) error {
+func walk(
+	ctx context.Context, tracer trace.Tracer, client *authentik.Client, opts *authentik.FlowsInstancesListOptions,
+) error {
 	ctx, span := tracer.Start(ctx, "list flows")
 	defer span.End()
 	flows, err := authentik.Collect(client.FlowsInstancesAll(ctx, opts))

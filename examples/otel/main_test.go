@@ -63,7 +63,8 @@ func TestEachAttemptIsASpanThatTheServerHearsOf(t *testing.T) {
 	for i, request := range requests {
 		span := spans[i]
 		assert.Equal(t, parent.SpanContext.SpanID(), span.Parent.SpanID())
-		assert.Equal(t, fmt.Sprintf("00-%s-%s-01", span.SpanContext.TraceID(), span.SpanContext.SpanID()), request.Header.Get("traceparent"))
+		parent := fmt.Sprintf("00-%s-%s-01", span.SpanContext.TraceID(), span.SpanContext.SpanID())
+		assert.Equal(t, parent, request.Header.Get("traceparent"))
 		assert.Contains(t, span.Attributes, attribute.Int("http.response.status_code", request.Status))
 	}
 	assert.Equal(t, http.StatusInternalServerError, requests[0].Status)

@@ -34,6 +34,10 @@ const (
 	declined = 4 // nobody agreed, so nothing was changed
 )
 
+const about = "Copies a flow from one server to another. " +
+	"AUTHENTIK_URL and AUTHENTIK_TOKEN name the server to copy from, AUTHENTIK_TARGET_URL and " +
+	"AUTHENTIK_TARGET_TOKEN the server to copy to; without all of them, both are fake ones."
+
 func main() { cli.Main(run) }
 
 func run(ctx context.Context, env cli.Env) int {
@@ -41,7 +45,7 @@ func run(ctx context.Context, env cli.Env) int {
 	flags := flag.NewFlagSet("promote", flag.ContinueOnError)
 	flags.BoolVar(&onlyPlan, "plan", false, "only print the changes; exit with 3 if there are any")
 	flags.BoolVar(&agreed, "yes", false, "leave out what cannot be carried over, and delete, without asking")
-	if err := env.Parse(flags, "[SLUG]"); err != nil {
+	if err := env.Parse(flags, about, "[SLUG]"); err != nil {
 		return env.Exit(ctx, nil, err)
 	}
 	from, to, err := connect(env)
@@ -95,10 +99,13 @@ var variables = [...]string{"AUTHENTIK_URL", "AUTHENTIK_TOKEN", "AUTHENTIK_TARGE
 // connect makes clients of both servers, or of two fake ones.
 func connect(env cli.Env) (from, to *cli.Server, err error) {
 	if !slices.ContainsFunc(variables[:], func(name string) bool { return env.Getenv(name) != "" }) {
-		_, _ = fmt.Fprintf(env.Stderr, "These are two fake servers. Set %s to use your own.\n", strings.Join(variables[:], ", "))
+		_, _ = fmt.Fprintf(env.Stderr, "These are two fake servers. Set %s to use your own.\n",
+			strings.Join(variables[:], ", "))
 		if from, err = env.Fake(demoSource()); err == nil {
 			to, err = env.Fake(authentiktest.Start())
 		}
+	} else if url := root(env, variables[0]); url != "" && url == root(env, variables[2]) {
+		err = fmt.Errorf("%w: %s and %s are the same server", cli.ErrUsage, variables[0], variables[2])
 	} else if from, err = env.Real(variables[0], variables[1]); err == nil {
 		if to, err = env.Real(variables[2], variables[3]); err != nil {
 			err = fmt.Errorf("%s, %s: %w", variables[2], variables[3], err)
@@ -109,6 +116,9 @@ func connect(env cli.Env) (from, to *cli.Server, err error) {
 	}
 	return from, to, err
 }
+
+// root is a URL as two servers are compared by it.
+func root(env cli.Env, variable string) string { return strings.TrimRight(env.Getenv(variable), "/") }
 
 // demoSource is a server with a flow of its own.
 func demoSource() *authentiktest.Server {
@@ -138,12 +148,17 @@ func (p *promotion) show() error {
 	} else if err == nil {
 		err = plan.Show(p.env.Stdout, p.steps)
 	}
-	if err == nil && p.losses != nil {
-		err = p.print("cannot be carried over:\n")
-	}
-	for _, loss := range p.losses {
-		if err == nil {
-			err = p.print("    %s\n", loss)
+	for _, list := range []struct {
+		title string
+		lines []string
+	}{{"cannot be carried over", p.losses}, {"only on the target, and left there", p.extras}} {
+		if err == nil && list.lines != nil {
+			err = p.print("%s:\n", list.title)
+		}
+		for _, line := range list.lines {
+			if err == nil {
+				err = p.print("    %s\n", line)
+			}
 		}
 	}
 	return err

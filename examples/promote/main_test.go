@@ -216,8 +216,10 @@ func TestAChangeIsPromoted(t *testing.T) {
 	got := s.run(t.Context(), t, "", "-plan", slug)
 	assert.Equal(t, pending, got.Code)
 	assert.Contains(t, got.Stdout, "~ flow "+slug+"\n    title: \"Welcome to authentik!\" → \"Hello\"\n"+
-		"- binding "+slug+" 30 default-authentication-mfa-validation\n0 to add, 1 to change, 1 to remove\n")
+		"- binding "+slug+" 30 default-authentication-mfa-validation\n    deletes policybinding \"")
+	assert.Contains(t, got.Stdout, "\n0 to add, 1 to change, 1 to remove\n")
 	assert.NotContains(t, got.Stdout, "cannot be carried over", "the target has the policies")
+	assert.NotContains(t, got.Stdout, "only on the target", "the policy goes with the binding")
 	assert.Empty(t, writes(s.to))
 
 	got = s.run(t.Context(), t, "y\n", slug)
@@ -225,6 +227,43 @@ func TestAChangeIsPromoted(t *testing.T) {
 	assert.Equal(t, "Delete binding "+slug+" 30 default-authentication-mfa-validation? [y/N] ", got.Stderr)
 	assert.Contains(t, got.Stdout, "compared: the flow, its 3 bindings and 1 policies are the same")
 	assertCopied(t, s, slug)
+}
+
+func TestPoliciesThatOnlyTheTargetHasAreNamed(t *testing.T) {
+	t.Parallel()
+	s := newServers(t, "2026.8", "2026.8")
+	const slug = "default-authentication-flow"
+	s.to.AddPolicy(flowOf(t, s.to, slug).PK, func(authentiktest.PolicyRequest) error { return nil })
+	got := s.run(t.Context(), t, "", slug)
+	assert.Equal(t, cli.OK, got.Code, got)
+	assert.True(t, strings.HasSuffix(got.Stdout, `nothing to change
+only on the target, and left there:
+    policy "policy-1" of the flow
+`), got.Stdout)
+}
+
+// Names of any characters arrive, from the JSON of old releases too.
+func TestNamesOfAnyCharactersAreImported(t *testing.T) {
+	t.Parallel()
+	for _, from := range releases {
+		for _, to := range []string{"2021.12", "2022.12", "2026.8"} {
+			t.Run(from+" to "+to, func(t *testing.T) {
+				t.Parallel()
+				s := newServers(t, from, to)
+				s.from.AddFlow(authentik.Flow{Slug: "x", Name: `N: é "q" #c 's' - {{a}} 😀`, Title: "!Find [x] %s & <b>\n"})
+				s.from.AddStages("x", authentiktest.DummyStage{Name: "näme 😀 -->"}, authentiktest.DummyStage{Name: "- b: c"},
+					authentiktest.DummyStage{Name: "!Find [c]"})
+				got := s.run(t.Context(), t, "", "x")
+				require.Equal(t, cli.OK, got.Code, got)
+				_, names := bindingsOf(t, s.to, "x")
+				assert.Equal(t, []string{"näme 😀 -->", "- b: c", "!Find [c]"}, names)
+				flow := flowOf(t, s.to, "x")
+				assert.Equal(t, `N: é "q" #c 's' - {{a}} 😀`, flow.Name)
+				assert.Equal(t, "!Find [x] %s & <b>", flow.Title, "servers drop the space at the end")
+				assert.Contains(t, s.run(t.Context(), t, "", "x").Stdout, "nothing to change\n")
+			})
+		}
+	}
 }
 
 func TestWhatTheTargetCannotHaveIsLeftOutAfterAYes(t *testing.T) {
@@ -242,7 +281,7 @@ func TestWhatTheTargetCannotHaveIsLeftOutAfterAYes(t *testing.T) {
     denied_action: "message", which authentik 2022.4.1 does not know
     layout: "content_left", which authentik 2022.4.1 does not know
 `), got.Stdout)
-	assert.Contains(t, got.Stderr, "Leave out what cannot be carried over? [y/N] Nothing was changed.")
+	assert.Contains(t, got.Stderr, "Leave out what cannot be carried over? [y/N] \nNothing was changed.")
 	assert.Empty(t, writes(s.to))
 
 	require.Equal(t, cli.OK, s.run(t.Context(), t, "", "-yes", "partners").Code)
@@ -409,6 +448,13 @@ func TestVariablesThatAreMissingAreRefused(t *testing.T) {
 	got := program.Env(t.Context(), t, vars, "partners")
 	assert.Equal(t, cli.Refused, got.Code)
 	assert.Contains(t, got.Stderr, "AUTHENTIK_TARGET_URL, AUTHENTIK_TARGET_TOKEN: ")
+	assert.Contains(t, got.Stderr, "\nSet AUTHENTIK_TARGET_URL to your server's root")
+
+	vars["AUTHENTIK_TARGET_URL"], vars["AUTHENTIK_TARGET_TOKEN"] = fake.URL+"/", fake.Token
+	got = program.Env(t.Context(), t, vars, "partners")
+	assert.Equal(t, cli.Refused, got.Code)
+	assert.Equal(t, "wrong arguments: AUTHENTIK_URL and AUTHENTIK_TARGET_URL are the same server\n", got.Stderr)
+	assert.Empty(t, fake.Requests())
 
 	s := newServers(t, "2024.10", "2026.8")
 	got = s.run(t.Context(), t, "")

@@ -39,6 +39,7 @@ type promotion struct {
 	wanted   *plan.File // the flow as the target shall have it
 	steps    []plan.Step
 	losses   []string
+	extras   []string // policies of the target
 }
 
 // prepare reads both servers, and decides how to copy the flow.
@@ -81,7 +82,21 @@ func (p *promotion) prepare(ctx context.Context, slug string) error {
 			p.losses = append(p.losses, policy)
 		}
 	}
+	for _, policy := range has {
+		if !slices.Contains(p.policies, policy) && p.keeps(policy) {
+			p.extras = append(p.extras, policy)
+		}
+	}
 	return nil
+}
+
+// keeps reports whether a policy of the target is of the flow, or of a stage
+// that stays bound.
+func (p *promotion) keeps(policy string) bool {
+	return strings.HasSuffix(policy, " of the flow") ||
+		slices.ContainsFunc(p.bindings, func(b authentik.FlowStageBinding) bool {
+			return strings.HasSuffix(policy, " of stage "+b.StageObj.Name)
+		})
 }
 
 // read reads the source.
@@ -194,6 +209,8 @@ var defaults = map[string]string{
 // request returns the flow as far as the target can have it.
 func (p *promotion) request(target *plan.Server) authentik.FlowRequest {
 	request := p.flow.Request()
+	// A blueprint may have set what a server trims when it is written again.
+	request.Name, request.Title = strings.TrimSpace(request.Name), strings.TrimSpace(request.Title)
 	if request.Title == "" { // as stock flows of 2021.12
 		request.Title = request.Name
 	}
@@ -278,6 +295,15 @@ func (p *promotion) exportAndImport(ctx context.Context) error {
 		return fmt.Errorf("%w: %w", errSource, err)
 	}
 	content := export.Content
+	if json.Valid(content) {
+		// Exports before 2022.8 escape characters in UTF-16, which servers that
+		// read an export as YAML do not join.
+		var entries any
+		recode(json.RawMessage(content), &entries)
+		if content, err = json.Marshal(entries); err != nil {
+			return fmt.Errorf("%w: %w", errSource, err)
+		}
+	}
 	if p.wanted.Flows[0].Background == nil {
 		// Servers that have no name of a file there refuse an empty one.
 		content = bytes.Replace(content, []byte("\n    background: ''\n"), []byte("\n"), 1)

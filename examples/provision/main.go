@@ -35,6 +35,9 @@ const (
 //go:embed flows.json
 var demoFile []byte
 
+const about = "Makes the flows of a server those of a JSON file. " +
+	cli.ServerVariables
+
 func main() { cli.Main(run) }
 
 func run(ctx context.Context, env cli.Env) int {
@@ -42,7 +45,7 @@ func run(ctx context.Context, env cli.Env) int {
 	flags := flag.NewFlagSet("provision", flag.ContinueOnError)
 	flags.BoolVar(&onlyPlan, "plan", false, "only print the changes; exit with 3 if there are any")
 	flags.BoolVar(&agreed, "yes", false, "delete without asking")
-	if err := env.Parse(flags, "[FILE]"); err != nil {
+	if err := env.Parse(flags, about, "[FILE]"); err != nil {
 		return env.Exit(ctx, nil, err)
 	}
 	server, err := env.Connect()

@@ -337,6 +337,28 @@ func TestWhatTheServerRefusesIsToldWithTheStep(t *testing.T) {
 	got = program.Input(t.Context(), t, srv.URL, token, "", "-yes", "flows.json")
 	assert.Equal(t, cli.Failed, got.Code)
 	assert.Contains(t, got.Stderr, "+ flow staff-login: authentik: FlowsInstancesCreate: 403 Forbidden: ")
+	assert.Contains(t, got.Stderr, "lacks a permission, such as \"Can add Flow\".\n")
+}
+
+// What is bound to a binding goes with it.
+func TestThePoliciesOfABindingAreNamedBeforeItIsRemoved(t *testing.T) {
+	t.Parallel()
+	srv := authentiktest.NewServer(t)
+	name := written(t, `{"flows": [{"slug": "default-source-enrollment", "bindings": [
+		{"stage": "default-source-enrollment-write", "order": 1},
+		{"stage": "default-source-enrollment-login", "order": 2}]}]}`)
+	got := provision(t, srv, "-plan", name)
+	assert.Equal(t, pending, got.Code)
+	assert.Regexp(t, `^- binding default-source-enrollment 0 default-source-enrollment-prompt
+    deletes policybinding ".* to Policy default-source-enrollment-if-username"
+0 to add, 0 to change, 1 to remove
+$`, got.Stdout)
+}
+
+func TestAByteOrderMarkIsIgnored(t *testing.T) {
+	t.Parallel()
+	got := provision(t, authentiktest.NewServer(t), written(t, "\ufeff{}\n"))
+	assert.Equal(t, clitest.Result{Stdout: "nothing to change\n"}, got)
 }
 
 func TestAMistakeInTheFileIsFoundBeforeAnythingIsSent(t *testing.T) {
@@ -350,22 +372,32 @@ func TestAMistakeInTheFileIsFoundBeforeAnythingIsSent(t *testing.T) {
 		never    = "evaluate_on_plan and re_evaluate_policies must not both be false"
 	)
 	for content, want := range map[string]string{
-		``:             "EOF",
-		`{} {}`:        "must be one JSON object",
-		`{"flow": []}`: `unknown field "flow"`,
-		`{"flows": [{"slug": "a", "tittle": "x"}]}`:    `unknown field "tittle"`,
-		`{"flows": [{"title": "x"}]}`:                  "flow 1: slug: must not be empty",
-		`{"flows": [{"slug": "a"}, {"slug": "a"}]}`:    `flow "a": must not come twice`,
-		`{"flows": [{"slug": "a", "name": "x "}]}`:     space,
-		`{"flows": [{"slug": "a", "title": " x"}]}`:    space,
-		`{"flows": [{"slug": "a"}], "absent": ["a"]}`:  `absent: "a": must not be`,
-		`{"absent": ["a", "a"]}`:                       `absent: "a": must not be`,
-		`{"absent": [""]}`:                             `absent: "": must not be empty`,
-		`{"flows": [{"slug": "a", "bindings": [{}]}]}`: `flow "a": binding 1: stage: must not be empty`,
-		two(`, "order": 20`, `, "order": 20`):          `stage "s": order: 20 must be more than the 20 before it`,
-		two(`, "order": 20`, `, "order": -5`):          `stage "s": order: -5 must be more than the 20 before it`,
-		two(`, "evaluate_on_plan": true`, ``):          together,
-		two(`, "re_evaluate_policies": true`, ``):      together,
+		``:                                 "must be one JSON object, in UTF-8",
+		`null`:                             "must be one JSON object, in UTF-8",
+		"\xff\xfe{\x00":                    "must be one JSON object, in UTF-8",
+		`{} {}`:                            `line 1, at "": invalid character '{' after top-level value`,
+		`{"flow": []}`:                     `line 1, at "/flow": unknown object member name`,
+		`{"Flows": []}`:                    `line 1, at "/Flows": unknown object member name`,
+		"{\n\"flows\": [\n{\"slug\": 7}]}": `line 3, at "/flows/0/slug": must not be a number`,
+		`{"flows": [{"slug": "a", "title": "` + "\xff" + `"}]}`: `line 1, at "/flows/0/title": invalid UTF-8`,
+		`{"flows": [{"slug": "a"}], "flows": []}`:               `line 1, at "/flows": duplicate object member name`,
+		`{"flows": [{"slug": "a", "tittle": "x"}]}`:             `line 1, at "/flows/0/tittle": unknown object member name`,
+		`{"flows": [{"slug": "a b"}]}`:                          `flow "a b": slug: must have letters`,
+		`{"flows": [{"slug": "cache_info"}]}`:                   `flow "cache_info": slug: must have letters`,
+		two(`, "order": 2147483647`, ``):                        `stage "s": order: 2147483657 is out of range`,
+		two(`, "order": -2147483649`, ``):                       `stage "s": order: -2147483649 is out of range`,
+		`{"flows": [{"title": "x"}]}`:                           "flow 1: slug: must not be empty",
+		`{"flows": [{"slug": "a"}, {"slug": "a"}]}`:             `flow "a": must not come twice`,
+		`{"flows": [{"slug": "a", "name": "x "}]}`:              space,
+		`{"flows": [{"slug": "a", "title": " x"}]}`:             space,
+		`{"flows": [{"slug": "a"}], "absent": ["a"]}`:           `absent: "a": must not be`,
+		`{"absent": ["a", "a"]}`:                                `absent: "a": must not be`,
+		`{"absent": [""]}`:                                      `absent: "": must not be empty`,
+		`{"flows": [{"slug": "a", "bindings": [{}]}]}`:          `flow "a": binding 1: stage: must not be empty`,
+		two(`, "order": 20`, `, "order": 20`):                   `stage "s": order: 20 must be more than the 20 before it`,
+		two(`, "order": 20`, `, "order": -5`):                   `stage "s": order: -5 must be more than the 20 before it`,
+		two(`, "evaluate_on_plan": true`, ``):                   together,
+		two(`, "re_evaluate_policies": true`, ``):               together,
 
 		two(``, `, "evaluate_on_plan": false, "re_evaluate_policies": false`): never,
 	} {

@@ -14,7 +14,9 @@ var ErrNoStage = errors.New("no such stage")
 // CreateLogin creates a flow for people to log in with, of stages that exist
 // already, in their order. It can be called again, for instance after an
 // error, and then completes what is missing.
-func CreateLogin(ctx context.Context, client *authentik.Client, slug string, stages ...string) (*authentik.Flow, error) {
+func CreateLogin(
+	ctx context.Context, client *authentik.Client, slug string, stages ...string,
+) (*authentik.Flow, error) {
 	ids := map[string]authentik.Stage{}
 	for stage, err := range client.StagesAllAll(ctx, nil) {
 		if err != nil {

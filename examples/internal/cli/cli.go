@@ -3,6 +3,7 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"flag"
@@ -53,20 +54,28 @@ var ErrUsage = errors.New("wrong arguments")
 // ErrInput reports an invalid file.
 var ErrInput = errors.New("wrong input")
 
+// ServerVariables is the part of a help text that names the variables of
+// Connect.
+const ServerVariables = "AUTHENTIK_URL and AUTHENTIK_TOKEN name the server; without them it is a fake one."
+
 // Parse parses the flags of a program, and its other arguments, which may be
-// as many as have names. Its error is for Exit.
-func (e Env) Parse(flags *flag.FlagSet, names ...string) error {
+// as many as have names. The help text says what the program is about, and
+// names its variables. The error of Parse is for Exit.
+func (e Env) Parse(flags *flag.FlagSet, about string, names ...string) error {
 	flags.SetOutput(io.Discard) // Exit prints the error
 	flags.Usage = func() {}
 	err := flags.Parse(e.Args)
 	switch {
 	case errors.Is(err, flag.ErrHelp):
 		_, _ = fmt.Fprintln(e.Stderr, "usage:", strings.Join(append([]string{flags.Name(), "[flags]"}, names...), " "))
+		_, _ = fmt.Fprintln(e.Stderr, about)
 		flags.SetOutput(e.Stderr)
 		flags.PrintDefaults()
 		return err
 	case err != nil:
 		return fmt.Errorf("%w: %w", ErrUsage, err)
+	case flags.NArg() > len(names) && strings.HasPrefix(flags.Arg(len(names)), "-"):
+		return fmt.Errorf("%w: %s: flags come before other arguments", ErrUsage, flags.Arg(len(names)))
 	case flags.NArg() > len(names):
 		return fmt.Errorf("%w: %d of them, besides flags at most %d", ErrUsage, flags.NArg(), len(names))
 	}
@@ -90,7 +99,8 @@ type Server struct {
 
 	URL, Token string
 
-	Demo *authentiktest.Server // nil for a real one
+	Variable string                // the one of the URL
+	Demo     *authentiktest.Server // nil for a real one
 }
 
 // Connect makes a client of the server that AUTHENTIK_URL and AUTHENTIK_TOKEN
@@ -104,7 +114,13 @@ func (e Env) Connect(opts ...authentik.ClientOption) (*Server, error) {
 
 // Real makes a client of the server that two variables name.
 func (e Env) Real(urlVariable, tokenVariable string, opts ...authentik.ClientOption) (*Server, error) {
-	return e.server(&Server{URL: e.Getenv(urlVariable), Token: e.Getenv(tokenVariable)}, opts)
+	s, err := e.server(&Server{URL: e.Getenv(urlVariable), Token: e.Getenv(tokenVariable), Variable: urlVariable}, opts)
+	if err != nil {
+		hint := fmt.Sprintf("Set %s to your server's root, such as https://sso.example.com, and %s to one of its "+
+			"API tokens. Set no variable for the demo.", urlVariable, tokenVariable)
+		return nil, &HintedError{Err: err, Hint: hint}
+	}
+	return s, nil
 }
 
 // Fake makes a client of a fake server, which Close closes.
@@ -124,7 +140,8 @@ func (e Env) server(s *Server, opts []authentik.ClientOption) (*Server, error) {
 // Demo starts a fake server, and prints which variables name a real one.
 func (e Env) Demo(variables string) *authentiktest.Server {
 	versions := authentiktest.Versions()
-	_, _ = fmt.Fprintf(e.Stderr, "This is a fake authentik %s. Set %s to use your own.\n", versions[len(versions)-1], variables)
+	_, _ = fmt.Fprintf(e.Stderr, "This is a fake authentik %s. Set %s to use your own.\n",
+		versions[len(versions)-1], variables)
 	return authentiktest.Start()
 }
 
@@ -176,27 +193,28 @@ func advice(ctx context.Context, server *Server, err error) string {
 		api        *authentik.APIError
 		request    *authentik.RequestError
 		unusable   *authentik.DecodeError
-		refused    *authentik.ArgumentError
 		hinted     *HintedError
 	)
+	variable := "AUTHENTIK_URL"
+	if server != nil {
+		variable = cmp.Or(server.Variable, variable)
+	}
 	switch {
 	case errors.As(err, &hinted):
 		return hinted.Hint
-	case errors.As(err, &refused) && refused.Op == "NewClient":
-		return "Set AUTHENTIK_URL to your server's root, such as https://sso.example.com, and AUTHENTIK_TOKEN to one of its API tokens. Set neither for the demo."
 	case errors.Is(err, authentik.ErrListChanged):
-		return "Flows were created or deleted meanwhile, so some may be missing above. Run it again."
+		return "Objects were created or deleted while they were listed, so some may be missing. Run it again."
 	case errors.Is(err, authentik.ErrStarting):
 		return "The server is still starting. Try again in a minute."
 	case errors.Is(err, authentik.ErrRateLimited):
-		return "A proxy in front of the server limits requests. Try again later, with a larger -page-size."
+		return "A proxy in front of the server limits requests. Try again later."
 	case errors.Is(err, authentik.ErrResponseTooLarge):
-		return "Request smaller pages with -page-size."
+		return "Request smaller pages: see the flag -page-size, where there is one."
 	case errors.As(err, &permission):
 		// authentik sends 403 for an invalid token and for a missing
 		// permission. Any valid token may read the version.
 		if _, err := server.ServerVersion(ctx); err == nil {
-			return `The token is valid, but its user lacks the permission "Can view Flow" or "Can view Flow Stage Binding".`
+			return fmt.Sprintf("The token is valid, but its user lacks a permission, such as %q.", needed(permission.Op))
 		}
 		return "The server rejects the token. Create one under Directory → Tokens and App passwords, with intent API Token."
 	case errors.As(err, &invalid) && len(invalid.Fields) > 0:
@@ -206,9 +224,27 @@ func advice(ctx context.Context, server *Server, err error) string {
 	case errors.As(err, &api) && api.RequestID != "":
 		return "The server's log says more, under request_id " + api.RequestID + "."
 	case errors.As(err, &request):
-		return "Is the server up, and is AUTHENTIK_URL its address?"
+		return "Is the server up, and is " + variable + " its address?"
 	case errors.As(err, &unusable) && unusable.Op != "": // a response, not a file
-		return "Is AUTHENTIK_URL the root of an authentik, and not of a login page in front of it?"
+		return "Is " + variable + " the root of an authentik, and not of a login page in front of it?"
 	}
-	return ""
+	return authentik.Hint(err)
+}
+
+// needed returns the name of the permission that an operation needs first, as
+// the admin interface has it.
+func needed(op string) string {
+	verb, object := "view", "Flow"
+	switch {
+	case strings.HasPrefix(op, "Bindings"):
+		object = "Flow Stage Binding"
+	case strings.HasPrefix(op, "Stages"):
+		object = "Stage"
+	}
+	for part, of := range map[string]string{"Create": "add", "Update": "change", "Destroy": "delete", "Export": "export"} {
+		if strings.Contains(op, part) {
+			verb = of
+		}
+	}
+	return "Can " + verb + " " + object
 }

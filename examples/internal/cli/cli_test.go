@@ -14,6 +14,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/seed-299d42e7/authentik-go"
+	"github.com/seed-299d42e7/authentik-go/authentiktest"
 	"github.com/seed-299d42e7/authentik-go/examples/internal/cli"
 )
 
@@ -24,6 +25,8 @@ func TestExitTellsAnErrorAndWhatToDo(t *testing.T) {
 	logged.RequestID = "4adc6e50"
 	starting := api(503)
 	starting.Detail = "authentik starting"
+	invalid := &authentik.ValidationError{APIError: api(400), Fields: map[string][]string{"b": nil, "a": nil}}
+	hinted := &authentik.RequestError{Op: "Op", Err: &cli.HintedError{Err: os.ErrNotExist, Hint: "Make it."}}
 	for name, c := range map[string]struct {
 		err  error
 		code int
@@ -32,8 +35,7 @@ func TestExitTellsAnErrorAndWhatToDo(t *testing.T) {
 		"help":           {fmt.Errorf("x: %w", flag.ErrHelp), cli.OK, ""},
 		"usage":          {fmt.Errorf("x: %w", cli.ErrUsage), cli.Refused, ""},
 		"an argument":    {fmt.Errorf("x: %w", &authentik.ArgumentError{Op: "Op"}), cli.Refused, ""},
-		"the URL":        {&authentik.ArgumentError{Op: "NewClient"}, cli.Refused, "Set AUTHENTIK_URL"},
-		"a field":        {&authentik.ValidationError{APIError: api(400), Fields: map[string][]string{"b": nil, "a": nil}}, cli.Failed, "Change the value of a, b."},
+		"a field":        {invalid, cli.Failed, "Change the value of a, b."},
 		"no field":       {&authentik.ValidationError{APIError: api(400)}, cli.Failed, ""},
 		"no such thing":  {api(404), cli.Failed, "There is no such object"},
 		"a changed list": {fmt.Errorf("x: %w: %w", authentik.ErrListChanged, api(404)), cli.Failed, "Run it again."},
@@ -44,7 +46,7 @@ func TestExitTellsAnErrorAndWhatToDo(t *testing.T) {
 		"no answer":      {&authentik.RequestError{Op: "Op", Err: os.ErrDeadlineExceeded}, cli.Failed, "Is the server up"},
 		"no list":        {&authentik.DecodeError{Op: "Op"}, cli.Failed, "Is AUTHENTIK_URL the root"},
 		"a long list":    {&authentik.DecodeError{Op: "Op", Err: authentik.ErrResponseTooLarge}, cli.Failed, "smaller pages"},
-		"its own hint":   {&authentik.RequestError{Op: "Op", Err: &cli.HintedError{Err: os.ErrNotExist, Hint: "Make it."}}, cli.Failed, "Make it."},
+		"its own hint":   {hinted, cli.Failed, "Make it."},
 		"a file":         {&authentik.DecodeError{}, cli.Failed, ""},
 		"another":        {errors.New("disk full"), cli.Failed, ""},
 	} {
@@ -91,8 +93,50 @@ func TestConnectWantsBothVariablesOrNone(t *testing.T) {
 		var refused *authentik.ArgumentError
 		require.ErrorAs(t, err, &refused)
 		assert.Nil(t, server)
+		hinted, ok := errors.AsType[*cli.HintedError](err)
+		require.True(t, ok)
+		assert.Contains(t, hinted.Hint, "Set AUTHENTIK_URL to your server's root")
+		assert.Contains(t, hinted.Hint, "AUTHENTIK_TOKEN to one of its API tokens")
 		assert.Empty(t, stderr.String(), "no word of the demo")
 	}
+}
+
+// The hint names the variables of the server that failed, and the permission
+// of the operation.
+func TestHintsNameWhatFailed(t *testing.T) {
+	t.Parallel()
+	srv := authentiktest.NewServer(t)
+	vars := map[string]string{"TARGET_URL": srv.URL, "TARGET_TOKEN": srv.Token}
+	var stderr bytes.Buffer
+	env := cli.Env{Getenv: func(key string) string { return vars[key] }, Stderr: &stderr}
+	server, err := env.Real("TARGET_URL", "TARGET_TOKEN")
+	require.NoError(t, err)
+	t.Cleanup(server.Close)
+	forbidden := func(op string) error {
+		return &authentik.PermissionError{APIError: &authentik.APIError{Op: op, StatusCode: 403}}
+	}
+	for hint, err := range map[string]error{
+		"Is the server up, and is TARGET_URL its address?": &authentik.RequestError{Op: "Op", Err: os.ErrDeadlineExceeded},
+		"Is TARGET_URL the root of an authentik":           &authentik.DecodeError{Op: "Op"},
+		`"Can view Flow".`:                                 forbidden("FlowsInstancesAll"),
+		`"Can add Flow".`:                                  forbidden("FlowsInstancesImportCreate"),
+		`"Can export Flow".`:                               forbidden("FlowsInstancesExportRetrieve"),
+		`"Can change Flow Stage Binding".`:                 forbidden("BindingsPartialUpdate"),
+		`"Can delete Flow Stage Binding".`:                 forbidden("BindingsDestroy"),
+		`"Can view Stage".`:                                forbidden("StagesAllAll"),
+	} {
+		stderr.Reset()
+		assert.Equal(t, cli.Failed, env.Exit(t.Context(), server, err))
+		assert.Contains(t, stderr.String(), hint)
+	}
+}
+
+func TestFlagsAfterOtherArgumentsAreExplained(t *testing.T) {
+	t.Parallel()
+	env := cli.Env{Args: []string{"file", "-plan"}}
+	err := env.Parse(flag.NewFlagSet("program", flag.ContinueOnError), "", "[FILE]")
+	require.ErrorIs(t, err, cli.ErrUsage)
+	assert.EqualError(t, err, "wrong arguments: -plan: flags come before other arguments")
 }
 
 func TestHelpListsTheFlags(t *testing.T) {
@@ -101,9 +145,9 @@ func TestHelpListsTheFlags(t *testing.T) {
 	env := cli.Env{Args: []string{"-h"}, Stderr: &stderr}
 	flags := flag.NewFlagSet("program", flag.ContinueOnError)
 	flags.Bool("quick", false, "do it quickly")
-	err := env.Parse(flags, "[UUID]")
+	err := env.Parse(flags, "Does a thing.", "[UUID]")
 	require.ErrorIs(t, err, flag.ErrHelp)
-	assert.Equal(t, "usage: program [flags] [UUID]\n  -quick\n    \tdo it quickly\n", stderr.String())
+	assert.Equal(t, "usage: program [flags] [UUID]\nDoes a thing.\n  -quick\n    \tdo it quickly\n", stderr.String())
 }
 
 // The null device is a character device, as a terminal is, and a file is not.

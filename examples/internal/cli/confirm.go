@@ -20,7 +20,9 @@ func (e Env) Confirm(ctx context.Context, question string) (bool, error) {
 	got := make(chan answer, 1)
 	go func() { // a terminal cannot be read with a context; Ctrl-C ends the program, and so this
 		lines := bufio.NewScanner(e.Stdin)
-		lines.Scan()
+		if !lines.Scan() {
+			_, _ = fmt.Fprintln(e.Stderr) // nobody has typed the end of the line
+		}
 		got <- answer{lines.Text(), lines.Err()}
 	}()
 	select {

@@ -4,6 +4,7 @@ package clitest
 import (
 	"bytes"
 	"context"
+	"io"
 	"os"
 	"strings"
 	"testing"
@@ -73,12 +74,33 @@ func (p Program) run(ctx context.Context, t *testing.T, env cli.Env, vars map[st
 	return Result{code, stdout.String(), stderr.String()}
 }
 
-// Golden checks that the demo prints what lies beside it, as .ci/run does.
+// reads returns the variables that the program reads before it uses the demo.
+func (p Program) reads(t *testing.T) map[string]bool {
+	t.Helper()
+	read := map[string]bool{}
+	p(t.Context(), cli.Env{
+		Getenv: func(key string) string { read[key] = true; return "" },
+		Stdin:  strings.NewReader(""), Stdout: io.Discard, Stderr: io.Discard,
+	})
+	return read
+}
+
+// Golden checks that the demo prints what lies beside it, as .ci/run does, and
+// that the help text names the variables that the program reads.
 func (p Program) Golden(t *testing.T) {
 	t.Helper()
 	want, err := os.ReadFile("output.txt")
 	if err != nil {
 		t.Fatal(err)
+	}
+	help := p.Demo(t, "-h")
+	if help.Code != cli.OK || help.Stdout != "" {
+		t.Fatalf("exit code %d of -h, which is to print to stderr only: %s", help.Code, help.Stdout)
+	}
+	for variable := range p.reads(t) {
+		if !strings.Contains(help.Stderr, variable) {
+			t.Fatalf("-h does not name %s:\n%s", variable, help.Stderr)
+		}
 	}
 	if got := p.Demo(t); got.Code != cli.OK || got.Stdout != string(want) {
 		t.Fatalf("exit code %d, and if this is right, it belongs into output.txt:\n%s%s", got.Code, got.Stdout, got.Stderr)

@@ -2,12 +2,16 @@ package plan
 
 import (
 	"bytes"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
+	"math"
 	"os"
+	"regexp"
+	"slices"
 	"strings"
+
+	"github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
 
 	"github.com/seed-299d42e7/authentik-go"
 	"github.com/seed-299d42e7/authentik-go/examples/internal/cli"
@@ -53,16 +57,15 @@ func Read(name string) (*File, error) {
 	return Parse(name, content)
 }
 
-// Parse reads a file with a name that errors have. A mistake in it is found before anything is sent.
+// Parse reads a file with a name that errors have. A mistake in it is found
+// before anything is sent.
 func Parse(name string, content []byte) (*File, error) {
 	var f File
-	decoder := json.NewDecoder(bytes.NewReader(content))
-	decoder.DisallowUnknownFields()
-	err := decoder.Decode(&f)
-	if err == nil {
-		if _, trailing := decoder.Token(); !errors.Is(trailing, io.EOF) {
-			err = errors.New("must be one JSON object")
-		}
+	content = bytes.TrimPrefix(content, []byte("\ufeff")) // of some editors
+	err := errors.New("must be one JSON object, in UTF-8")
+	if bytes.HasPrefix(bytes.TrimSpace(content), []byte("{")) {
+		// Unlike encoding/json, the package refuses a key that comes twice.
+		err = located(content, json.Unmarshal(content, &f, json.RejectUnknownMembers(true)))
 	}
 	if err == nil {
 		err = f.check()
@@ -73,6 +76,28 @@ func Parse(name string, content []byte) (*File, error) {
 	return &f, nil
 }
 
+// located is the error of a decoder with the line and the place of the mistake.
+func located(content []byte, err error) error {
+	at := func(offset int64, pointer jsontext.Pointer, reason any) error {
+		return fmt.Errorf("line %d, at %q: %v", 1+bytes.Count(content[:offset], []byte("\n")), pointer, reason)
+	}
+	if e, ok := errors.AsType[*jsontext.SyntacticError](err); ok {
+		return at(e.ByteOffset, e.JSONPointer, e.Err)
+	}
+	if e, ok := errors.AsType[*json.SemanticError](err); ok && e.Err != nil {
+		return at(e.ByteOffset, e.JSONPointer, e.Err)
+	} else if ok {
+		return at(e.ByteOffset, e.JSONPointer, "must not be a "+e.JSONKind.String())
+	}
+	return err
+}
+
+// slugs are those that a flow can have, but for reserved ones.
+var (
+	slugs    = regexp.MustCompile(`^[-\w]+$`)
+	reserved = []string{"import", "cache_info", "cache_clear"} // paths of the API
+)
+
 // check returns what is wrong with the file, and fills in the orders.
 func (f *File) check() error {
 	seen := map[string]bool{}
@@ -81,6 +106,8 @@ func (f *File) check() error {
 		switch {
 		case slug == "":
 			return fmt.Errorf("flow %d: slug: must not be empty", i+1)
+		case !slugs.MatchString(slug), slices.Contains(reserved, slug):
+			return fmt.Errorf("flow %q: slug: must have letters, digits, - and _ only, and not be one of %q", slug, reserved)
 		case seen[slug]:
 			return fmt.Errorf("flow %q: must not come twice", slug)
 		case name != strings.TrimSpace(name), title != strings.TrimSpace(title):
@@ -114,6 +141,8 @@ func checkBindings(bindings []Binding) error {
 			return fmt.Errorf("binding %d: stage: must not be empty", i+1)
 		case i > 0 && *b.Order <= before:
 			return fmt.Errorf("stage %q: order: %d must be more than the %d before it", b.Stage, *b.Order, before)
+		case *b.Order < math.MinInt32, *b.Order > math.MaxInt32:
+			return fmt.Errorf("stage %q: order: %d is out of range", b.Stage, *b.Order)
 		case (b.EvaluateOnPlan == nil) != (b.ReEvaluatePolicies == nil):
 			// The default of the other one depends on the release.
 			return fmt.Errorf("stage %q: evaluate_on_plan and re_evaluate_policies must be set together", b.Stage)

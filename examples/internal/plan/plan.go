@@ -150,15 +150,16 @@ func (s *Server) flow(ctx context.Context, f Flow) error {
 			return err
 		}
 	}
-	s.bindings(f, func() uuid.UUID { return have.PK }, bound)
-	return nil
+	return s.bindings(ctx, f, func() uuid.UUID { return have.PK }, bound)
 }
 
 // bindings plans the bindings of a flow. Stages that move up make room first,
 // and what is not wanted goes last: in between, and after an interruption, no
 // stage is missing that the flow has before and after. A binding is moved, not
 // made anew, because its policies are bound to it.
-func (s *Server) bindings(f Flow, target func() uuid.UUID, bound []authentik.FlowStageBinding) {
+func (s *Server) bindings(
+	ctx context.Context, f Flow, target func() uuid.UUID, bound []authentik.FlowStageBinding,
+) error {
 	var later, missing, sooner []func()
 	bound = slices.Clone(bound)
 	take := func(match func(authentik.FlowStageBinding) bool) *authentik.FlowStageBinding {
@@ -199,8 +200,13 @@ func (s *Server) bindings(f Flow, target func() uuid.UUID, bound []authentik.Flo
 		unbind := func(ctx context.Context, client *authentik.Client) error {
 			return gone(client.BindingsDestroy(ctx, b.PK))
 		}
-		s.step(Remove, title(f.Slug, b.Order, b.StageObj.Name), nil, unbind)
+		uses, err := s.client.BindingsUsedByList(ctx, b.PK)
+		if err != nil {
+			return err
+		}
+		s.step(Remove, title(f.Slug, b.Order, b.StageObj.Name), consequences(uses), unbind)
 	}
+	return nil
 }
 
 func (s *Server) bind(slug, stage string, request authentik.FlowStageBindingRequest, target func() uuid.UUID) {
@@ -233,7 +239,14 @@ func (s *Server) absent(ctx context.Context, slug string) error {
 	if err != nil {
 		return err
 	}
-	var lines []string
+	s.step(Remove, "flow "+slug, consequences(uses), func(ctx context.Context, client *authentik.Client) error {
+		return gone(client.FlowsInstancesDestroy(ctx, slug))
+	})
+	return nil
+}
+
+// consequences are what a deletion does to the users of an object.
+func consequences(uses []authentik.UsedBy) (lines []string) {
 	for _, use := range uses {
 		switch use.Action {
 		case authentik.UsedByActionCascadeMany: // such as its stages, which stay
@@ -243,10 +256,7 @@ func (s *Server) absent(ctx context.Context, slug string) error {
 			lines = append(lines, fmt.Sprintf("leaves %s %q without it", use.ModelName, use.Name))
 		}
 	}
-	s.step(Remove, "flow "+slug, lines, func(ctx context.Context, client *authentik.Client) error {
-		return gone(client.FlowsInstancesDestroy(ctx, slug))
-	})
-	return nil
+	return lines
 }
 
 func (s *Server) step(sign, title string, lines []string, run func(context.Context, *authentik.Client) error) {
