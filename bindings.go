@@ -3,15 +3,12 @@ package authentik
 import (
 	"cmp"
 	"context"
-	"errors"
 	"fmt"
 	"iter"
 	"math"
 	"strconv"
 
 	"github.com/google/uuid"
-
-	"github.com/seed-299d42e7/authentik-go/internal/wire"
 )
 
 // FlowStageBinding ties a [Stage] to a [Flow] at a place in its order.
@@ -31,7 +28,7 @@ type FlowStageBinding struct {
 	// ReEvaluatePolicies makes authentik evaluate the binding's policies when
 	// the flow reaches the stage.
 	ReEvaluatePolicies bool `json:"re_evaluate_policies" optional:"schema"`
-	// Order is ascending. Two stages of a flow may have the same.
+	// Order is ascending. Two stages of a flow may have the same Order.
 	Order                 int                   `json:"order"`
 	PolicyEngineMode      PolicyEngineMode      `json:"policy_engine_mode" optional:"schema"`
 	InvalidResponseAction InvalidResponseAction `json:"invalid_response_action" optional:"schema"`
@@ -48,7 +45,7 @@ type FlowStageBindingRequest struct {
 	Target uuid.UUID `json:"target,omitzero"`
 	// Stage is the PK of the stage.
 	Stage uuid.UUID `json:"stage,omitzero"`
-	// Order is a pointer because 0 is a value: new(0). It must fit into 32
+	// Order is a pointer because 0 is a value: new(0). Order must fit into 32
 	// bits. No two bindings of a flow may have the same Stage and Order.
 	Order *int `json:"order,omitzero"`
 	// EvaluateOnPlan and ReEvaluatePolicies are pointers because false is a
@@ -80,18 +77,18 @@ func (r FlowStageBindingRequest) send(o operation) operation {
 	return o.withFields("FlowStageBindingRequest", r)
 }
 
-// withFlags returns a request with both flags if it has one of them; the other
-// is that of the server. The server compares the flags of a request alone: it
-// takes its defaults for one that is missing, and so rejects what is valid and
-// stores two that are false. o is what would be sent without the flag.
+// withFlags returns a request with both flags if it has one of them. The other flag
+// is read from the server. Without it, the server would use its default for the
+// missing flag, and so reject valid flags and store two that are false. o is the
+// operation without the missing flag. If o must not be sent, nothing is read.
 func (r FlowStageBindingRequest) withFlags(
 	ctx context.Context, c *Client, o operation, id uuid.UUID, opts []RequestOption,
 ) (FlowStageBindingRequest, error) {
-	mustRead := (r.EvaluateOnPlan == nil) != (r.ReEvaluatePolicies == nil)
-	if o.err != nil || !mustRead {
-		return r, o.err
+	if (r.EvaluateOnPlan == nil) == (r.ReEvaluatePolicies == nil) {
+		return r, nil
 	}
 	read := get(o.name, "flows/bindings/{fsb_uuid}/", arg("id", id.String()))
+	read.err = o.err
 	stored, err := call(ctx, c, read, opts, object(sameBinding(id)))
 	if err != nil {
 		return r, err
@@ -117,23 +114,15 @@ func (r FlowStageBindingRequest) sendAll(o operation) operation {
 
 func fitsInt32(n int) bool { return n >= math.MinInt32 && n <= math.MaxInt32 }
 
-// samePK rejects an object other than the one with a PK.
-func samePK(got, want uuid.UUID) error {
-	if got != want {
-		return &wire.Error{Path: "pk", Err: errors.New("response is for a different object")}
-	}
-	return nil
-}
-
 // sameBinding rejects a binding other than the one with a PK.
 func sameBinding(id uuid.UUID) func(*FlowStageBinding) error {
-	return func(b *FlowStageBinding) error { return samePK(b.PK, id) }
+	return func(b *FlowStageBinding) error { return sameKey("pk", b.PK, id) }
 }
 
 // created rejects a binding other than the one that the request describes.
 func (r FlowStageBindingRequest) created(b *FlowStageBinding) error {
 	if b.Target != r.Target || b.Stage != r.Stage || b.Order != *r.Order {
-		return errors.New("response is for a different object")
+		return errOtherObject
 	}
 	return nil
 }
@@ -153,7 +142,7 @@ type BindingsListOptions struct {
 	Stage uuid.UUID
 	// Policies selects the bindings that have one of these policies.
 	Policies []uuid.UUID
-	// Order selects the bindings with this order. It must fit into 32 bits.
+	// Order selects the bindings with this order, which must fit into 32 bits.
 	Order              *int
 	EvaluateOnPlan     *bool
 	ReEvaluatePolicies *bool
@@ -180,8 +169,8 @@ type BindingsListOptions struct {
 	PageSize int
 }
 
-// bindingOrderings are what every server orders by, or ignores. Others order
-// by target__uuid too, or fail.
+// bindingOrderings are the fields that every server orders by or ignores. Some
+// servers also order by target__uuid, on which others fail.
 var bindingOrderings = []string{"order", "stage__name", "pk"}
 
 func (o *BindingsListOptions) query(name string) *query {
@@ -381,7 +370,7 @@ func (c *Client) BindingsPartialUpdate(
 	if binding == (FlowStageBindingRequest{}) {
 		o = o.refuse("FlowStageBindingRequest", "must have a field that is set")
 	}
-	o.repeatable = true // it sets values, whatever they were
+	o.repeatable = true // the new values do not depend on the old ones
 	binding, err := binding.withFlags(ctx, c, binding.send(o), id, opts)
 	if err != nil {
 		return nil, err

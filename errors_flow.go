@@ -87,14 +87,14 @@ func (e *ChallengeError) Error() string {
 
 // Is reports whether target is [ErrBadCredentials] and applies.
 func (e *ChallengeError) Is(target error) bool {
-	if e.op == "" { // of a caller
+	if e.op == "" { // a caller made the error
 		return target == ErrBadCredentials && badCredentials(e.Component, e.Errors)
 	}
 	return target == ErrBadCredentials && e.badCredentials
 }
 
-// badCredentials reports whether a server rejected a user or a password, rather
-// than that there was none.
+// badCredentials reports whether a server rejected a user or a password, and not
+// only that one was missing.
 func badCredentials(component string, errors map[string][]challenge.ErrorDetail) bool {
 	switch component {
 	case new(challenge.Identification).Component(), new(challenge.Password).Component():
@@ -110,15 +110,10 @@ func badCredentials(component string, errors map[string][]challenge.ErrorDetail)
 }
 
 // noUser reports whether a response to an identification is empty. Since 2026.8
-// the server rejects that as it rejects an unknown user.
+// the server rejects such a response as it rejects an unknown user.
 func noUser(response challenge.Response) bool {
-	switch response := response.(type) {
-	case *challenge.IdentificationResponse:
-		return response.UIDField == "" && response.Passkey == nil
-	case challenge.IdentificationResponse:
-		return response.UIDField == "" && response.Passkey == nil
-	}
-	return false
+	identification, ok := responseAs[challenge.IdentificationResponse](response)
+	return ok && identification.UIDField == "" && identification.Passkey == nil
 }
 
 // LogValue returns the flow, the component, and the fields with their codes
@@ -152,6 +147,8 @@ func (e *UnsolvedError) LogValue() slog.Value {
 // hold secrets.
 func (e *UnsolvedError) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, e.Error()) }
 
+// flowText returns one line with the operation, the flow, what happened and the
+// reason. All but what may be "".
 func flowText(op, slug, what, reason string) string {
 	text := "authentik: "
 	if op != "" {
@@ -167,6 +164,7 @@ func flowText(op, slug, what, reason string) string {
 	return text
 }
 
+// flowAttrs returns the attributes that the errors of flows share, and more.
 func flowAttrs(kind, slug string, more ...slog.Attr) slog.Value {
 	return slog.GroupValue(append([]slog.Attr{slog.String("kind", kind), slog.String("slug", oneLine(slug))}, more...)...)
 }

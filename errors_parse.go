@@ -340,6 +340,18 @@ func (e *DecodeError) locate(err error, body []byte, redact func(string) string)
 	e.Excerpt = transport.OneLine(redact(string(body)), maxExcerpt)
 }
 
+// errOtherObject reports a response that has another object than the requested one.
+var errOtherObject = errors.New("response is for a different object")
+
+// sameKey rejects an object whose key, which is at path, is another one.
+func sameKey[T comparable](path string, got, want T) error {
+	if got != want {
+		return &wire.Error{Path: path, Err: errOtherObject}
+	}
+	return nil
+}
+
+// jsonType reports whether a Content-Type is that of JSON.
 func jsonType(contentType string) bool {
 	mediaType, _, _ := strings.Cut(contentType, ";")
 	mediaType = strings.ToLower(strings.TrimSpace(mediaType))

@@ -1,14 +1,12 @@
 package authentik
 
 import (
+	"cmp"
 	"context"
-	"errors"
 	"iter"
 	"strings"
 
 	"github.com/google/uuid"
-
-	"github.com/seed-299d42e7/authentik-go/internal/wire"
 )
 
 // Flow is an ordered set of stages, for example to log in, to enroll or to
@@ -128,8 +126,8 @@ func slugReason(slug string) string {
 	return routeReason(slug)
 }
 
-// routeReason returns why a slug cannot be part of a path, "" if it can. The
-// server takes these for operations: a flow with such a slug cannot be reached.
+// routeReason returns why a slug cannot be part of a path, "" if it can. A flow with
+// one of these slugs cannot be reached, because the server has operations there.
 func routeReason(slug string) string {
 	switch slug {
 	case "import", "cache_info", "cache_clear":
@@ -138,8 +136,8 @@ func routeReason(slug string) string {
 	return ""
 }
 
-// readSlug is the slug of a flow to read. One that no flow can have is sent all
-// the same, and is not found.
+// readSlug is the slug of a flow to read. A slug that no flow can have is sent, and
+// not found.
 func readSlug(slug string) argument {
 	return argument{field: "slug", segment: slug, reason: routeReason(slug)}
 }
@@ -151,12 +149,7 @@ func writeSlug(slug string) argument {
 
 // sameSlug rejects a flow other than the one with a slug.
 func sameSlug(want string) func(*Flow) error {
-	return func(f *Flow) error {
-		if f.Slug != want {
-			return &wire.Error{Path: "slug", Err: errors.New("response is for a different object")}
-		}
-		return nil
-	}
+	return func(f *Flow) error { return sameKey("slug", f.Slug, want) }
 }
 
 // UsedBy is an object that refers to another one.
@@ -207,8 +200,8 @@ type FlowsInstancesListOptions struct {
 	PageSize int
 }
 
-// flowOrderings are what servers order by, without the two that join another
-// table (stages, policies), which repeat flows and lose others.
+// flowOrderings are the fields that servers order by, without stages and policies.
+// These two join another table, which repeats flows and loses others.
 var flowOrderings = []string{
 	"pk", "policybindingmodel_ptr_id", "name", "slug", "title", "designation", "policy_engine_mode",
 	"compatibility_mode", "layout", "denied_action", "authentication", "background",
@@ -411,10 +404,7 @@ func (c *Client) FlowsInstancesPartialUpdate(
 	if flow == (FlowRequest{}) {
 		o = o.refuse("FlowRequest", "must have a field that is set")
 	}
-	want := slug
-	if flow.Slug != "" {
-		want = flow.Slug
-	}
+	want := cmp.Or(flow.Slug, slug)
 	o.repeatable = want == slug // renamed, the flow would not be found again
 	return change(ctx, c, flow.send(o), opts, sameSlug(want), flow.choices)
 }

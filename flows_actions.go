@@ -1,12 +1,10 @@
 package authentik
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
 	"mime"
-	"mime/multipart"
 	"net/http"
 	"net/url"
 	"slices"
@@ -53,8 +51,8 @@ type FlowImportResult struct {
 	// Success reports whether the server accepted the file, even if the file
 	// had nothing in it.
 	Success bool `json:"success"`
-	// Logs are what the server logged during the import. They may have user
-	// names and addresses in them.
+	// Logs are what the server logged during the import, possibly with user names
+	// and addresses.
 	Logs []FlowImportLog `json:"logs"`
 }
 
@@ -151,30 +149,31 @@ func (c *Client) FlowsInstancesExportRetrieve(
 	return call(ctx, c, o, opts, file(slug+".yaml"))
 }
 
-// file reads a file that the response is, whatever its Content-Type: authentik
-// sends YAML as text/html. An error page or a login page is no attachment.
+// file reads a response that is an attachment, which an error page or a login page
+// is not. The Content-Type does not count, because authentik sends YAML as
+// text/html.
 func file(name string) reader[*FlowExport] {
-	return func(a *transport.Response) (*FlowExport, error) {
-		if err := status(a, http.StatusOK); err != nil {
+	return func(resp *transport.Response) (*FlowExport, error) {
+		if err := status(resp, http.StatusOK); err != nil {
 			return nil, err
 		}
-		disposition, params, err := mime.ParseMediaType(a.Header.Get("Content-Disposition"))
+		disposition, params, err := mime.ParseMediaType(resp.Header.Get("Content-Disposition"))
 		switch {
 		case err != nil || !strings.EqualFold(disposition, "attachment"):
 			return nil, errors.New("not a file: the response is no attachment")
-		case len(a.Body) == 0:
+		case len(resp.Body) == 0:
 			return nil, errors.New("empty body")
 		}
 		if sent := baseName(params["filename"]); sent != "" {
 			name = sent
 		}
-		return &FlowExport{Filename: name, ContentType: a.Header.Get("Content-Type"), Content: a.Body}, nil
+		return &FlowExport{Filename: name, ContentType: resp.Header.Get("Content-Type"), Content: resp.Body}, nil
 	}
 }
 
-// baseName returns the last element of a path of any system, without what
-// could make it another file: control characters, and dots and spaces at its
-// ends.
+// baseName returns the last element of a path of any system, without control
+// characters, and without dots and spaces at its ends, which could make it the
+// name of another file.
 func baseName(path string) string {
 	name := path[strings.LastIndexAny(path, `/\:`)+1:]
 	name = strings.Map(func(r rune) rune {
@@ -252,8 +251,8 @@ func (c *Client) FlowsInstancesCacheClearCreate(ctx context.Context, opts ...Req
 //
 // An import can do damage. The server identifies objects by primary key or by
 // slug, so that the export of a flow with another slug renames the flow that
-// exists. It evaluates tags such as !Env in the file. It rolls back a file of
-// which it rejects a part.
+// exists. The server evaluates tags such as !Env in the file, and rolls back a
+// file of which it rejects a part.
 //
 // Requires the permissions to add and to change flows, flow stage bindings,
 // stages, policies, policy bindings and prompts.
@@ -279,9 +278,9 @@ func (c *Client) FlowsInstancesImportCreate(
 	var result *FlowImportResult
 	var err error
 	logged := false
-	read := func(a *transport.Response) (*FlowImportResult, error) {
-		logged = a.StatusCode != http.StatusNoContent
-		return imported(a)
+	read := func(resp *transport.Response) (*FlowImportResult, error) {
+		logged = resp.StatusCode != http.StatusNoContent
+		return imported(resp)
 	}
 	for _, o.path = range c.importPaths() {
 		o.route = o.path
@@ -303,7 +302,7 @@ func (c *Client) FlowsInstancesImportCreate(
 	return result, nil
 }
 
-// importLogs is a release in which every change by an import is in its logs.
+// importLogs is the first release whose imports log every change.
 var importLogs = release{2023, 10}
 
 // importPaths are where releases import: 2022.10 to 2026.2, up to 2022.9, since
@@ -319,20 +318,20 @@ func (c *Client) importPaths() []string {
 	return append([]string{known}, slices.DeleteFunc(paths, func(path string) bool { return path == known })...)
 }
 
-// imported reads the result of an import. Up to 2022.9 there is none.
-func imported(a *transport.Response) (*FlowImportResult, error) {
-	if a.StatusCode == http.StatusNoContent {
+// imported reads the result of an import. Servers up to 2022.9 send none.
+func imported(resp *transport.Response) (*FlowImportResult, error) {
+	if resp.StatusCode == http.StatusNoContent {
 		return &FlowImportResult{Success: true, Logs: []FlowImportLog{}}, nil
 	}
-	return object[FlowImportResult]()(a)
+	return object[FlowImportResult]()(resp)
 }
 
-// isMethodNotAllowed reports whether the API itself said that a path does not
-// allow a method, which proves that nothing was done. A crash has an empty
-// body with the same status.
+// isMethodNotAllowed reports a 405 in JSON, which proves that the API does not allow
+// the method for the path and that nothing was executed. A write that crashed has
+// the same status and an empty body.
 func isMethodNotAllowed(err error) bool {
-	var e *APIError
-	return errors.As(err, &e) && e.StatusCode == http.StatusMethodNotAllowed && !e.Foreign && json.Valid(e.Body)
+	e, ok := errors.AsType[*APIError](err)
+	return ok && e.StatusCode == http.StatusMethodNotAllowed && !e.Foreign && json.Valid(e.Body)
 }
 
 // FlowsInstancesSetBackgroundCreate uploads the background of a flow, or
@@ -418,23 +417,4 @@ func isImageURL(text string) bool {
 		return u.Host != ""
 	}
 	return u.Scheme == "" && u.Host == "" && strings.HasPrefix(u.Path, "/")
-}
-
-// withFile sends a file and further fields as multipart/form-data. Without
-// content there is no file.
-func (o operation) withFile(field, name string, content []byte, fields ...[2]string) operation {
-	if len(content) > transport.MaxRequestBody {
-		return o.withBody(field, "", content) // which refuses it, without a copy
-	}
-	var b bytes.Buffer // no write to it fails
-	form := multipart.NewWriter(&b)
-	for _, f := range fields {
-		_ = form.WriteField(f[0], f[1])
-	}
-	if content != nil {
-		part, _ := form.CreateFormFile("file", name)
-		_, _ = part.Write(content)
-	}
-	_ = form.Close()
-	return o.withBody(field, form.FormDataContentType(), b.Bytes())
 }

@@ -92,11 +92,8 @@ func plannedStage(data []byte) (*FlowStageBinding, error) {
 // https://api.goauthentik.io/reference/flows-inspector-get/
 func (s *Session) InspectorGet(ctx context.Context, slug string) (*FlowInspection, error) {
 	const op = "InspectorGet"
-	var inspection *FlowInspection
-	err := s.withTurn(ctx, op, func() (err error) {
+	return inTurn(ctx, s, op, func() (*FlowInspection, error) {
 		o := get(op, "flows/inspector/{slug}/", arg("slug", slug))
-		inspection, err = call(ctx, s.client, o, nil, object[FlowInspection]())
-		return err
+		return call(ctx, s.client, o, nil, object[FlowInspection]())
 	})
-	return inspection, err
 }

@@ -165,8 +165,8 @@ func (c Credentials) fill(shown *challenge.Prompt) (challenge.Response, error) {
 	return &challenge.PromptResponse{Values: values}, nil
 }
 
-// shownOnly reports whether a field has nothing to enter. A server says that it
-// is required, and accepts a response without it.
+// shownOnly reports whether a field has nothing to enter. A server may say that such
+// a field is required, and accepts a response without the field.
 func shownOnly(kind challenge.PromptType) bool {
 	switch kind { //nolint:exhaustive // all others are inputs
 	case challenge.PromptTypeSeparator, challenge.PromptTypeHidden, challenge.PromptTypeStatic,
@@ -202,8 +202,8 @@ type currentUser struct {
 const usersMe = "core/users/me/"
 
 // Login runs a flow that logs in, such as default-authentication-flow, and
-// returns the user. The end of a flow proves nothing: Login requests the user
-// from the server.
+// returns the user. Login requests the user from the server, because the end of a
+// flow proves nothing.
 //
 //	GET  /flows/executor/{slug}/?query=
 //	POST /flows/executor/{slug}/?query=
@@ -227,8 +227,8 @@ func (s *Session) Login(ctx context.Context, slug string, solver Solver) (*User,
 		s.jar.forget(sessionCookie, csrfCookie)
 		_, err := s.runFlow(ctx, op, slug, nil, solver)
 		// A flow may deny access after the login, as with a next that the server
-		// does not allow. It seems to restart if the response with its end was cut
-		// off after the cookies.
+		// does not allow. A flow seems to restart if the response with its end was
+		// truncated after the cookies.
 		_, denied := errors.AsType[*FlowDeniedError](err)
 		if err != nil && !denied && !errors.Is(err, ErrFlowRestarted) {
 			return err
@@ -267,6 +267,7 @@ func (s *Session) LoggedIn(ctx context.Context) (bool, error) {
 	return err == nil, err
 }
 
+// user requests the user of the session.
 func (s *Session) user(ctx context.Context, op string) (*User, error) {
 	me, err := call(ctx, s.client, get(op, usersMe), nil, object[currentUser]())
 	if err != nil {
@@ -276,8 +277,8 @@ func (s *Session) user(ctx context.Context, op string) (*User, error) {
 }
 
 // Logout runs a flow that logs out, such as default-invalidation-flow, and
-// proves that the session has no user any more. Its cookies are forgotten, but
-// for those of devices.
+// proves that the session has no user any more. Logout forgets the cookies of the
+// session, except those of devices.
 //
 //	GET /flows/executor/{slug}/?query=
 //	GET /core/users/me/

@@ -11,9 +11,9 @@ import (
 	"github.com/seed-299d42e7/authentik-go/internal/transport"
 )
 
-// ClientOption configures a [Client]. A nil one is skipped; one that is given
-// twice counts the last time, but for [WithMiddleware] and [WithHeader], which
-// add up.
+// ClientOption configures a [Client]. A nil option is skipped. If an option is
+// repeated, the last one counts, except for [WithMiddleware] and [WithHeader],
+// which accumulate.
 type ClientOption func(*clientConfig) error
 
 type clientConfig struct {
@@ -29,6 +29,8 @@ type clientConfig struct {
 	insecureHTTP    bool
 }
 
+// refuse returns the error of an option. newConfig names the function to which the
+// option was passed.
 func refuse(option, reason string) error {
 	return &ArgumentError{Op: "NewClient", Field: option, Reason: reason}
 }
@@ -281,7 +283,7 @@ func WithMaxResponseSize(bytes int64) ClientOption {
 	}
 }
 
-// RequestOption configures one call. Every method takes request options. One
+// RequestOption configures one call. Every method takes request options. An option
 // that does not apply to the method is ignored, and so is nil.
 type RequestOption func(*requestConfig)
 
@@ -305,13 +307,12 @@ func newRequestConfig(opts []RequestOption) requestConfig {
 	return c
 }
 
-// reset empties the Response, which a call that is refused would leave as an
-// earlier one filled it.
-func (c requestConfig) reset() requestConfig {
+// reset empties the Response. A call that is rejected before it is sent would
+// otherwise leave the response of an earlier call in it.
+func (c requestConfig) reset() {
 	if c.response != nil {
 		*c.response = Response{}
 	}
-	return c
 }
 
 // Response describes the HTTP response of a call.
@@ -323,7 +324,7 @@ type Response struct {
 	RequestID string
 	// Attempts is the number of requests of the call.
 	Attempts int
-	// Body is the decompressed body. That of an error has at most 64 KiB, with
+	// Body is the decompressed body. The Body of an error has at most 64 KiB, with
 	// secrets redacted.
 	Body []byte
 }

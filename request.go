@@ -19,18 +19,18 @@ import (
 type operation struct {
 	name        string // of the method, for errors and logs
 	method      string
-	route       string // path before its arguments; "" if it is the caller's
+	route       string // path with {names} for its arguments; "" if it is the caller's
 	path        string // below /api/v3/, escaped
 	query       url.Values
 	contentType string
 	body        []byte
-	repeatable  bool                  // sending it twice is as good as once
+	repeatable  bool                  // sending it twice has the effect of sending it once
 	page        int                   // of an iterator, for its errors; 0 is none
 	number      int                   // of the requested page, for middleware; 0 is none
-	ahead       bool                  // a page that is not wanted yet
-	postponed   **transport.Postponed // where a call ahead ended; or nil
+	ahead       bool                  // the page is not wanted yet
+	postponed   **transport.Postponed // in: what to resume; out: where the call ended; or nil
 	err         error
-	accept      func(*http.Response) bool // of transport.Request
+	accept      func(*http.Response) bool // see transport.Request
 }
 
 // nilUUID is uuid.Nil as a segment of a path.
@@ -79,17 +79,18 @@ func (o operation) refuse(field, reason string) operation {
 	return o
 }
 
-// reader makes a value of a response. It runs inside the retry loop: an error
-// that Is io.ErrUnexpectedEOF is a body that was cut off, and is retried.
+// reader makes a value of a response, inside the retry loop. An error that Is
+// io.ErrUnexpectedEOF reports a truncated body, and is retried.
 type reader[T any] func(*transport.Response) (T, error)
 
 // call sends an operation and reads its response.
 func call[T any](ctx context.Context, c *Client, o operation, opts []RequestOption, read reader[T]) (T, error) {
-	return callWith(ctx, c, o, newRequestConfig(opts).reset(), read)
+	return callWith(ctx, c, o, newRequestConfig(opts), read)
 }
 
 func callWith[T any](ctx context.Context, c *Client, o operation, cfg requestConfig, read reader[T]) (T, error) {
 	var value, none T
+	cfg.reset()
 	switch {
 	case c == nil || c.transport == nil:
 		return none, &ArgumentError{o.name, "Client", "must be made by NewClient"}
@@ -111,9 +112,9 @@ func callWith[T any](ctx context.Context, c *Client, o operation, cfg requestCon
 		Op: o.name, Method: o.method, URL: *u, ContentType: o.contentType, Body: o.body, Repeatable: o.repeatable,
 		Route: o.route, Page: o.number,
 		Accept: o.accept, Ahead: o.ahead, Resume: resume,
-		Decode: func(a *transport.Response) (err error) {
-			if err = readable(a); err == nil {
-				value, err = read(a)
+		Decode: func(resp *transport.Response) (err error) {
+			if err = readable(resp); err == nil {
+				value, err = read(resp)
 			}
 			return err
 		},
@@ -150,8 +151,8 @@ func page[T any](checks ...func(*Page[T]) error) reader[*Page[T]] {
 // array reads a JSON array with status 200.
 func array[T any]() reader[[]T] {
 	read := model[[]T](http.StatusOK)
-	return func(a *transport.Response) ([]T, error) {
-		list, err := read(a)
+	return func(resp *transport.Response) ([]T, error) {
+		list, err := read(resp)
 		if err != nil {
 			return nil, err
 		}
@@ -160,20 +161,20 @@ func array[T any]() reader[[]T] {
 }
 
 // nothing reads a response without a body, with status 204.
-func nothing(a *transport.Response) (struct{}, error) {
-	return struct{}{}, status(a, http.StatusNoContent)
+func nothing(resp *transport.Response) (struct{}, error) {
+	return struct{}{}, status(resp, http.StatusNoContent)
 }
 
 func model[T any](want int, checks ...func(*T) error) reader[*T] {
-	return func(a *transport.Response) (*T, error) {
+	return func(resp *transport.Response) (*T, error) {
 		v := new(T)
-		err := cmp.Or(status(a, want), isJSON(a))
+		err := cmp.Or(status(resp, want), isJSON(resp))
 		switch page, ok := any(v).(interface{ decode(body []byte) error }); {
 		case err != nil:
 		case ok:
-			err = page.decode(a.Body)
+			err = page.decode(resp.Body)
 		default:
-			err = wire.Decode(a.Body, v)
+			err = wire.Decode(resp.Body, v)
 		}
 		for _, check := range checks {
 			if err == nil {
@@ -184,8 +185,9 @@ func model[T any](want int, checks ...func(*T) error) reader[*T] {
 	}
 }
 
-func status(a *transport.Response, want int) error {
-	if a.StatusCode != want {
+// status rejects a status other than the wanted one.
+func status(resp *transport.Response, want int) error {
+	if resp.StatusCode != want {
 		return errors.New("unexpected status")
 	}
 	return nil

@@ -16,7 +16,7 @@ import (
 // maxSteps bounds the challenges of one Run, and the redirects between two.
 const maxSteps = 64
 
-// maxRepeats is how often one challenge may come in a row.
+// maxRepeats bounds how often one challenge may come in a row.
 const maxRepeats = 3
 
 // Solver responds to the challenges of a flow. [Credentials] is one.
@@ -48,15 +48,16 @@ type EmailLink string
 // Component returns "ak-stage-email".
 func (EmailLink) Component() string { return new(challenge.Email).Component() }
 
-// emailLink returns the link that is a response, if it is one.
-func emailLink(response challenge.Response) (link EmailLink, ok bool) {
-	switch response := response.(type) {
-	case EmailLink:
+// responseAs returns a response that is a T or points to one. A response must not
+// be a nil pointer: see isNil.
+func responseAs[T any](response challenge.Response) (value T, ok bool) {
+	switch response := any(response).(type) {
+	case *T:
+		return *response, true
+	case T:
 		return response, true
-	case *EmailLink:
-		return *response, true // isNil was false
 	}
-	return "", false
+	return value, false
 }
 
 // Format prints no part of the link, whatever the verb.
@@ -79,14 +80,14 @@ func (l EmailLink) parse(op string) (flowURL, error) {
 	return target, nil
 }
 
-// FlowEnd is how a flow ended without an error.
+// FlowEnd describes the end of a flow that ended without an error.
 type FlowEnd struct {
-	// Challenge is the last one: a [challenge.Redirect] most often, or one that
-	// only a browser can go on with, such as a [challenge.SessionEnd] or a
-	// [challenge.Autosubmit].
+	// Challenge is the last challenge. Most often that is a [challenge.Redirect], or
+	// else one that only a browser can go on with, such as a [challenge.SessionEnd]
+	// or a [challenge.Autosubmit].
 	Challenge challenge.Challenge `json:"-"`
-	// To is the URL or path that the flow leads to, and "" if there is none. Its
-	// query may hold secrets.
+	// To is the URL or path that the flow leads to, "" if there is none. The query
+	// of To may hold secrets.
 	To string `json:"-"`
 	// Slug is the slug of the flow that ended, if one flow led to another.
 	Slug string
@@ -102,15 +103,15 @@ func (e FlowEnd) LogValue() slog.Value {
 	return slog.GroupValue(slog.String("slug", e.Slug), slog.String("component", componentOf(e.Challenge)))
 }
 
-// Run runs a flow to its end: it passes each challenge to solver, and sends the
-// response. A redirect to another flow of the server is followed within the
-// same session, and no other one. query is that of [Session.ExecutorGet].
+// Run runs a flow to its end. Run passes each challenge to solver, and sends the
+// response. Run follows a redirect to another flow of the server within the same
+// session, and no other redirect. query is that of [Session.ExecutorGet].
 //
 //	GET  /flows/executor/{slug}/?query={query}
 //	POST /flows/executor/{slug}/?query={query}
 //
-// A run whose end is nil has proven nothing about the user: [Session.Login]
-// does. After an error the session still runs the flow. Another Run, or
+// A run that ends without an error proves nothing about the user, unlike
+// [Session.Login]. After an error the session still runs the flow. Another Run, or
 // [Session.ExecutorSolve], goes on at the challenge that caused the error. Only
 // one Run, Login or Logout of a session is under way at a time.
 //
@@ -157,8 +158,8 @@ type flowRun struct {
 
 	first    string             // the stage that was solved first
 	last     string             // the stage of the last challenge
-	repeats  int                // how often it has come in a row
-	response challenge.Response // that was sent last, nil at the beginning of a flow
+	repeats  int                // how often that stage has come in a row
+	response challenge.Response // the last one, nil at the beginning of a flow
 }
 
 func (s *Session) runFlow(
@@ -201,19 +202,19 @@ func (s *Session) runFlow(
 	return nil, fmt.Errorf("authentik: %s: %w: more than %d challenges", op, ErrFlowStuck, maxSteps)
 }
 
-func (r *flowRun) get(ctx context.Context) (c challenge.Challenge, err error) {
-	err = r.session.withTurn(ctx, r.op, func() error {
-		c, err = r.session.look(ctx, r.op, r.slug, r.query)
-		return err
+// get requests the present challenge.
+func (r *flowRun) get(ctx context.Context) (challenge.Challenge, error) {
+	return inTurn(ctx, r.session, r.op, func() (challenge.Challenge, error) {
+		return r.session.look(ctx, r.op, r.slug, r.query)
 	})
-	return c, err
 }
 
+// solve sends the response to the challenge c, and returns the next challenge.
 func (r *flowRun) solve(
 	ctx context.Context, c challenge.Challenge, response challenge.Response,
-) (next challenge.Challenge, err error) {
+) (challenge.Challenge, error) {
 	r.first, r.response = cmp.Or(r.first, stageOf(c)), response
-	if link, ok := emailLink(response); ok {
+	if link, ok := responseAs[EmailLink](response); ok {
 		target, err := link.parse(r.op)
 		if err != nil {
 			return nil, err
@@ -221,15 +222,13 @@ func (r *flowRun) solve(
 		r.slug, r.query = cmp.Or(target.slug, r.slug), target.query
 		return r.get(ctx)
 	}
-	err = r.session.withTurn(ctx, r.op, func() error {
-		next, err = r.session.solve(ctx, r.op, r.slug, r.query, response)
-		return err
+	return inTurn(ctx, r.session, r.op, func() (challenge.Challenge, error) {
+		return r.session.solve(ctx, r.op, r.slug, r.query, response)
 	})
-	return next, err
 }
 
-// check returns the error that a challenge stands for: that of an end, of a
-// rejected response, or of a flow that does not go on.
+// check returns the error of a challenge that ends the flow, that rejects the
+// response, or that shows that the flow does not go on.
 func (r *flowRun) check(c challenge.Challenge) error {
 	redact := r.session.client.transport.Redact
 	switch c := c.(type) {
@@ -247,7 +246,7 @@ func (r *flowRun) check(c challenge.Challenge) error {
 	before := r.last
 	r.last = stage
 	_, identification := c.(*challenge.Identification)
-	_, linked := emailLink(r.response)
+	_, linked := responseAs[EmailLink](r.response)
 	switch {
 	case r.response == nil: // the beginning
 		return nil
@@ -269,12 +268,9 @@ func (r *flowRun) check(c challenge.Challenge) error {
 // expected reports whether the errors of a challenge only say that the server
 // has done what the response requested: it has sent a code or another email.
 func expected(response challenge.Response, c challenge.Challenge) bool {
-	selected := len(c.Errors()["selected_challenge"]) == 0 // else there is no such device
-	switch response := response.(type) {
-	case *challenge.AuthenticatorValidationResponse:
-		return selected && response.SelectedChallenge != nil
-	case challenge.AuthenticatorValidationResponse:
-		return selected && response.SelectedChallenge != nil
+	if validation, ok := responseAs[challenge.AuthenticatorValidationResponse](response); ok {
+		unknownDevice := len(c.Errors()["selected_challenge"]) > 0
+		return validation.SelectedChallenge != nil && !unknownDevice
 	}
 	for _, details := range c.Errors() {
 		for _, detail := range details {
@@ -311,8 +307,8 @@ func (r *flowRun) component(c challenge.Challenge) string {
 	return r.session.client.transport.Redact(componentOf(c))
 }
 
-// unsolved ends a run at a challenge that the solver does not know. Some of
-// them lead out of authentik, and so are an end.
+// unsolved ends a run at a challenge that the solver does not know. A challenge
+// that leads out of authentik ends the flow without an error.
 func (r *flowRun) unsolved(c challenge.Challenge) (*FlowEnd, error) {
 	end := &FlowEnd{Challenge: c, Slug: r.slug}
 	switch c := c.(type) {
@@ -328,14 +324,14 @@ func (r *flowRun) unsolved(c challenge.Challenge) (*FlowEnd, error) {
 // flowPath is the path of a flow's page for browsers, before the slug.
 const flowPath = "/if/flow/"
 
-// flowURL is what the URL of a flow's page says.
+// flowURL holds the parts of the URL of a flow's page.
 type flowURL struct {
 	slug  string
 	query url.Values
 }
 
-// follow reports whether a redirect leads to a flow of the server, and goes
-// there. Only its path and its query count: no other host is asked.
+// follow reports whether a redirect leads to a flow of the server, and goes on with
+// that flow. No request is sent to the URL of the redirect.
 func (r *flowRun) follow(to string) bool {
 	path, query, _ := r.session.own(to)
 	_, slug, _ := strings.Cut(path, flowPath)

@@ -21,16 +21,16 @@ import (
 	"github.com/seed-299d42e7/authentik-go/internal/transport"
 )
 
-// The cookies of authentik that this file knows by name. A session keeps all
-// others, too.
+// The cookies of authentik that this file uses by name. A session keeps all other
+// cookies, too.
 const (
 	sessionCookie = "authentik_session"
 	csrfCookie    = "authentik_csrf"
 )
 
 // Session is a client with cookies instead of a token, as a browser without a
-// screen. A Session runs flows, such as the login, and acts as the user who has logged in.
-// Create one with [NewSession] for each user.
+// screen. A Session runs flows, such as the login, and acts as the user who has
+// logged in. Create one with [NewSession] for each user.
 //
 // A Session is safe for concurrent use. Its executor requests are sent one
 // after another, because authentik keeps one running flow for each session.
@@ -38,15 +38,15 @@ const (
 type Session struct {
 	client *Client
 	jar    cookieJar
-	turn   chan struct{} // holds a token while an executor request is under way
-	run    chan struct{} // holds a token while Run, Login or Logout is under way
-	// shown is a hash of the stage that was shown last, because a server may
-	// put any text there. turn guards it; a pointer, because Format copies the
-	// Session.
+	turn   chan struct{} // full while an executor request is under way
+	run    chan struct{} // full while Run, Login or Logout is under way
+	// shown identifies the stage that was shown last. It is a hash, because a
+	// server may put any text there, and a pointer, because Format copies the
+	// Session. Only the owner of turn may use it.
 	shown *[sha256.Size]byte
 }
 
-// NewSession returns a session without cookies for the server at baseURL. It
+// NewSession returns a session without cookies for the server at baseURL, and
 // sends no request. baseURL and the options are those of [NewClient].
 //
 // Errors: [ArgumentError] as with NewClient, and for [WithTokenFunc], because a
@@ -66,10 +66,10 @@ func NewSession(baseURL string, opts ...ClientOption) (*Session, error) {
 	referer := strings.TrimSuffix(base.String(), strings.TrimPrefix(apiPath, "/"))
 	s.client, err = cfg.connect(op, base, transport.Config{
 		Authorize: func(req *http.Request, secret func(string)) error {
-			req.Header.Set("Referer", referer) // Django requires one of its own with https
+			req.Header.Set("Referer", referer) // over https, Django requires that of its own host
 			for _, cookie := range s.jar.get() {
 				secret(cookie.Value)
-				req.AddCookie(cookie) // its name and value
+				req.AddCookie(cookie) // only its name and value
 				if cookie.Name == csrfCookie && req.Method != http.MethodGet && req.Method != http.MethodHead {
 					req.Header.Set("X-authentik-CSRF", cookie.Value)
 				}
@@ -150,14 +150,14 @@ func (s Session) Format(f fmt.State, _ rune) {
 	_, _ = io.WriteString(f, "authentik.Session("+strings.TrimSuffix(s.client.base.String(), apiPath)+")")
 }
 
-// explain adds that the session has ended to a refusal. Only another request
-// can tell, because authentik's message is translated.
+// explain adds to a refusal that the session has ended. Another request must prove
+// that, because authentik translates its message.
 func (s *Session) explain(ctx context.Context, err error) error {
 	denied, ok := errors.AsType[*PermissionError](err)
 	if !ok || denied.Foreign {
 		return err
 	}
-	if !strings.HasSuffix(denied.Path, apiPath+usersMe) { // any user may read that
+	if !strings.HasSuffix(denied.Path, apiPath+usersMe) { // which every user may read
 		if _, err := s.user(ctx, denied.Op); !errors.Is(err, ErrNotLoggedIn) {
 			return denied
 		}
@@ -188,17 +188,12 @@ func (s *Session) explain(ctx context.Context, err error) error {
 // https://api.goauthentik.io/reference/flows-executor-get/
 func (s *Session) ExecutorGet(ctx context.Context, slug string, query url.Values) (challenge.Challenge, error) {
 	const op = "ExecutorGet"
-	var c challenge.Challenge
-	err := s.withTurn(ctx, op, func() (err error) {
-		c, err = s.look(ctx, op, slug, query)
-		return err
-	})
-	return c, err
+	return inTurn(ctx, s, op, func() (challenge.Challenge, error) { return s.look(ctx, op, slug, query) })
 }
 
-// ExecutorSolve sends the response to a challenge, and returns the next one. A
-// response that the server rejects returns the same challenge again, whose
-// Errors say why; that is no error of ExecutorSolve. [Session.Run] makes it one.
+// ExecutorSolve sends the response to a challenge, and returns the next one. If the
+// server rejects the response, ExecutorSolve returns the same challenge again with
+// the reasons in its Errors, and no error. [Session.Run] returns an error then.
 //
 //	POST /flows/executor/{slug}/?query={query}
 //
@@ -217,12 +212,7 @@ func (s *Session) ExecutorSolve(
 	ctx context.Context, slug string, query url.Values, response challenge.Response,
 ) (challenge.Challenge, error) {
 	const op = "ExecutorSolve"
-	var c challenge.Challenge
-	err := s.withTurn(ctx, op, func() (err error) {
-		c, err = s.solve(ctx, op, slug, query, response)
-		return err
-	})
-	return c, err
+	return inTurn(ctx, s, op, func() (challenge.Challenge, error) { return s.solve(ctx, op, slug, query, response) })
 }
 
 // look returns the present challenge.
@@ -246,7 +236,7 @@ func (s *Session) solve(
 	if isNil(response) {
 		return nil, &ArgumentError{op, "response", "must not be nil"}
 	}
-	if link, ok := emailLink(response); ok {
+	if link, ok := responseAs[EmailLink](response); ok {
 		target, err := link.parse(op)
 		if err != nil {
 			return nil, err
@@ -287,8 +277,8 @@ func (s *Session) goesOn(slug string, c challenge.Challenge) bool {
 	return ok && strings.HasSuffix(path, apiPath+"flows/executor/"+slug+"/")
 }
 
-// own returns the path and the query of a URL, unless it is that of another
-// server.
+// own returns the path and the query of a URL of this server, and false for the URL
+// of another one.
 func (s *Session) own(to string) (path string, query url.Values, ok bool) {
 	u, err := url.Parse(to)
 	if err != nil || u.Host != "" && !sameHost(u, &s.client.base) {
@@ -297,7 +287,7 @@ func (s *Session) own(to string) (path string, query url.Values, ok bool) {
 	return u.Path, u.Query(), true
 }
 
-// sameHost compares hosts as browsers do. A URL without a scheme has that of
+// sameHost compares hosts as browsers do. A URL without a scheme has the scheme of
 // base.
 func sameHost(u, base *url.URL) bool {
 	port := func(u *url.URL) string {
@@ -328,18 +318,18 @@ func stageOf(c challenge.Challenge) string {
 	return c.Component()
 }
 
-// remember redacts what a response has in it from errors and logs.
+// remember redacts the values of a response from errors and logs.
 func (s *Session) remember(body []byte) {
 	decoder := json.NewDecoder(bytes.NewReader(body))
 	decoder.UseNumber() // a code may be one
 	var values any
-	if decoder.Decode(&values) == nil { // we have just encoded it
+	if decoder.Decode(&values) == nil { // always, because encoding/json wrote body
 		eachValue(values, s.client.transport.Remember)
 	}
 }
 
-// eachValue calls visit with the texts and the numbers in a JSON value, but for
-// those that are the program's.
+// eachValue calls visit with the texts and the numbers in a JSON value, except for
+// the component, which is not the user's.
 func eachValue(value any, visit func(string)) {
 	switch value := value.(type) {
 	case string:
@@ -359,14 +349,14 @@ func eachValue(value any, visit func(string)) {
 	}
 }
 
-// executor is a request to the executor of a flow. What the query has in it,
-// such as the token of an invitation, is redacted from errors and logs.
+// executor returns a request to the executor of a flow. The values of the query,
+// such as the token of an invitation, are redacted from errors and logs.
 func (s *Session) executor(
 	method func(name, path string, args ...argument) operation, op, slug string, query url.Values,
 ) operation {
 	for name, values := range query {
 		for _, value := range values {
-			if name != "next" { // a path, which an error may name
+			if name != "next" { // whose value is a path, which an error may name
 				s.client.transport.Remember(value)
 			}
 		}
@@ -383,30 +373,31 @@ func (s *Session) executor(
 	return o
 }
 
-// shown reads a challenge. It is nil for a redirect to the executor: the stage
-// has ended, and the next one is to be requested.
-func shown(a *transport.Response) (challenge.Challenge, error) {
-	if a.StatusCode == http.StatusFound {
+// shown reads a challenge, which is nil for a redirect to the executor. Then the
+// stage has ended, and the caller must request the next one.
+func shown(resp *transport.Response) (challenge.Challenge, error) {
+	if resp.StatusCode == http.StatusFound {
 		return nil, nil //nolint:nilnil // see above
 	}
-	if err := cmp.Or(status(a, http.StatusOK), isJSON(a)); err != nil {
+	if err := cmp.Or(status(resp, http.StatusOK), isJSON(resp)); err != nil {
 		return nil, err
 	}
-	return challenge.Decode(a.Body)
+	return challenge.Decode(resp.Body)
 }
 
-// withTurn calls f while no other executor request of the session is under way.
-func (s *Session) withTurn(ctx context.Context, op string, f func() error) error {
+// inTurn calls f while no other executor request of the session is under way.
+func inTurn[T any](ctx context.Context, s *Session, op string, f func() (T, error)) (none T, err error) {
 	if err := s.check(ctx, op); err != nil {
-		return err
+		return none, err
 	}
 	if err := acquire(ctx, op, s.turn); err != nil {
-		return err
+		return none, err
 	}
 	defer func() { <-s.turn }()
 	return f()
 }
 
+// check rejects a session that NewSession did not make, and a nil context.
 func (s *Session) check(ctx context.Context, op string) error {
 	switch {
 	case s == nil || s.client == nil:
@@ -417,7 +408,7 @@ func (s *Session) check(ctx context.Context, op string) error {
 	return nil
 }
 
-// acquire waits until lock is free, or the context ends.
+// acquire waits until lock is empty, and fills it, unless the context ends first.
 func acquire(ctx context.Context, op string, lock chan struct{}) error {
 	select {
 	case lock <- struct{}{}:
@@ -427,14 +418,15 @@ func acquire(ctx context.Context, op string, lock chan struct{}) error {
 	}
 }
 
-// maxCookies is what RFC 6265 requires a browser to keep for one host.
+// maxCookies is the number of cookies that RFC 6265 requires a browser to keep for
+// one host.
 const maxCookies = 50
 
 // maxCookieAge is how long a browser keeps a cookie at most, in seconds.
 const maxCookieAge = 400 * 24 * 60 * 60
 
-// cookieJar holds the cookies of one server by name. The jar of net/http goes
-// by path too, which is wrong behind a proxy that strips a prefix. Its fields
+// cookieJar holds the cookies of one server by name. The jar of net/http also
+// compares paths, which is wrong behind a proxy that strips a prefix. The fields
 // are closures, because a field of any other type can be printed by reflection.
 type cookieJar struct {
 	get    func() []*http.Cookie // sorted by name

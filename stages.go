@@ -159,7 +159,7 @@ func (c *Client) StagesAllAll(
 // https://api.goauthentik.io/reference/stages-all-retrieve/
 func (c *Client) StagesAllRetrieve(ctx context.Context, id uuid.UUID, opts ...RequestOption) (*Stage, error) {
 	o := get("StagesAllRetrieve", "stages/all/{stage_uuid}/", arg("id", id.String()))
-	return call(ctx, c, o, opts, object(func(s *Stage) error { return samePK(s.PK, id) }))
+	return call(ctx, c, o, opts, object(func(s *Stage) error { return sameKey("pk", s.PK, id) }))
 }
 
 // StagesAllTypesList returns the types of stages that the server has.

@@ -1,10 +1,12 @@
 package authentik
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"mime/multipart"
 	"net/http"
 	"reflect"
 	"strings"
@@ -14,7 +16,7 @@ import (
 	"github.com/seed-299d42e7/authentik-go/internal/transport"
 )
 
-// withBody sends a body. An error names field, which the body was made from.
+// withBody sets the body. An error names the field that the body was made from.
 func (o operation) withBody(field, contentType string, body []byte) operation {
 	if len(body) > transport.MaxRequestBody {
 		return o.refuse(field, "must not be larger than 32 MiB, as it is sent")
@@ -23,17 +25,17 @@ func (o operation) withBody(field, contentType string, body []byte) operation {
 	return o
 }
 
-// withJSON sends v as the body.
+// withJSON sets v as the body.
 func (o operation) withJSON(field string, v any) operation {
 	body, err := json.Marshal(v)
-	if err != nil { // its text may quote the value
+	if err != nil { // whose text may quote the value
 		return o.refuse(field, fmt.Sprintf("must be a value that encoding/json can encode, not %T", v))
 	}
 	return o.withBody(field, "application/json", body)
 }
 
-// withFields sends a request. Its texts must be UTF-8: encoding/json would
-// replace the rest.
+// withFields sets a request as the body. Its texts must be UTF-8, because
+// encoding/json would replace invalid bytes.
 func (o operation) withFields(name string, request any) operation {
 	fields := reflect.ValueOf(request)
 	for i := range fields.NumField() {
@@ -45,14 +47,33 @@ func (o operation) withFields(name string, request any) operation {
 	return o.withJSON(name, request)
 }
 
-// create sends an operation that creates an object. With [AdoptExisting] it
-// returns the object that find finds, if the object may have been created by
-// an earlier request and differs in nothing that was requested.
+// withFile sets a file and further fields as the body, as multipart/form-data. If
+// content is nil there is no file.
+func (o operation) withFile(field, name string, content []byte, fields ...[2]string) operation {
+	if len(content) > transport.MaxRequestBody {
+		return o.withBody(field, "", content) // which refuses the content, without a copy
+	}
+	var b bytes.Buffer // whose writes do not fail
+	form := multipart.NewWriter(&b)
+	for _, f := range fields {
+		_ = form.WriteField(f[0], f[1])
+	}
+	if content != nil {
+		part, _ := form.CreateFormFile("file", name)
+		_, _ = part.Write(content)
+	}
+	_ = form.Close()
+	return o.withBody(field, form.FormDataContentType(), b.Bytes())
+}
+
+// create sends an operation that creates an object. With [AdoptExisting], and if an
+// earlier request may have created the object, create returns the object that find
+// returns, unless it differs in a field that was sent.
 func create[T any](
 	ctx context.Context, c *Client, o operation, opts []RequestOption, same func(*T) error,
 	find func(requestConfig) (*T, error), choices, others func(*T) []comparison,
 ) (*T, error) {
-	cfg := newRequestConfig(opts).reset()
+	cfg := newRequestConfig(opts)
 	value, err := callWith(ctx, c, o, cfg, created(same))
 	mayExist := errors.Is(err, ErrPerhapsDone) || errors.Is(err, ErrBadRequest)
 	if !cfg.adopt || !mayExist || ctx.Err() != nil {
@@ -83,8 +104,8 @@ func change[T any](
 	return applied(o, value, err, choices)
 }
 
-// applied returns ErrNotApplied beside an object that lacks what was requested:
-// a server ignores the fields that its release does not have.
+// applied returns ErrNotApplied beside an object that lacks what was requested,
+// because a server ignores the fields that its release does not have.
 func applied[T any](o operation, value *T, err error, choices func(*T) []comparison) (*T, error) {
 	if err != nil {
 		return nil, err
@@ -97,15 +118,15 @@ func applied[T any](o operation, value *T, err error, choices func(*T) []compari
 
 // retired is an operation that newer releases lack.
 type retired struct {
-	gone    release // the first one without it
-	last    string  // the last one with it
-	instead string
+	gone    release // the first one without the operation
+	last    string  // the last one with the operation
+	instead string  // what to use since
 }
 
-// replace returns ErrUnsupported in the place of an error that is about the
-// path of the operation, if the server is of a release without it. The empty
-// 405 of a path that does not exist is also that of a write that crashed, and
-// only the release tells the two apart.
+// replace returns ErrUnsupported in the place of an error that is about the path of
+// the operation, if the server is of a release without that operation. An empty
+// 405 stands for a path that does not exist and for a write that crashed, and only
+// the release distinguishes the two.
 func (r retired) replace(ctx context.Context, c *Client, o operation, err error) error {
 	e, ok := errors.AsType[*APIError](err)
 	if !ok || !e.crashed && (e.StatusCode != http.StatusNotFound || json.Valid(e.Body)) || !c.since(ctx, r.gone) {

@@ -70,6 +70,14 @@ func TestWithResponse_IsEmptyAfterArgumentError(t *testing.T) {
 			_, err := ak.BindingsRetrieve(ctx, uuid.Nil, opt)
 			return err
 		},
+		"BindingsUpdate": func(opt authentik.RequestOption) error {
+			_, err := ak.BindingsUpdate(ctx, uuid.Nil, authentik.FlowStageBindingRequest{}, opt)
+			return err
+		},
+		"BindingsPartialUpdate": func(opt authentik.RequestOption) error {
+			_, err := ak.BindingsPartialUpdate(ctx, uuid.Nil, authentik.FlowStageBindingRequest{EvaluateOnPlan: new(true)}, opt)
+			return err
+		},
 		"Get, its path": func(opt authentik.RequestOption) error { return ak.Get(ctx, "..", nil, nil, opt) },
 		"Get, its out":  func(opt authentik.RequestOption) error { return ak.Get(ctx, "", nil, 1, opt) },
 		"ServerVersion of no client": func(opt authentik.RequestOption) error {
