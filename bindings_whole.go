@@ -8,11 +8,12 @@ import (
 	"strconv"
 )
 
-// totalBindings is the first release that lists bindings in a total order. On
-// older ones, bindings with the same order come in any order, and pages repeat
+// totalBindings is the first release that lists bindings in a total order. Older
+// releases list bindings with the same Order in any order, so that pages repeat
 // some of them and omit others.
 var totalBindings = release{2025, 10}
 
+// bindingWalk is a walk that is whole on every release.
 type bindingWalk struct{ walk[FlowStageBinding] }
 
 // bindingPages returns an iterator over the pages of a list that is whole on
@@ -25,7 +26,7 @@ func bindingPages(
 
 func (w bindingWalk) pages(ctx context.Context) iter.Seq2[*Page[FlowStageBinding], error] {
 	return func(yield func(*Page[FlowStageBinding], error) bool) {
-		w := w
+		w := w // each iteration has a first page of its own
 		if w.request.err == nil {
 			w.head = w.fetch(ctx, w.first)
 		}
@@ -42,14 +43,16 @@ func (w bindingWalk) pages(ctx context.Context) iter.Seq2[*Page[FlowStageBinding
 }
 
 const (
-	// wholeTries is how often a list may outgrow the page that is to have all.
+	// wholeTries bounds the requests for one page with all bindings. Each but the
+	// first follows a list that has outgrown the page.
 	wholeTries = 3
+	// wholeSlack is the room for bindings that are added meanwhile.
 	wholeSlack = 100
 )
 
-// whole returns one page that has everything from the first page on, or the
-// first page itself if the server limits the size of a page: the servers that
-// do so list bindings in a total order.
+// whole returns one page that has everything from the first page on. If the server
+// limits the size of a page, whole returns the first page, because such servers
+// list bindings in a total order.
 func (w bindingWalk) whole(ctx context.Context) *fetched[FlowStageBinding] {
 	first, all := w.head.page.Pagination, w
 	all.request.query = maps.Clone(w.request.query)

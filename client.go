@@ -55,10 +55,11 @@ type Client struct {
 	base      url.URL // with the path of the API
 	transport *transport.Transport
 	learned   *learned
-	// insecureEnv is set if AUTHENTIK_INSECURE is, which errors of TLS mention.
+	// insecureEnv is true if AUTHENTIK_INSECURE is set, which errors of TLS mention.
 	insecureEnv bool
-	// closeIdle is of the http.Transport we made, if we did: a closure, because
-	// the buffers of its connections hold the token.
+	// closeIdle closes the idle connections of the http.Transport of our own, and is
+	// nil if the transport is the caller's. It is a closure, because the buffers of
+	// the connections hold the token.
 	closeIdle func()
 	// track prepares the context of a call for refused; nil changes nothing.
 	track func(context.Context) context.Context
@@ -146,7 +147,7 @@ func newConfig(op, urlName, baseURL string, opts []ClientOption) (*clientConfig,
 			continue
 		}
 		if err := opt(cfg); err != nil {
-			return nil, nil, of(op, err)
+			return nil, nil, withOp(op, err)
 		}
 	}
 	base, err := parseBaseURL(baseURL, cfg.insecureHTTP)
@@ -156,8 +157,8 @@ func newConfig(op, urlName, baseURL string, opts []ClientOption) (*clientConfig,
 	return cfg, base, nil
 }
 
-// of names the function that an option was passed to.
-func of(op string, err error) error {
+// withOp sets the function that an option was passed to in the option's error.
+func withOp(op string, err error) error {
 	if refused, ok := errors.AsType[*ArgumentError](err); ok {
 		return &ArgumentError{op, refused.Field, refused.Reason}
 	}
@@ -183,7 +184,7 @@ func (cfg *clientConfig) connect(op string, base *url.URL, credentials transport
 	for _, values := range cfg.header {
 		secrets = append(secrets, values...)
 	}
-	cfg.header.Set("Accept", "application/json") // exactly: it decides what a starting server says
+	cfg.header.Set("Accept", "application/json") // exactly this, on which the text of a starting server depends
 	cfg.header.Set("User-Agent", strings.TrimSpace(cfg.userAgent+" authentik-go/"+libraryVersion()))
 	var err error
 	c.transport, err = transport.New(transport.Config{
@@ -199,9 +200,10 @@ func (cfg *clientConfig) connect(op string, base *url.URL, credentials transport
 	return c, nil
 }
 
-// newHTTPTransport is net/http's default one with tighter limits, and with
-// room for as many idle connections as a busy service keeps. HTTP/2 pings,
-// because a dead connection would be used until TCP gives up (golang/go#59690).
+// newHTTPTransport returns net/http's default transport with tighter limits, and
+// with room for as many idle connections as a busy service keeps. HTTP/2 sends
+// pings, because a dead connection would be used until TCP gives up
+// (golang/go#59690).
 func newHTTPTransport() *http.Transport {
 	return &http.Transport{
 		Proxy:                  http.ProxyFromEnvironment,

@@ -73,8 +73,8 @@ var (
 	// ErrFlowStuck reports a flow that does not go on.
 	ErrFlowStuck = errors.New("the flow is stuck")
 	// ErrNotApplied reports a write of which the server dropped a part, as
-	// servers do with what their release does not have. What was written is
-	// returned beside the error.
+	// servers do with what their release does not have. The object that was written
+	// is returned beside the error.
 	ErrNotApplied = errors.New("not applied")
 	// ErrUnsupported reports an operation that the release of the server does
 	// not have. Nothing was executed.

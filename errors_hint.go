@@ -51,8 +51,9 @@ func (e *RequestError) failure() string {
 	return e.kind
 }
 
-// silent reports whether the host is to blame, as far as the client knows.
-func (e *RequestError) silent() bool {
+// hostFailed reports whether the host has caused the failure, as far as the client
+// knows.
+func (e *RequestError) hostFailed() bool {
 	switch e.failure() {
 	case "", kindToken, kindCanceled:
 		return false
@@ -81,7 +82,7 @@ func kindOf(err error) slog.Attr {
 			break
 		}
 	}
-	switch err := err.(type) { //nolint:errorlint // the very error that is logged
+	switch err := err.(type) { //nolint:errorlint // the logged error, not what it wraps
 	case *RequestError:
 		kind = err.failure()
 	case *DecodeError:
@@ -94,7 +95,7 @@ func kindOf(err error) slog.Attr {
 	return slog.String("kind", kind)
 }
 
-// sentinels has the names of those that may apply to an error with a LogValue.
+// sentinels has the sentinels that may apply to an error with a LogValue.
 var sentinels = []struct {
 	name  string
 	value error

@@ -48,8 +48,8 @@ func subject(op, method, path string) string {
 	return op
 }
 
-// status names the status. The usual words for 405 would be wrong where it
-// stands for a crash.
+// status returns the text of the status. The usual words for 405 would be wrong for
+// a 405 that stands for a crash.
 func (e *APIError) status() string {
 	if e.crashed {
 		return "server error (405 without a body: the write crashed, or its path is unknown)"
@@ -170,7 +170,7 @@ func (e *RequestError) Error() string {
 		cause = e.Err.Error()
 	}
 	host, _, _ := strings.Cut(e.Host, ":")
-	if host != "" && e.silent() && !strings.Contains(cause, strings.Trim(host, "[]")) {
+	if host != "" && e.hostFailed() && !strings.Contains(cause, strings.Trim(host, "[]")) {
 		cause = e.Host + ": " + cause
 	}
 	text := fmt.Sprintf("authentik: %s: %s", subject(e.Op, e.Method, e.Path), oneLine(cause))
@@ -324,12 +324,13 @@ func (e *ArgumentError) LogValue() slog.Value {
 		slog.String("op", e.Op), slog.String("field", e.Field), slog.String("reason", oneLine(e.Reason)))
 }
 
-// maxMessage is what an error repeats of the server's words.
+// maxMessage bounds what an error repeats of the server's words, in bytes.
 const maxMessage = 512
 
 func oneLine(s string) string { return transport.OneLine(s, maxMessage) }
 
-// statusText goes by the number: the reason phrase is the server's to choose.
+// statusText returns the status with net/http's words, because the server may choose
+// any reason phrase.
 func statusText(code int) string {
 	return strings.TrimSpace(strconv.Itoa(code) + " " + http.StatusText(code))
 }

@@ -581,9 +581,9 @@ func ExampleAPIError() {
 	if errors.Is(err, authentik.ErrNotFound) {
 		fmt.Println("no such binding")
 	}
-	if answer, ok := errors.AsType[*authentik.APIError](err); ok {
-		fmt.Println(answer.Op, answer.StatusCode, answer.Detail)
-		fmt.Println("logged by the server under a request ID:", answer.RequestID != "")
+	if failure, ok := errors.AsType[*authentik.APIError](err); ok {
+		fmt.Println(failure.Op, failure.StatusCode, failure.Detail)
+		fmt.Println("logged by the server under a request ID:", failure.RequestID != "")
 	}
 	// Output:
 	// no such binding
@@ -600,10 +600,10 @@ func ExampleErrNotAuthentik() {
 	_, err := client.BindingsRetrieve(context.Background(), binding)
 
 	fmt.Println("the binding is gone:", errors.Is(err, authentik.ErrNotFound))
-	fmt.Println("a proxy answered:", errors.Is(err, authentik.ErrNotAuthentik))
+	fmt.Println("a proxy responded:", errors.Is(err, authentik.ErrNotAuthentik))
 	// Output:
 	// the binding is gone: false
-	// a proxy answered: true
+	// a proxy responded: true
 }
 
 func ExampleErrUnreachable() {

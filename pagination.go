@@ -239,7 +239,7 @@ func (w walk[T]) pages(ctx context.Context) iter.Seq2[*Page[T], error] {
 			if got.err != nil {
 				switch {
 				case number == w.first, !errors.Is(got.err, ErrNotFound):
-				case w.config.allowListChanges && got.answeredJSON():
+				case w.config.allowListChanges && got.fromAPI():
 					return
 				default:
 					got.err = w.changed(ctx, "page %d is gone: %w", number, got.err)
@@ -276,6 +276,7 @@ func (w walk[T]) pages(ctx context.Context) iter.Seq2[*Page[T], error] {
 	}
 }
 
+// changed returns an ErrListChanged.
 func (w walk[T]) changed(ctx context.Context, format string, args ...any) error {
 	return &changedError{
 		fmt.Errorf("authentik: %s: %w: "+format, append([]any{w.request.name, ErrListChanged}, args...)...),
@@ -300,19 +301,19 @@ func dropRepeats[T any](p *Page[T], seen map[uuid.UUID]struct{}, key func(*T) uu
 	return repeats
 }
 
-// tally counts what a walk has received.
+// tally counts what an iteration has received.
 type tally struct {
 	keys     map[uuid.UUID]struct{}
 	keyless  bool // the items have no known key, and some may be hidden
-	tolerant bool // the walk continues when the list changes
+	tolerant bool // the iteration continues when the list changes
 	pages    int
 	count    int // of the last page
 	grown    int // sum of the increases of the count
 	repeats  int
 }
 
-// add counts a page. It returns how the page shows that the list has changed, ""
-// if it does not, and whether the walk is stuck.
+// add counts a page, and returns how the page shows that the list has changed, ""
+// if it does not, and whether the iteration is stuck.
 func (t *tally) add(n Pagination, fresh, repeats int, fromStart bool) (change string, stuck bool) {
 	before := t.count
 	moved := t.pages > 0 && n.Count != before
@@ -324,8 +325,8 @@ func (t *tally) add(n Pagination, fresh, repeats int, fromStart bool) (change st
 	t.repeats += repeats
 	switch {
 	// A page of nothing but repeats looks like a loop. A small page after
-	// insertions looks the same. A walk that ends at a change trusts the count,
-	// and one that continues allows as many repeats as the count has grown.
+	// insertions looks the same. An iteration that ends at a change trusts the
+	// count, and one that continues allows as many repeats as the count has grown.
 	case t.keyless && moved:
 		return fmt.Sprintf("the count went from %d to %d", before, n.Count), false
 	case t.keyless:
@@ -360,8 +361,8 @@ func items[T any](pages iter.Seq2[*Page[T], error]) iter.Seq2[T, error] {
 	}
 }
 
-// Collect returns the items of a sequence. With an error, Collect returns the
-// items before it, too. The items of an empty sequence are nil.
+// Collect returns the items of a sequence. With an error, Collect also returns the
+// items before the error. The items of an empty sequence are nil.
 func Collect[T any](seq iter.Seq2[T, error]) ([]T, error) {
 	var all []T
 	for item, err := range seq {
@@ -444,7 +445,7 @@ func waitWithin(ctx context.Context, wait time.Duration) bool {
 	defer timer.Stop()
 	select {
 	case <-timer.C:
-	case <-ctx.Done(): // which the next request reports
+	case <-ctx.Done(): // the next request returns its error
 	}
 	return true
 }

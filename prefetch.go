@@ -23,9 +23,9 @@ type fetched[T any] struct {
 	exited   bool          // the middleware called runtime.Goexit
 }
 
-// answeredJSON distinguishes the API's own 404 from that of a proxy without its
-// backend.
-func (f *fetched[T]) answeredJSON() bool {
+// fromAPI reports whether a 404 is the API's own, and not that of a proxy without
+// its backend.
+func (f *fetched[T]) fromAPI() bool {
 	return jsonType(f.response.Header.Get("Content-Type"))
 }
 
@@ -39,6 +39,7 @@ func (f *fetched[T]) raise() {
 	}
 }
 
+// fetch requests a page.
 func (w walk[T]) fetch(ctx context.Context, number int) *fetched[T] {
 	f := &fetched[T]{postponed: w.resume}
 	r := w.request
@@ -55,7 +56,7 @@ func (w walk[T]) fetch(ctx context.Context, number int) *fetched[T] {
 		return p.follows(number, w.key == nil)
 	}))
 	if w.config.response == nil {
-		f.response.Body = nil // half of the memory of a page that waits for its turn
+		f.response.Body = nil // saves half of the memory of a page that is fetched ahead
 	}
 	return f
 }
@@ -97,6 +98,7 @@ func (l *lookahead[T]) start(number, last int) {
 	}
 }
 
+// fetch starts a goroutine that requests a page.
 func (l *lookahead[T]) fetch(number int) *fetched[T] {
 	slot := &fetched[T]{done: make(chan struct{}), exited: true}
 	w := l.walk
@@ -116,6 +118,7 @@ func (l *lookahead[T]) fetch(number int) *fetched[T] {
 	return slot
 }
 
+// refusal returns when the server accepts requests again, zero if it does now.
 func (l *lookahead[T]) refusal() time.Time {
 	l.mu.Lock()
 	defer l.mu.Unlock()

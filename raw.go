@@ -19,9 +19,8 @@ import (
 // Get sends a GET request to any endpoint below /api/v3 and decodes its JSON
 // into out, a pointer, with encoding/json; a type of this package and a slice of
 // one are decoded as strictly as their own methods do. out is written only if
-// there is no error.
-// With an out of nil the response is not decoded and may be of any kind: see
-// [WithResponse].
+// there is no error. If out is nil, the response is not decoded and may be of any
+// kind: see [WithResponse].
 //
 //	GET /{path}
 //
@@ -31,7 +30,7 @@ import (
 //	err := client.Get(ctx, "core/groups/", url.Values{"page_size": {"100"}}, &groups)
 //
 // path is relative to /api/v3, such as "core/users/me/"; a missing slash at its
-// end is added. What is put into a path must be escaped with url.PathEscape.
+// end is added. A value in a path must be escaped with url.PathEscape.
 //
 // Errors: [ArgumentError] for a path with "..", an empty segment, a query or a
 // fragment, for an absolute URL, and for an out that is not a pointer;
@@ -40,8 +39,8 @@ import (
 //
 // https://api.goauthentik.io/reference/
 func (c *Client) Get(ctx context.Context, path string, query url.Values, out any, opts ...RequestOption) error {
-	return do(ctx, c, get("Get", ""), path, query, out, opts, func(a *transport.Response) error {
-		return status(a, http.StatusOK)
+	return do(ctx, c, get("Get", ""), path, query, out, opts, func(resp *transport.Response) error {
+		return status(resp, http.StatusOK)
 	})
 }
 
@@ -98,12 +97,12 @@ func do(
 	if out != nil && (target.Kind() != reflect.Pointer || target.IsNil()) {
 		o = o.refuse("out", "must be a pointer to a value")
 	}
-	_, err := call(ctx, c, o, opts, func(a *transport.Response) (none struct{}, err error) {
+	_, err := call(ctx, c, o, opts, func(resp *transport.Response) (none struct{}, err error) {
 		if out == nil {
 			return none, nil
 		}
-		if err = cmp.Or(good(a), isJSON(a)); err == nil {
-			err = decodeInto(a.Body, target)
+		if err = cmp.Or(good(resp), isJSON(resp)); err == nil {
+			err = decodeInto(resp.Body, target)
 		}
 		return none, err
 	})
@@ -140,8 +139,8 @@ func cleanPath(path string) (string, error) {
 	return withPath(url.URL{}, path).EscapedPath() + "/", nil
 }
 
-// decodeInto decodes into a new value and then sets target to it: an error
-// leaves nothing behind.
+// decodeInto decodes into a new value and then sets target, so that an error leaves
+// target as it was.
 func decodeInto(body []byte, target reflect.Value) error {
 	fresh := reflect.New(target.Type().Elem())
 	if err := decodeAny(body, fresh.Interface()); err != nil {
@@ -184,7 +183,7 @@ func modeled(t reflect.Type) bool {
 // unmarshal is json.Unmarshal with the path that encoding/json reports.
 func unmarshal(data []byte, v any) error {
 	err := json.Unmarshal(data, v)
-	// A wrapped one is another decoder's, with a path from elsewhere.
+	// A wrapped error is that of another decoder, with a path in another value.
 	if typed, ok := err.(*json.UnmarshalTypeError); ok { //nolint:errorlint // see above
 		return &wire.Error{Path: typed.Field, Err: fmt.Errorf("%s, want %s", typed.Value, typed.Type)}
 	}

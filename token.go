@@ -42,14 +42,14 @@ type refreshKey struct{}
 // return that one from a cache.
 func RefreshToken(ctx context.Context) bool { return ctx.Value(refreshKey{}) != nil }
 
-// tokenRefresher returns what a client does about a refusal: it returns a
-// context with another token to send the request with, or the error to return.
+// tokenRefresher returns a Client.refused that calls the token function again. It
+// returns a context with another token for the request, or the error to return.
 func (c *Client) tokenRefresher(
 	tokens *transport.Tokens, token func(context.Context) (string, error),
 ) func(context.Context, error) (context.Context, error) {
 	var mu sync.Mutex
-	var stale []string // the first and the last token that fresh stands for
-	var fresh string
+	var stale []string // the first and the last token that fresh has replaced
+	var fresh string   // "" before the first refresh
 	return func(ctx context.Context, err error) (context.Context, error) {
 		denied, ok := errors.AsType[*PermissionError](err)
 		used, last := tokens.Of(ctx)
