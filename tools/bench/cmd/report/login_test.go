@@ -11,7 +11,7 @@ import (
 )
 
 // Both log in, with the requests of the recorded login and no more.
-func TestBothLogIn(t *testing.T) {
+func TestLogin_BothClientsLogIn(t *testing.T) {
 	t.Parallel()
 	srv := httptest.NewServer(testServer(t))
 	t.Cleanup(srv.Close)

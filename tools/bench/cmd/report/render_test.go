@@ -28,7 +28,7 @@ func someResults(goVersion string, time float64) results {
 	return r
 }
 
-func TestReportTellsWhatIsMissedAndByHowMuch(t *testing.T) {
+func TestReport_NamesMissedGoals(t *testing.T) {
 	t.Parallel()
 	var out strings.Builder
 	require.NoError(t, render(&out, []results{someResults("go1.26.8", 2), someResults("go1.27.3", 3)}))
@@ -52,7 +52,7 @@ func TestReportTellsWhatIsMissedAndByHowMuch(t *testing.T) {
 	}
 }
 
-func TestResultsOfDifferentCasesDoNotStandSideBySide(t *testing.T) {
+func TestResults_OfDifferentCasesStandApart(t *testing.T) {
 	t.Parallel()
 	one, other := someResults("go1.26.8", 2), someResults("go1.27.3", 2)
 	require.NoError(t, alike([]results{one, other}))
@@ -62,7 +62,7 @@ func TestResultsOfDifferentCasesDoNotStandSideBySide(t *testing.T) {
 	require.ErrorContains(t, alike([]results{one, other}), "different cases")
 }
 
-func TestResultsAreWrittenAgainWithoutMeasuring(t *testing.T) {
+func TestResults_AreWrittenAgainWithoutMeasuring(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	require.NoError(t, os.Mkdir(filepath.Join(dir, "results"), 0o750))
@@ -81,7 +81,7 @@ func TestResultsAreWrittenAgainWithoutMeasuring(t *testing.T) {
 
 // RESULTS.md says what results/ has, the pictures are there, and each target
 // that is missed has its reason.
-func TestResultsAreTheMeasuredOnes(t *testing.T) {
+func TestResults_AreTheMeasuredOnes(t *testing.T) {
 	t.Parallel()
 	files, err := filepath.Glob("../../results/*.json")
 	require.NoError(t, err)
@@ -107,7 +107,7 @@ func TestResultsAreTheMeasuredOnes(t *testing.T) {
 
 // A picture is SVG that shows each bar's value, each contestant and each
 // release.
-func TestPictureShowsEachBar(t *testing.T) {
+func TestPicture_ShowsEachBar(t *testing.T) {
 	t.Parallel()
 	file := filepath.Join(t.TempDir(), "chart.svg")
 	one := &chart{Title: "Chart", Unit: "ms", Bars: []bar{{"ours", 1.234}, {"theirs", 56.78}}}

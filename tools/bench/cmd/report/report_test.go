@@ -26,7 +26,7 @@ func testServer(t *testing.T) *server {
 	return s
 }
 
-func TestEveryContestantReadsAll(t *testing.T) {
+func TestContestants_ReadAll(t *testing.T) {
 	t.Parallel()
 	s := testServer(t)
 	srv := httptest.NewServer(s)
@@ -56,7 +56,7 @@ func TestEveryContestantReadsAll(t *testing.T) {
 	}
 }
 
-func TestFlowsDifferInWhatIsUnique(t *testing.T) {
+func TestFlows_DifferInUniqueFields(t *testing.T) {
 	t.Parallel()
 	b := &bench{content: testServer(t)}
 	for _, version := range versions {
@@ -77,7 +77,7 @@ func TestFlowsDifferInWhatIsUnique(t *testing.T) {
 }
 
 // A recorded flow comes back as it was but for what is unique.
-func TestFlowsAreTheRecordedOnes(t *testing.T) {
+func TestFlows_AreTheRecordedOnes(t *testing.T) {
 	t.Parallel()
 	for version, c := range testServer(t).versions {
 		for i, template := range c.templates {
@@ -96,7 +96,7 @@ type unique struct {
 	Slug string `json:"slug"`
 }
 
-func TestServerIsAsSlowAsItIsTold(t *testing.T) {
+func TestServer_RespondsAfterItsDelay(t *testing.T) {
 	t.Parallel()
 	for _, tc := range []struct {
 		path    string
@@ -132,7 +132,7 @@ func TestServerIsAsSlowAsItIsTold(t *testing.T) {
 	}
 }
 
-func TestServerRefusesWhatItDoesNotServe(t *testing.T) {
+func TestServer_RejectsOtherRequests(t *testing.T) {
 	t.Parallel()
 	s := testServer(t)
 	for path, status := range map[string]int{
@@ -148,7 +148,7 @@ func TestServerRefusesWhatItDoesNotServe(t *testing.T) {
 	}
 }
 
-func TestServeEndsWithItsStandardInput(t *testing.T) {
+func TestServe_EndsWithStandardInput(t *testing.T) {
 	t.Parallel()
 	in, closeIn := io.Pipe()
 	out, writeOut := io.Pipe()
@@ -162,7 +162,7 @@ func TestServeEndsWithItsStandardInput(t *testing.T) {
 	require.NoError(t, <-ended)
 }
 
-func TestRunnersTakeTurns(t *testing.T) {
+func TestRunners_TakeTurns(t *testing.T) {
 	t.Parallel()
 	order := ""
 	who := func(name string, figure float64) runner {
@@ -189,7 +189,7 @@ func TestMedian(t *testing.T) {
 	assert.InDelta(t, 2.5, median([]float64{4, 1, 3, 2}), 0)
 }
 
-func TestTimesAreOfOneCall(t *testing.T) {
+func TestTimes_AreOfOneCall(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		late := func() error { time.Sleep(time.Millisecond); return nil }

@@ -11,7 +11,7 @@ import (
 // The readers of a whole install read all of it, and the requests are counted:
 // those of 250 flows and 500 bindings in pages of 100, or page by page and flow
 // by flow. This library asks for the release once, because of older ones.
-func TestReadersReadTheWholeInstall(t *testing.T) {
+func TestReaders_ReadTheWholeInstall(t *testing.T) {
 	t.Parallel()
 	srv := httptest.NewServer(testServer(t))
 	t.Cleanup(srv.Close)
@@ -34,7 +34,7 @@ func TestReadersReadTheWholeInstall(t *testing.T) {
 	}
 }
 
-func TestEveryDecoderDecodesAPage(t *testing.T) {
+func TestDecoders_DecodeAPage(t *testing.T) {
 	t.Parallel()
 	b := &bench{content: testServer(t)}
 	for _, version := range versions {
