@@ -2,7 +2,10 @@ package authentiktest
 
 import (
 	"net/http"
+	"slices"
 	"strings"
+
+	"github.com/seed-299d42e7/authentik-go"
 )
 
 // refusedWithout returns the response to a user who has not all of the
@@ -52,6 +55,69 @@ func (st *store) stageTypes(q request) reply {
 		return a
 	}
 	return q.json(http.StatusOK, st.types)
+}
+
+// configurable are the kinds of stages that users configure, in the order of
+// the response.
+var configurable = []string{
+	"authenticator_duo", "authenticator_email", "authenticator_sms", "authenticator_static", "authenticator_totp",
+	"authenticator_webauthn", "password",
+}
+
+// stockConfigured are the stages of a fresh install that a flow configures: the
+// slug of the flow, and the name that users see since 2023.4.
+var stockConfigured = map[string]struct{ flow, friendly string }{
+	"default-authenticator-static-setup":   {"default-authenticator-static-setup", "Static tokens"},
+	"default-authenticator-totp-setup":     {"default-authenticator-totp-setup", "TOTP Device"},
+	"default-authenticator-webauthn-setup": {"default-authenticator-webauthn-setup", "WebAuthn device"},
+	"default-authentication-password":      {"default-password-change", ""},
+}
+
+// userSettings responds to any user with the stages that users configure. A
+// password stage is one only if a flow configures it.
+func (st *store) userSettings(q request) reply {
+	if a, refused := q.refusedTo(); refused {
+		return a
+	}
+	stages := slices.SortedFunc(slices.Values(st.stages), func(a, b *authentik.Stage) int {
+		return strings.Compare(a.Name, b.Name)
+	})
+	all := []object{}
+	for _, kind := range configurable {
+		for _, stage := range stages {
+			configured := st.isConfiguredByFlow(stage)
+			if !strings.HasPrefix(stage.MetaModelName, stageModels+kind+".") || kind == "password" && !configured {
+				continue
+			}
+			setting := object{
+				{"title", st.friendlyName(stage)},
+				{"component", "ak-user-settings-" + strings.ReplaceAll(kind, "_", "-")},
+				{"object_uid", stage.PK},
+			}
+			if configured {
+				setting = append(setting, member{"configure_url", "/flows/-/configure/" + stage.PK.String() + "/"})
+			}
+			all = append(all, setting)
+		}
+	}
+	return q.json(http.StatusOK, all)
+}
+
+func (st *store) friendlyName(stage *authentik.Stage) string {
+	name := fields{st.settings[stage.PK]}.text("friendly_name")
+	if name == "" && st.since("2023.4") {
+		name = stockConfigured[stage.Name].friendly
+	}
+	fallback(&name, stage.VerboseName)
+	return name
+}
+
+// isConfiguredByFlow reports whether a stage has a flow that sets it up.
+func (st *store) isConfiguredByFlow(stage *authentik.Stage) bool {
+	if flow := parseUUID(fields{st.settings[stage.PK]}.text("configure_flow")); flow != nil {
+		return st.flowByPK(*flow) != nil
+	}
+	return st.flow(stockConfigured[stage.Name].flow) != nil
 }
 
 // passes reports the result of a policy, as far as its last line shows it: the

@@ -319,3 +319,30 @@ func (p *player) learnCreated(e recording.Exchange) {
 		p.same(their.PBM, our.PBM)
 	}
 }
+
+// learnSettings keeps the stages that only the settings of users show. Those of
+// a fresh install have a title, the recorder's have that of their kind.
+func (p *player) learnSettings(e recording.Exchange) {
+	var settings []struct {
+		Title string    `json:"title"`
+		Kind  string    `json:"component"`
+		PK    uuid.UUID `json:"object_uid"`
+	}
+	if !strings.HasSuffix(e.Request.Target, "/user_settings/") || json.Unmarshal(plain(p.t, e.Response), &settings) != nil {
+		return
+	}
+	for _, setting := range settings {
+		kind := strings.ReplaceAll(strings.TrimPrefix(setting.Kind, "ak-user-settings-"), "-", "_")
+		stage := authentik.Stage{
+			PK: setting.PK, Name: "xs-" + kind, VerboseName: setting.Title,
+			MetaModelName: "authentik_stages_" + kind + "." + strings.ReplaceAll(kind, "_", "") + "stage",
+		}
+		if !strings.HasSuffix(setting.Title, "Stage") {
+			stage.Name = "default-" + strings.ReplaceAll(kind, "_", "-") + "-setup"
+		}
+		if known := p.stages[setting.PK]; known.Name != "" {
+			stage.Name = known.Name
+		}
+		p.stages[setting.PK] = stage
+	}
+}

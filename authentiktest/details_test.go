@@ -1,6 +1,7 @@
 package authentiktest_test
 
 import (
+	"encoding/json"
 	"net/http"
 	"strconv"
 	"strings"
@@ -156,4 +157,42 @@ func TestServer_DescribesWhatTheUserMayWrite(t *testing.T) {
 	assert.Contains(t, body, `"actions":{"PUT":{"pk":{"type":"string","required":false,"read_only":true,"label":"Flow uuid"},`)
 	_, body = tell(t, srv, writer, http.MethodOptions, "flows/instances/", "")
 	assert.NotContains(t, body, "actions", "a POST wants add_flow")
+}
+
+func TestServer_ListsTheStagesThatUsersConfigure(t *testing.T) {
+	t.Parallel()
+	for version, want := range map[string][]string{
+		"2023.3": {"Static Authenticator Stage", "Mine", "TOTP Authenticator Setup Stage", "WebAuthn Authenticator Setup Stage", "Password Stage"},
+		"2023.4": {"Static tokens", "Mine", "TOTP Device", "WebAuthn device", "Password Stage"},
+	} {
+		srv := authentiktest.RoundTripper(t, authentiktest.Version(version))
+		srv.AddStage(authentik.Stage{
+			Name: "z", VerboseName: "Mine", MetaModelName: "authentik_stages_authenticator_static.authenticatorstaticstage",
+		})
+		srv.AddStages("default-authentication-flow", authentiktest.PasswordStage{}, authentiktest.DummyStage{})
+		srv.DeleteFlow("default-authenticator-totp-setup")
+		_, body := tell(t, srv, srv.AddUser(), http.MethodGet, "stages/all/user_settings/", "")
+		var settings []struct {
+			Title     string
+			Component string
+			Configure string    `json:"configure_url"`
+			PK        uuid.UUID `json:"object_uid"`
+		}
+		require.NoError(t, json.Unmarshal([]byte(body), &settings))
+		var titles []string
+		for i, setting := range settings {
+			titles = append(titles, setting.Title)
+			if configured := i != 1 && i != 2; configured {
+				assert.Equal(t, "/flows/-/configure/"+setting.PK.String()+"/", setting.Configure, setting.Title)
+			} else {
+				assert.Empty(t, setting.Configure, setting.Title)
+			}
+		}
+		assert.Equal(t, want, titles, version)
+		srv.DeleteFlow("default-password-change")
+		_, body = tell(t, srv, srv.Token, http.MethodGet, "stages/all/user_settings/", "")
+		assert.NotContains(t, body, "ak-user-settings-password")
+		status, _ := tell(t, srv, "", http.MethodGet, "stages/all/user_settings/", "")
+		assert.Equal(t, http.StatusForbidden, status)
+	}
 }

@@ -268,7 +268,7 @@ func TestMisuseOfFaults(t *testing.T) {
 		"no page":           func(srv *authentiktest.Server) { srv.ChangeListAfterPage(0, func() {}) },
 		"no change":         func(srv *authentiktest.Server) { srv.ChangeListAfterPage(1, nil) },
 		"no operation":      func(srv *authentiktest.Server) { srv.On("flows_instances").Reset() },
-		"one it cannot do":  func(srv *authentiktest.Server) { srv.On("stages_all_user_settings_list").Reset() },
+		"one it cannot do":  func(srv *authentiktest.Server) { srv.On("managed_blueprints_retrieve").Reset() },
 		"no such flow":      func(srv *authentiktest.Server) { srv.DeleteFlow("nope") },
 		"an update of none": func(srv *authentiktest.Server) { srv.UpdateFlow("nope", func(*authentik.Flow) {}) },
 		"an unsound update": func(srv *authentiktest.Server) {

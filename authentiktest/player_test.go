@@ -141,6 +141,7 @@ func (p *player) learn(e recording.Exchange) {
 	if e.Response.Status >= 300 || !strings.HasPrefix(e.Response.Header("Content-Type"), "application/json") {
 		return
 	}
+	p.learnSettings(e)
 	objects(plain(p.t, e.Response), func(kind string, raw []byte) {
 		switch kind {
 		case "flow":

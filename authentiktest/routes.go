@@ -65,7 +65,7 @@ func (st *store) routes() []route {
 		{"flows_inspector_get", get, "flows/inspector/*/", "", "", st.inspector},
 		{"stages_all_list", get, "stages/all/", "", "", stages.list},
 		{"stages_all_types_list", get, "stages/all/types/", "", "", st.stageTypes},
-		{"stages_all_user_settings_list", get, "stages/all/user_settings/", "", "", nil},
+		{"stages_all_user_settings_list", get, "stages/all/user_settings/", "", "", st.userSettings},
 		{"stages_all_retrieve", get, "stages/all/*/", "", "", stages.retrieve},
 		{"stages_all_destroy", del, "stages/all/*/", "", "", stages.destroy},
 		{"stages_all_used_by_list", get, "stages/all/*/used_by/", "", "", stages.usedBy(st.stageUses)},

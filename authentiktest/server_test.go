@@ -171,7 +171,6 @@ func TestWhatTheFakeDoesNotKnow(t *testing.T) {
 		status       int
 	}{
 		{http.MethodPost, "/api/v3/core/groups/", http.StatusNotImplemented},
-		{http.MethodGet, "/api/v3/stages/all/user_settings/", http.StatusNotImplemented},
 		{http.MethodOptions, "/api/v3/flows/instances/cache_info/", http.StatusNotImplemented},
 		{http.MethodGet, "/api/v3/core/groups/", http.StatusNotImplemented},
 		{http.MethodGet, "/api/v3/flows/nope/", http.StatusNotFound},
