@@ -29,7 +29,6 @@ type plan struct {
 	choices    []*authentik.Stage
 	chosen     *authentik.Stage
 	consent    string // the token of the last challenge
-	tries      int    // wrong passwords
 	uncached   bool
 	prompt     map[string]any
 }
@@ -46,6 +45,16 @@ func (p *plan) set(key string, value any) {
 
 func (p *plan) has(key string) bool {
 	return slices.ContainsFunc(p.context, func(m member) bool { return m.key == key })
+}
+
+// value returns a value of the context, or nil.
+func (p *plan) value(key string) any {
+	for _, m := range p.context {
+		if m.key == key {
+			return m.value
+		}
+	}
+	return nil
 }
 
 // setUser makes a user the one that the flow is about.

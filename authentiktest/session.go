@@ -32,6 +32,7 @@ type session struct {
 	plan    *plan
 	history []plan     // as they were before each stage that was passed
 	query   url.Values // of the last request to the executor; nil if there was none
+	tries   int        // wrong passwords, up to 2025.12
 }
 
 // keptSessions is how many sessions the server remembers.

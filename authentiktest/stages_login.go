@@ -156,9 +156,7 @@ func (s PasswordStage) stage() (string, stageKind) {
 	return s.Name, stageKind{
 		model: "password", component: "ak-stage-password", user: true,
 		enter: func(v *visit) *reply {
-			if v.st.since("2026.8") && v.plan.user != nil && !v.plan.has(initialScore) {
-				v.plan.set(initialScore, v.st.running.scores[v.plan.user.username])
-			}
+			v.noteScore()
 			return nil
 		},
 		members: func(v *visit) (object, error) {
@@ -175,24 +173,23 @@ func (s PasswordStage) stage() (string, stageKind) {
 			return []input{{key: "password", kind: textInput, untrimmed: true}}
 		},
 		check: func(v *visit, in answers, p *problems) {
-			if v.plan.user == nil {
-				p.add("password", "No pending user", "invalid")
-			} else if !v.authenticate(v.plan.user, in.text("password")) {
+			if u := v.plan.user; u != nil && !v.authenticate(u, in.text("password")) {
 				p.add("password", wrongPassword, "invalid")
 			}
 		},
 		refuse: func(v *visit) *reply {
-			v.plan.tries++
-			attempts := s.Attempts
-			if attempts == 0 {
-				attempts = 5
-			}
-			if v.plan.tries < attempts {
+			switch {
+			case !v.outOfTries(orDefault(s.Attempts, 5)):
 				return nil
+			case !v.st.since("2024.10"):
+				return new(v.deny(""))
 			}
 			return new(v.deny(wrongPassword))
 		},
 		accept: func(v *visit, _ answers) reply {
+			if v.plan.user == nil {
+				return v.deny("")
+			}
 			v.plan.set("user_backend", "authentik.core.auth.InbuiltBackend")
 			return v.ok()
 		},
@@ -203,6 +200,33 @@ const (
 	wrongPassword = "Invalid password"
 	initialScore  = "goauthentik.io/stages/password/initial_score"
 )
+
+// noteScore notes the reputation of the user before the first password.
+func (v *visit) noteScore() {
+	if v.st.since("2026.2") && v.plan.user != nil && !v.plan.has(initialScore) {
+		v.plan.set(initialScore, v.st.running.scores[v.plan.user.username])
+	}
+}
+
+// outOfTries counts a response that is refused, and reports whether it was one
+// too many. The session counts, whatever its flows. Since 2026.2 the reputation
+// of the user does, which wrong passwords lower as far as its limit.
+func (v *visit) outOfTries(attempts int) bool {
+	if v.st.since("2026.2") {
+		v.noteScore()
+		before, noted := v.plan.value(initialScore).(int)
+		return noted && before-v.st.running.scores[v.plan.user.username] >= attempts
+	}
+	if !v.st.since("2023.10") {
+		attempts++
+	}
+	v.session.tries++
+	if v.session.tries < attempts {
+		return false
+	}
+	v.session.tries = 0
+	return true
+}
 
 // recoveryURL returns the address of a flow for recovery, or "". Since 2025.10
 // only the brand's recovery flow counts, and a fresh install has none.

@@ -151,10 +151,14 @@ func (s AuthenticatorValidateStage) inputs(v *visit) []input {
 			if !v.plan.accepts("static", "totp") {
 				return noSuchDevice
 			}
-			if u := v.pending(); u == nil || u.verify(code, v.now) == nil {
-				return "Invalid Token. Please ensure the time on your device is accurate and try again."
+			u := v.pending()
+			if u != nil && u.verify(code, v.now) != nil {
+				return ""
 			}
-			return ""
+			if u != nil && v.st.since("2026.2") {
+				v.st.score(u.username, -1)
+			}
+			return "Invalid Token. Please ensure the time on your device is accurate and try again."
 		}},
 		{key: "webauthn", kind: mapInput, optional: true, check: func(string) string { return noSuchDevice }},
 		{key: "duo", kind: wholeInput, optional: true, check: func(string) string { return noSuchDevice }},

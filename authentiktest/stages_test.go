@@ -233,3 +233,69 @@ func TestScript_ShowsChallenges(t *testing.T) {
 	assert.Equal(t, "ak-new", s.Component)
 	assert.Contains(t, s.Body, `"text": "\u00fc"`)
 }
+
+// Up to 2025.12 a session counts what a password stage has refused, and since
+// then the reputation of the user does.
+func TestPasswordStage_CountsTries(t *testing.T) {
+	t.Parallel()
+	const slug = "default-authentication-flow"
+	for _, version := range []string{"2025.12", "2026.2"} {
+		srv := authentiktest.RoundTripper(t, authentiktest.Version(version))
+		begin := func(b *browser, username string) {
+			b.show("initial-setup") // ends the plan
+			b.solve(slug, m{"uid_field": username})
+		}
+		try := func(b *browser, n int, response m) (last string) {
+			for range n {
+				last = b.solve(slug, response).Component
+			}
+			return last
+		}
+		const again, denied = "ak-stage-password", "ak-stage-access-denied"
+		session := !since(version, "2026.2")
+		either := func(inSession, byReputation string) string {
+			if session {
+				return inSession
+			}
+			return byReputation
+		}
+		b := newBrowser(srv)
+		begin(b, "akadmin")
+		assert.Equal(t, either(denied, again), try(b, 5, m{}), "no password")
+		b = newBrowser(srv)
+		begin(b, "akadmin")
+		assert.Equal(t, again, try(b, 3, m{"password": "wrong"}))
+		begin(b, "akadmin")
+		assert.Equal(t, either(denied, again), try(b, 2, m{"password": "wrong"}), "in two plans")
+		b = newBrowser(srv)
+		begin(b, "akadmin")
+		assert.Equal(t, either(denied, again), try(b, 5, m{"password": "wrong"}), "at the limit of the reputation")
+		b = newBrowser(srv)
+		begin(b, "nobody")
+		assert.Equal(t, either(denied, again), try(b, 5, m{"password": "wrong"}), "one below the limit")
+
+		srv.AddAccount(authentiktest.Account{Username: "bob", Password: "secret"})
+		srv.AddDevice("bob", authentiktest.Device{Codes: []string{"once"}})
+		b = newBrowser(srv)
+		begin(b, "bob")
+		b.solve(slug, m{"password": "secret"})
+		assert.Equal(t, "ak-stage-authenticator-validate", try(b, 1, m{"code": "wrong"}))
+		b = newBrowser(srv)
+		begin(b, "bob")
+		assert.Equal(t, either(denied, again), try(b, 5, m{"password": "wrong"}), "a wrong code counts, too")
+	}
+}
+
+func TestPasswordStage_DeniesWithoutAUser(t *testing.T) {
+	t.Parallel()
+	for _, version := range []string{"2021.12", "2026.8"} {
+		srv := authentiktest.RoundTripper(t, authentiktest.Version(version))
+		srv.AddFlow(authentik.Flow{Slug: "bare"})
+		srv.AddStages("bare", authentiktest.PasswordStage{}, authentiktest.DummyStage{})
+		b := newBrowser(srv)
+		assert.Equal(t, "This field is required.", b.solve("bare", m{}).error("password"))
+		s := b.solve("bare", m{"password": "any"})
+		assert.Equal(t, "ak-stage-access-denied", s.Component)
+		assert.Equal(t, "Unknown error", s.ErrorMessage)
+	}
+}
