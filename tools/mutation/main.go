@@ -53,6 +53,9 @@ var suites = []string{
 	"internal/suite/replay", "internal/suite/performance", "internal/suite/live", "authentiktest",
 }
 
+// quickSuites is the number of suites that -quick runs.
+const quickSuites = 5
+
 // likely lists the suites that most likely find a guard of a file missing, so
 // that they run first.
 var likely = []struct {
@@ -60,7 +63,7 @@ var likely = []struct {
 	suites []string
 }{
 	{regexp.MustCompile(`^(session|run|login|inspector|errors_flow)\.go`), []string{"internal/suite/session"}},
-	{regexp.MustCompile(`^internal/wire/|^challenge/`), []string{"internal/suite/schema", "internal/suite/session"}},
+	{regexp.MustCompile(`^internal/wire/|^challenge/`), []string{"internal/suite/schema"}},
 	{regexp.MustCompile(`^[a-z_]+\.go`), []string{"internal/suite/api"}},
 }
 
@@ -102,7 +105,11 @@ func main() {
 	log.SetFlags(0)
 	only := flag.String("only", "", "a regular expression of the mutants to try, such as call.go")
 	workers := flag.Int("workers", 2, "runs at a time")
+	quick := flag.Bool("quick", false, "leave the slow suites out, which find a tenth of the guards")
 	flag.Parse()
+	if *quick {
+		suites = suites[:quickSuites]
+	}
 	if err := run(*only, *workers); err != nil {
 		log.Fatal("mutation: ", err)
 	}
