@@ -53,16 +53,13 @@ func (c *call) attempt() outcome {
 	ctx, cancel := context.WithTimeoutCause(c.ctx, timeout, ErrAttemptTimeout)
 	defer cancel()
 	conn := &connection{Context: ctx, info: Info{c.req.Op, c.req.Route, c.result.Attempts, c.req.Page}}
-	ctx = conn
-	if c.t.renew != nil || c.req.changes() {
-		conn.record(c.req.changes())
-		ctx = httptrace.WithClientTrace(ctx, &conn.trace)
-	}
+	conn.record(c.req.changes())
+	ctx = httptrace.WithClientTrace(conn, &conn.trace)
 
 	resp, err := send(c.t.chain, c.newRequest(ctx))
 	if err != nil {
 		err = c.timedOut(ctx, err)
-		if c.t.renew != nil && conn.reused.Load() && !errors.Is(ctx.Err(), context.Canceled) {
+		if conn.reused.Load() && !errors.Is(ctx.Err(), context.Canceled) {
 			c.t.renew(c.began) // the others are as old; the caller's deadline proves no more than an error
 		}
 		return outcome{err: err, unsent: conn.unused(err)}
@@ -156,9 +153,7 @@ func (c *call) timedOut(ctx context.Context, err error) error {
 		return err
 	}
 	c.timeouts++
-	if c.t.renew != nil {
-		c.t.renew(c.began)
-	}
+	c.t.renew(c.began)
 	return fmt.Errorf("%w after %v", ErrAttemptTimeout, time.Since(c.began).Round(time.Millisecond))
 }
 

@@ -73,7 +73,7 @@ type Config struct {
 type Transport struct {
 	loop  *retryablehttp.Client
 	chain http.RoundTripper
-	// renew is Pool.Renew, or nil. The Pool itself is not a field, because its
+	// renew is Pool.Renew, or does nothing. The Pool itself is not a field, because its
 	// buffers may hold secrets, which reflection would print.
 	renew func(time.Time)
 	// header returns a copy of Config.Header. It is a closure for the same reason.
@@ -90,7 +90,7 @@ type Transport struct {
 
 // New returns a Transport. It fails only if a middleware returns nil.
 func New(cfg Config) (*Transport, error) {
-	var renew func(time.Time)
+	renew := func(time.Time) {}
 	if pool, ok := cfg.Base.(*Pool); ok {
 		cfg.Base, renew = roundTripper(pool.RoundTrip), pool.Renew
 	}
