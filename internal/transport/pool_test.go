@@ -205,6 +205,27 @@ func TestPool_KeepsConnectionsAfterAResponse(t *testing.T) {
 	})
 }
 
+// A connection that fails when it is new says nothing of the others.
+func TestPool_KeepsConnectionsWhenANewOneFails(t *testing.T) {
+	t.Parallel()
+	n := &network{}
+	n.inBubble(t, func(t *testing.T, tr *transport.Transport) {
+		var first, second sync.WaitGroup
+		n.respond = slowly
+		first.Go(func() { assert.NoError(t, tr.Do(t.Context(), get()).Err) })
+		synctest.Wait()
+		n.respond = func(net.Conn, int) bool { return false }
+		second.Go(func() {
+			assert.Error(t, tr.Do(t.Context(), request(http.MethodPost, "http://sso.example.com/", false)).Err)
+		})
+		second.Wait()
+		n.respond = always(okRaw)
+		first.Wait()
+		require.NoError(t, tr.Do(t.Context(), get()).Err)
+		assert.Equal(t, 2, n.dials, "the first connection is used again")
+	})
+}
+
 func TestPool_BoundsTheAgeOfConnections(t *testing.T) {
 	t.Parallel()
 	n := &network{respond: always(okRaw)}

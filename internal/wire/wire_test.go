@@ -6,14 +6,17 @@ import (
 	"fmt"
 	"io"
 	"math/rand/v2"
+	"reflect"
 	"runtime"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"unicode/utf8"
 	"unsafe"
 	"weak"
 
+	"github.com/go-json-experiment/json/jsontext"
 	"github.com/google/uuid"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -250,6 +253,28 @@ func TestError_TextIsPathAndReason(t *testing.T) {
 	assert.EqualError(t, e, "text: missing")
 	e, _ = refusal(t, `null`)
 	assert.EqualError(t, e, "null, want an object")
+}
+
+func TestPath_EndsAfter16KiB(t *testing.T) {
+	t.Parallel()
+	path := wire.Path(jsontext.Pointer(strings.Repeat("/key", 10_000)))
+	assert.Greater(t, len(path), 16<<10)
+	assert.Less(t, len(path), 16<<10+len(".key")+1)
+}
+
+func TestDecode_PanicsBeyond64Fields(t *testing.T) {
+	t.Parallel()
+	model := func(fields int) any {
+		var all []reflect.StructField
+		for i := range fields {
+			name := "F" + strconv.Itoa(i)
+			tag := reflect.StructTag(`json:"` + name + `" optional:""`)
+			all = append(all, reflect.StructField{Name: name, Type: reflect.TypeFor[string](), Tag: tag})
+		}
+		return reflect.New(reflect.StructOf(all)).Interface()
+	}
+	require.NoError(t, wire.Decode([]byte(`{"F63":"last"}`), model(64)))
+	assert.Panics(t, func() { _ = wire.Decode([]byte(`{}`), model(65)) }, "a bit of 64 for each field")
 }
 
 func TestDecode_IntegersInAnyForm(t *testing.T) {

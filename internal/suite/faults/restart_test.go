@@ -156,6 +156,16 @@ var restartFaults = map[string]func(*testing.T){
 			require.Error(t, got.Err)
 			assert.Equal(t, 4, server.Requests(), "a proxy's response is not authentik's")
 		})
+		testkit.RunInBubble(t, "another API responded", func(t *testing.T) {
+			server := &outage{down: fromProxy(200, testkit.JSON, `{"status":"ok"}`)}
+			server.fail(time.Minute)
+			ak := server.client(t)
+			require.Error(t, ak.List(t.Context(), t).Err)
+			server.down = proxiesDown["nginx, 502"]
+			server.fail(restart)
+			require.Error(t, ak.List(t.Context(), t).Err, "which was not authentik")
+			assert.LessOrEqual(t, server.during, 4)
+		})
 	},
 	"R3": func(t *testing.T) {
 		wait := authentik.WithRetry(authentik.RetryPolicy{WaitForServer: true})
