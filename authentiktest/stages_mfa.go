@@ -71,13 +71,16 @@ func (s AuthenticatorValidateStage) enter(v *visit) *reply {
 	return new(v.ok())
 }
 
-// challenges returns the devices of a user that the stage accepts.
+// challenges returns the devices of a user that the stage accepts, the first of
+// each class. The stage accepts the codes of the others, too.
 func (s AuthenticatorValidateStage) challenges(v *visit, u *user) []object {
 	all := []object{}
+	seen := map[string]bool{}
 	for _, d := range u.ordered() {
-		if s.DeviceClasses != nil && !slices.Contains(s.DeviceClasses, d.class) {
+		if seen[d.class] || s.DeviceClasses != nil && !slices.Contains(s.DeviceClasses, d.class) {
 			continue
 		}
+		seen[d.class] = true
 		o := object{{"device_class", d.class}, {"device_uid", strconv.Itoa(d.id)}, {"challenge", object{}}}
 		if v.st.since("2024.10") {
 			var used any

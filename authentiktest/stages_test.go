@@ -299,3 +299,23 @@ func TestPasswordStage_DeniesWithoutAUser(t *testing.T) {
 		assert.Equal(t, "Unknown error", s.ErrorMessage)
 	}
 }
+
+func TestAuthenticatorValidateStage_ShowsOneDeviceOfEachClass(t *testing.T) {
+	t.Parallel()
+	srv := authentiktest.RoundTripper(t)
+	for _, code := range []string{"first", "second"} {
+		srv.AddDevice("akadmin", authentiktest.Device{Codes: []string{code}})
+		srv.AddDevice("akadmin", authentiktest.Device{})
+	}
+	b := newBrowser(srv)
+	var shown []any
+	for _, device := range b.logIn("akadmin", authentiktest.AdminPassword).Devices {
+		shown = append(shown, device["device_class"], device["device_uid"])
+	}
+	assert.Equal(t, []any{"static", "1", "totp", "1"}, shown)
+	const slug = "default-authentication-flow"
+	assert.Equal(t, "invalid challenge selected", b.solve(slug, m{
+		"selected_challenge": m{"device_class": "static", "device_uid": "2", "challenge": m{}, "last_used": nil},
+	}).error("selected_challenge"))
+	assert.Equal(t, "/", b.solve(slug, m{"code": "second"}).To)
+}
