@@ -85,8 +85,8 @@ func (st *store) userSettings(q request) reply {
 	all := []object{}
 	for _, kind := range configurable {
 		for _, stage := range stages {
-			configured := st.isConfiguredByFlow(stage)
-			if !strings.HasPrefix(stage.MetaModelName, stageModels+kind+".") || kind == "password" && !configured {
+			configured := st.configureFlow(stage) != nil
+			if !isConfigurable(stage, kind) || kind == "password" && !configured {
 				continue
 			}
 			setting := object{
@@ -103,6 +103,10 @@ func (st *store) userSettings(q request) reply {
 	return q.json(http.StatusOK, all)
 }
 
+func isConfigurable(stage *authentik.Stage, kind string) bool {
+	return strings.HasPrefix(stage.MetaModelName, stageModels+kind+".")
+}
+
 func (st *store) friendlyName(stage *authentik.Stage) string {
 	name := fields{st.settings[stage.PK]}.text("friendly_name")
 	if name == "" && st.since("2023.4") {
@@ -112,12 +116,16 @@ func (st *store) friendlyName(stage *authentik.Stage) string {
 	return name
 }
 
-// isConfiguredByFlow reports whether a stage has a flow that sets it up.
-func (st *store) isConfiguredByFlow(stage *authentik.Stage) bool {
-	if flow := parseUUID(fields{st.settings[stage.PK]}.text("configure_flow")); flow != nil {
-		return st.flowByPK(*flow) != nil
+// configureFlow returns the flow with which users set up a stage, or nil.
+func (st *store) configureFlow(stage *authentik.Stage) *authentik.Flow {
+	stored := fields{st.settings[stage.PK]}
+	if _, known := stored.get("configure_flow"); !known {
+		return st.flow(stockConfigured[stage.Name].flow)
 	}
-	return st.flow(stockConfigured[stage.Name].flow) != nil
+	if flow := parseUUID(stored.text("configure_flow")); flow != nil {
+		return st.flowByPK(*flow)
+	}
+	return nil
 }
 
 // passes reports the result of a policy, as far as its last line shows it: the

@@ -3,6 +3,7 @@ package authentiktest_test
 import (
 	"encoding/json"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -194,5 +195,51 @@ func TestServer_ListsTheStagesThatUsersConfigure(t *testing.T) {
 		assert.NotContains(t, body, "ak-user-settings-password")
 		status, _ := tell(t, srv, "", http.MethodGet, "stages/all/user_settings/", "")
 		assert.Equal(t, http.StatusForbidden, status)
+	}
+}
+
+func TestServer_ListsUsesInTheOrderOfDjango(t *testing.T) {
+	t.Parallel()
+	for version, want := range map[string]string{
+		"2021.12": "flowstagebinding2 passwordstage policy provider stage2 tenant",
+		"2026.8":  "policybinding brand flowstagebinding2 passwordstage policy provider stage2",
+	} {
+		srv := authentiktest.RoundTripper(t, authentiktest.Version(version))
+		uses := func(token, slug string) (models, names []string) {
+			_, body := tell(t, srv, token, http.MethodGet, "flows/instances/"+slug+"/used_by/", "")
+			var all []authentik.UsedBy
+			require.NoError(t, json.Unmarshal([]byte(body), &all))
+			for i, use := range all {
+				if i > 0 && use.ModelName == all[i-1].ModelName {
+					models[len(models)-1] += "2"
+				} else {
+					models = append(models, use.ModelName)
+				}
+				names = append(names, use.Name+" "+strings.ToLower(string(use.Action)))
+			}
+			return models, names
+		}
+		const slug = "default-password-change"
+		flow := srv.Flows()[slices.IndexFunc(srv.Flows(), func(f authentik.Flow) bool { return f.Slug == slug })]
+		brand := "brand"
+		if version == "2021.12" {
+			brand = "tenant"
+		}
+		srv.AddUse(flow.PK, authentik.UsedBy{App: "authentik_" + brand + "s", ModelName: brand, Action: "set_null"})
+		srv.AddUse(flow.PK, authentik.UsedBy{})
+		srv.AddPolicy(flow.PK, func(authentiktest.PolicyRequest) error { return nil })
+		models, names := uses(srv.Token, slug)
+		assert.Equal(t, want, strings.Join(models, " "), version)
+		assert.Contains(t, names, "Stage default-authentication-password set_null", version)
+		models, _ = uses(srv.AddUser("authentik_flows.view_flow:"+flow.PK.String()), slug)
+		assert.Empty(t, models, "who may view nothing else")
+
+		for kind, name := range map[string]string{
+			"static": "Static Authenticator Stage", "totp": "TOTP Authenticator Setup Stage", "webauthn": "WebAuthn Authenticator Setup Stage",
+		} {
+			stage := "default-authenticator-" + kind + "-setup"
+			_, names = uses(srv.Token, stage)
+			assert.Equal(t, name+" "+stage+" set_null", names[0], version)
+		}
 	}
 }

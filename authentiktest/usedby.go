@@ -75,22 +75,34 @@ func (s *Server) AddUse(of uuid.UUID, by authentik.UsedBy) authentik.UsedBy {
 	return by
 }
 
-// otherUses returns the objects of other models that use an object, by app.
-// Those of apps before authentik_flows come first.
-func (st *store) otherUses(of uuid.UUID) (before, after []use) {
+// otherUses returns the objects of other models that use an object.
+func (st *store) otherUses(of uuid.UUID) (uses []use) {
 	for _, u := range st.uses {
-		switch {
-		case u.of != of:
-		case u.app < "authentik_flows":
-			before = append(before, u.use)
-		default:
-			after = append(after, u.use)
+		if u.of == of {
+			uses = append(uses, u.use)
 		}
 	}
-	byApp := func(a, b use) int { return strings.Compare(a.app, b.app) }
-	slices.SortStableFunc(before, byApp)
-	slices.SortStableFunc(after, byApp)
-	return before, after
+	return uses
+}
+
+// attribute returns the name by which Django's models refer to the uses of a
+// model.
+func (u use) attribute() string {
+	switch u.model {
+	case "policybinding":
+		return "bindings"
+	case "policy":
+		return "policies"
+	case "stage":
+		return "stages"
+	}
+	return u.model
+}
+
+// inOrder sorts uses as authentik does.
+func inOrder(uses []use) []use {
+	slices.SortStableFunc(uses, func(a, b use) int { return strings.Compare(a.attribute(), b.attribute()) })
+	return uses
 }
 
 // unuse removes the uses of an object that is deleted, and those of the objects
@@ -108,16 +120,34 @@ func (st *store) unuse(of uuid.UUID) {
 
 // flowUses returns what uses a flow.
 func (st *store) flowUses(f *authentik.Flow) []use {
-	uses, after := st.otherUses(f.PK)
-	uses = append(uses, st.linkUses(f.PK)...)
+	uses := slices.Concat(st.otherUses(f.PK), st.configureUses(f), st.linkUses(f.PK), st.policyUses(f.PK))
 	for _, b := range st.bindingsOf(f) {
 		uses = append(uses, st.bindingUse(b))
 	}
-	uses = append(uses, st.policyUses(f.PK)...)
 	for _, stage := range st.stagesOf(f) {
 		uses = append(uses, use{"authentik_flows", "stage", stage.PK.String(), "Stage " + stage.Name, cascadeMany})
 	}
-	return append(uses, after...)
+	return inOrder(uses)
+}
+
+// configureUses returns the stages that users set up with a flow.
+func (st *store) configureUses(f *authentik.Flow) (uses []use) {
+	for _, stage := range st.stages {
+		kind := slices.IndexFunc(configurable, func(kind string) bool { return isConfigurable(stage, kind) })
+		if kind < 0 || st.configureFlow(stage) != f {
+			continue
+		}
+		name := stage.VerboseName
+		switch configurable[kind] {
+		case "authenticator_static":
+			name = "Static Authenticator Stage"
+		case "password":
+			name = "Stage"
+		}
+		app, model, _ := strings.Cut(stage.MetaModelName, ".")
+		uses = append(uses, use{app, model, stage.PK.String(), name + " " + stage.Name, "set_null"})
+	}
+	return uses
 }
 
 // stagesOf returns the stages of a flow, once for each binding. Since 2023.10
@@ -150,8 +180,7 @@ func (st *store) defaultBrand() use {
 
 // bindingUses returns what uses a binding.
 func (st *store) bindingUses(b *authentik.FlowStageBinding) []use {
-	before, after := st.otherUses(b.PK)
-	return slices.Concat(before, st.linkUses(b.PK), st.policyUses(b.PK), after)
+	return inOrder(slices.Concat(st.otherUses(b.PK), st.linkUses(b.PK), st.policyUses(b.PK)))
 }
 
 // stageUses returns what uses a stage: each binding of it, and its flow.
@@ -165,8 +194,7 @@ func (st *store) stageUses(stage *authentik.Stage) (uses []use) {
 			bindings = append(bindings, st.bindingUse(b))
 		}
 	}
-	before, after := st.otherUses(stage.PK)
-	return slices.Concat(before, uses, bindings, after)
+	return inOrder(slices.Concat(uses, bindings, st.otherUses(stage.PK)))
 }
 
 func (st *store) bindingUse(b *authentik.FlowStageBinding) use {
