@@ -4,7 +4,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
-	"strings"
+	"regexp"
 	"unicode/utf16"
 	"unicode/utf8"
 )
@@ -49,7 +49,7 @@ func (v *visit) flowInfo() object {
 	if next := v.session.query.Get("next"); next != "" && v.st.since("2026.8") {
 		cancel += "?next=" + url.QueryEscape(next)
 	}
-	info := object{{"title", title(v.flow.Title)}, {"background", backgroundURL(v.flow)}}
+	info := object{{"title", v.title()}, {"background", backgroundURL(v.flow)}}
 	if v.st.since("2025.12.2") {
 		info = append(info, member{"background_themed_urls", themedURLs(v.flow)})
 	}
@@ -60,17 +60,42 @@ func (v *visit) flowInfo() object {
 	return info
 }
 
-// title returns the title of a flow without an application.
-func title(text string) string {
-	return strings.ReplaceAll(text, "%(app)s", "")
+// placeholder matches what Python replaces in a title, and a lone %.
+var placeholder = regexp.MustCompile(`%(?:\((app|user)\)s|%)?`)
+
+// title returns the title of the flow for the user and without an application.
+// A title that Python cannot format stays as it is, and so does one without a
+// plan.
+func (v *visit) title() string {
+	if v.plan == nil {
+		return v.flow.Title
+	}
+	name := "AnonymousUser"
+	if u := v.shownUser(); u != nil {
+		name = u.username
+	}
+	formatted := true
+	text := placeholder.ReplaceAllStringFunc(v.flow.Title, func(found string) string {
+		formatted = formatted && found != "%"
+		return map[string]string{"%%": "%", "%(user)s": name}[found]
+	})
+	if !formatted {
+		return v.flow.Title
+	}
+	return text
+}
+
+// shownUser returns the user of the flow as a challenge shows the user, or nil.
+func (v *visit) shownUser() *user {
+	if v.plan != nil && v.plan.identifier != "" {
+		return &user{username: v.plan.identifier}
+	}
+	return v.pending()
 }
 
 // pendingUser is what a challenge says about its user.
 func (v *visit) pendingUser() object {
-	u := v.pending()
-	if v.plan != nil && v.plan.identifier != "" {
-		u = &user{username: v.plan.identifier}
-	}
+	u := v.shownUser()
 	if u == nil {
 		return object{{"pending_user", ""}, {"pending_user_avatar", nobodysAvatar}}
 	}

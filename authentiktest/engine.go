@@ -101,6 +101,7 @@ func (v *visit) run() reply {
 	if v.session.plan == nil {
 		v.session.history = []plan{}
 		if err := v.begin(nil); err != nil {
+			v.plan = nil
 			return v.notApplicable(err)
 		}
 	}

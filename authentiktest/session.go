@@ -227,18 +227,33 @@ func (q request) forged() string {
 		}
 	}
 	cookie, err := q.Cookie(csrfCookie)
-	sent, named := q.Header.Get(csrfHeader), "CSRF token from the '"+csrfHeader+"' HTTP header "
-	switch {
-	case err != nil:
+	if err != nil {
 		return "CSRF cookie not set."
-	case sent == "":
+	}
+	if reason := malformed(cookie.Value); reason != "" {
+		return "CSRF cookie " + reason
+	}
+	sent := q.Header.Values(csrfHeader)
+	if len(sent) == 0 {
 		return "CSRF token missing."
-	case len(sent) != csrfLength && len(sent) != 2*csrfLength:
-		return named + "has incorrect length."
-	case strings.ContainsFunc(sent, func(r rune) bool { return !strings.ContainsRune(csrfLetters, r) }):
-		return named + "has invalid characters."
-	case sent != cookie.Value:
-		return named + "incorrect."
+	}
+	reason := malformed(sent[0])
+	if reason == "" && sent[0] != cookie.Value {
+		reason = "incorrect."
+	}
+	if reason != "" {
+		reason = "CSRF token from the '" + csrfHeader + "' HTTP header " + reason
+	}
+	return reason
+}
+
+// malformed returns why a text is no token against forgery, or "".
+func malformed(token string) string {
+	switch {
+	case len(token) != csrfLength && len(token) != 2*csrfLength:
+		return "has incorrect length."
+	case strings.ContainsFunc(token, func(r rune) bool { return !strings.ContainsRune(csrfLetters, r) }):
+		return "has invalid characters."
 	}
 	return ""
 }

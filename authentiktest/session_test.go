@@ -103,3 +103,40 @@ func TestServer_NamesEachUpload(t *testing.T) {
 	assert.Contains(t, names[0], "sky.png")
 	assert.Regexp(t, `sky_\w{7}\.png`, names[1])
 }
+
+func TestServer_SaysWhatIsWrongWithATokenAgainstForgery(t *testing.T) {
+	t.Parallel()
+	srv := authentiktest.RoundTripper(t)
+	b := newBrowser(srv)
+	b.logIn(authentiktest.AdminUsername, authentiktest.AdminPassword)
+	session, own := b.cookie("authentik_session"), b.cookie("authentik_csrf")
+	dashes, other := strings.Repeat("-", 32), strings.Repeat("a", 32)
+	const header = "CSRF token from the 'X-Authentik-Csrf' HTTP header "
+	for _, row := range []struct {
+		cookie string
+		header []string
+		want   string
+	}{
+		{"", []string{own}, "CSRF cookie not set."},
+		{"short", []string{"short"}, "CSRF cookie has incorrect length."},
+		{dashes, []string{dashes}, "CSRF cookie has invalid characters."},
+		{own, nil, "CSRF token missing."},
+		{own, []string{""}, header + "has incorrect length."},
+		{own, []string{dashes}, header + "has invalid characters."},
+		{own, []string{other}, header + "incorrect."},
+		{other, []string{other}, ""},
+	} {
+		sent := http.Header{"Origin": {srv.URL}, "Cookie": {"authentik_session=" + session}}
+		if row.cookie != "" {
+			sent.Add("Cookie", "authentik_csrf="+row.cookie)
+		}
+		sent["X-Authentik-Csrf"] = row.header
+		s := (&browser{srv: srv, Client: http.Client{Transport: srv}}).sendWith(
+			http.MethodPatch, "/api/v3/flows/instances/default-authentication-flow/", m{}, sent)
+		if row.want == "" {
+			assert.Equal(t, http.StatusOK, s.Status, s.Body)
+		} else {
+			assert.Equal(t, "CSRF Failed: "+row.want, s.Detail)
+		}
+	}
+}

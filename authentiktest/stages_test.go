@@ -319,3 +319,27 @@ func TestAuthenticatorValidateStage_ShowsOneDeviceOfEachClass(t *testing.T) {
 	}).error("selected_challenge"))
 	assert.Equal(t, "/", b.solve(slug, m{"code": "second"}).To)
 }
+
+func TestExecutor_FormatsTitles(t *testing.T) {
+	t.Parallel()
+	srv := authentiktest.RoundTripper(t)
+	for title, want := range map[string]string{
+		"To %(app)s":          "To ",
+		"Welcome, %(user)s":   "Welcome, AnonymousUser",
+		"100%% for %(user)s":  "100% for AnonymousUser",
+		"100% for %(user)s":   "100% for %(user)s",
+		"%(app)s %(unknown)s": "%(app)s %(unknown)s",
+	} {
+		flow := srv.AddFlow(authentik.Flow{Title: title})
+		srv.AddStages(flow.Slug, authentiktest.DummyStage{})
+		assert.Equal(t, want, newBrowser(srv).show(flow.Slug).FlowInfo["title"])
+	}
+	flow := srv.AddFlow(authentik.Flow{
+		Title: "%(user)s", Authentication: "require_unauthenticated", Designation: authentik.FlowDesignationEnrollment,
+	})
+	srv.AddStages(flow.Slug, authentiktest.IdentificationStage{HideMatchedUser: true}, authentiktest.DummyStage{})
+	b := newBrowser(srv)
+	assert.Equal(t, "akadmin@x", b.solve(flow.Slug, m{"uid_field": "akadmin@x"}).FlowInfo["title"])
+	b.logIn("akadmin", authentiktest.AdminPassword)
+	assert.Equal(t, "%(user)s", b.show(flow.Slug).FlowInfo["title"], "without a plan")
+}
