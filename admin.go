@@ -69,10 +69,10 @@ func (c *Client) since(ctx context.Context, r release) bool {
 		return true
 	}
 	version, err := c.ServerVersion(ctx)
-	now, ok := parseRelease(version)
-	if err != nil || !ok {
+	if err != nil {
 		return false
 	}
+	now, _ := parseRelease(version) // if that is not known, a release before all others
 	c.learned.release.Store(&now)
 	return !now.before(r)
 }

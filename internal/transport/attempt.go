@@ -220,8 +220,8 @@ func (c *connection) record(write bool) {
 			c.quiet.taken.Add(1)
 		}
 	}
-	c.trace.PutIdleConn = func(err error) {
-		if err == nil && c.quiet != nil {
+	c.trace.PutIdleConn = func(error) { // after an error, net/http closes the connection
+		if c.quiet != nil {
 			c.quiet.returned.Add(1)
 		}
 	}

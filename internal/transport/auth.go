@@ -8,9 +8,6 @@ import (
 // authorize wraps the base with the credentials. This is the innermost layer, so
 // that the middleware sees them neither in the request nor in Response.Request.
 func authorize(cfg Config, remember func(string)) http.RoundTripper {
-	if cfg.Authorize == nil && cfg.Received == nil {
-		return cfg.Base
-	}
 	shared := len(cfg.Middleware) > 0 // the middleware may keep the request
 	return roundTripper(func(req *http.Request) (*http.Response, error) {
 		authorized := req
@@ -104,13 +101,10 @@ func (t *Tokens) With(ctx context.Context, token string, last bool) context.Cont
 	return context.WithValue(ctx, t, &callToken{value: func() string { return token }, fixed: true, last: last})
 }
 
-// Of returns the token that the last attempt of a call has sent, and whether
-// [Tokens.With] has set it as the last one.
+// Of returns the token that the last attempt of a tracked call has sent, and
+// whether [Tokens.With] has set it as the last one.
 func (t *Tokens) Of(ctx context.Context) (token string, last bool) {
-	call, ok := ctx.Value(t).(*callToken)
-	if !ok {
-		return "", false
-	}
+	call := ctx.Value(t).(*callToken) //nolint:errcheck,forcetypeassert // set by Track
 	return call.value(), call.last
 }
 

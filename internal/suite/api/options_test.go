@@ -670,6 +670,37 @@ func TestWithTokenFunc_KeepsTokensOfClientsApart(t *testing.T) {
 	require.NoError(t, err)
 }
 
+// A middleware may send a request of its own, with the context of the request
+// that it has. What is refreshed is the token of the outer one.
+func TestWithTokenFunc_KeepsTokensOfNestedCallsApart(t *testing.T) {
+	t.Parallel()
+	srv := authentiktest.NewServer(t)
+	var client *authentik.Client
+	calls, refreshed := 0, 0
+	client = srv.ClientAs("", authentik.WithTokenFunc(func(ctx context.Context) (string, error) {
+		calls++
+		if authentik.RefreshToken(ctx) {
+			refreshed++
+		}
+		if calls == 1 {
+			return "nobodys", nil
+		}
+		return srv.Token, nil
+	}), authentik.WithMiddleware(func(next http.RoundTripper) http.RoundTripper {
+		return authentik.RoundTripFunc(func(req *http.Request) (*http.Response, error) {
+			resp, err := next.RoundTrip(req)
+			if info, _ := authentik.RequestInfo(req.Context()); info.Op == "FlowsInstancesList" && calls == 1 {
+				_, failed := client.ServerVersion(req.Context())
+				assert.NoError(t, failed)
+			}
+			return resp, err
+		})
+	}))
+	_, err := client.FlowsInstancesList(t.Context(), nil)
+	require.NoError(t, err)
+	assert.Equal(t, 1, refreshed)
+}
+
 func TestRequestInfo(t *testing.T) {
 	t.Parallel()
 	srv := authentiktest.NewServer(t)
