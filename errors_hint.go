@@ -138,7 +138,7 @@ func Hint(err error) string {
 		argument *ArgumentError
 	)
 	switch {
-	case err == nil, errors.As(err, &argument):
+	case errors.As(err, &argument):
 		return ""
 	case errors.Is(err, ErrPerhapsDone):
 		return "Read the object before sending the write again."

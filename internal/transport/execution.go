@@ -72,8 +72,7 @@ func bodyRefused(r *Response) bool {
 // neverForwarded reports whether the router's text says that the backend did
 // not get the request.
 func neverForwarded(text string) bool {
-	cause, failed := strings.CutPrefix(text, failedWords)
-	cause = strings.TrimSpace(cause)
-	return !failed || strings.HasPrefix(cause, startingWords) ||
+	cause := strings.TrimSpace(strings.TrimPrefix(text, failedWords))
+	return strings.HasPrefix(cause, startingWords) ||
 		strings.HasPrefix(cause, "dial ") || strings.HasSuffix(cause, "connection refused")
 }

@@ -546,6 +546,11 @@ func TestBindingsAll_ByFlowWhereAllIsTooLarge(t *testing.T) {
 	require.ErrorIs(t, err, authentik.ErrListChanged)
 	require.ErrorIs(t, err, authentik.ErrBadRequest)
 
+	srv.On("flows_instances_list").FailNext(1, http.StatusForbidden, `{"detail":"No."}`, nil)
+	some, err := authentik.Collect(ak.BindingsAll(t.Context(), nil))
+	require.ErrorIs(t, err, authentik.ErrForbidden, "without the flows")
+	assert.Empty(t, some)
+
 	small := srv.Client(authentik.WithMaxResponseSize(20 << 10))
 	_, err = authentik.Collect(small.BindingsAll(t.Context(), &authentik.BindingsListOptions{Target: targets[1], PageSize: 10}))
 	require.ErrorIs(t, err, authentik.ErrResponseTooLarge, "a flow cannot be divided")

@@ -3,14 +3,18 @@ package api_test
 import (
 	"bytes"
 	"context"
+	"crypto/x509"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"log/slog"
+	"net"
 	"net/http"
+	"os"
 	"strings"
 	"sync/atomic"
+	"syscall"
 	"testing"
 	"testing/synctest"
 
@@ -587,6 +591,39 @@ func logged(t *testing.T, err error) (text string, fields map[string]any) {
 	require.NoError(t, json.Unmarshal(asJSON.Bytes(), &line), "%s", asJSON.String())
 	_, text, _ = strings.Cut(strings.TrimSpace(asText.String()), "msg=failed ")
 	return text, line.Err
+}
+
+func TestRequestError_LogsKindOfCause(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		cause error
+		kind  string
+		hint  string // the beginning of it
+	}{
+		{authentik.ErrAttemptTimeout, "timeout", "Raise WithTimeout"},
+		{context.DeadlineExceeded, "deadline", "Use a context with a later deadline."},
+		{context.Canceled, "canceled", ""},
+		{syscall.ECONNREFUSED, "unreachable", "Check the host and the port"},
+		{&net.DNSError{IsNotFound: true}, "unreachable", "Check the host in the base URL"},
+		{&net.OpError{Op: "dial", Err: os.ErrDeadlineExceeded}, "unreachable", "Check the host and the port"},
+		{x509.UnknownAuthorityError{}, "tls", "Use WithHTTPClient"},
+		{io.EOF, "network", ""},
+		{nil, "", ""},
+	} {
+		err := &authentik.RequestError{Err: c.cause, Attempts: 1}
+		if c.cause != nil {
+			err.Err = fmt.Errorf("made by a caller: %w", c.cause)
+		}
+		kind := ""
+		for _, attr := range err.LogValue().Group() {
+			if attr.Key == "kind" {
+				kind = attr.Value.String()
+			}
+		}
+		assert.Equal(t, c.kind, kind, "%v", c.cause)
+		hint := authentik.Hint(err)
+		assert.True(t, strings.HasPrefix(hint, c.hint) && (c.hint != "" || hint == ""), "%v: %s", c.cause, hint)
+	}
 }
 
 func TestLogValue_OmitsServerText(t *testing.T) {

@@ -231,6 +231,11 @@ func TestFlowErrors_MadeByCaller(t *testing.T) {
 			`{"kind":"rejected","slug":"","component":"a\\nb","errors":"challenge.Common{}"}`,
 		},
 		{
+			&authentik.ChallengeError{Component: "ak-stage-authenticator-totp", Errors: withErrors("code", "No.", "invalid").ResponseErrors},
+			"authentik: the server rejected the response to ak-stage-authenticator-totp: code: No.",
+			`{"kind":"rejected","slug":"","component":"ak-stage-authenticator-totp","errors":"challenge.Common{ResponseErrors: {code: [invalid]}}"}`,
+		},
+		{
 			&authentik.UnsolvedError{}, "authentik: the solver has no response to no challenge",
 			`{"kind":"unsolved","slug":"","component":"no challenge"}`,
 		},
