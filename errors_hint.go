@@ -132,14 +132,11 @@ func sentinelsOf(err error) slog.Attr {
 // there is nothing to advise beyond the text of the error.
 func Hint(err error) string {
 	var (
-		api      *APIError
-		request  *RequestError
-		decode   *DecodeError
-		argument *ArgumentError
+		api     *APIError
+		request *RequestError
+		decode  *DecodeError
 	)
 	switch {
-	case errors.As(err, &argument):
-		return ""
 	case errors.Is(err, ErrPerhapsDone):
 		return "Read the object before sending the write again."
 	case errors.Is(err, ErrListChanged):

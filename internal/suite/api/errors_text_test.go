@@ -598,17 +598,16 @@ func TestRequestError_LogsKindOfCause(t *testing.T) {
 	for _, c := range []struct {
 		cause error
 		kind  string
-		hint  string // the beginning of it
 	}{
-		{authentik.ErrAttemptTimeout, "timeout", "Raise WithTimeout"},
-		{context.DeadlineExceeded, "deadline", "Use a context with a later deadline."},
-		{context.Canceled, "canceled", ""},
-		{syscall.ECONNREFUSED, "unreachable", "Check the host and the port"},
-		{&net.DNSError{IsNotFound: true}, "unreachable", "Check the host in the base URL"},
-		{&net.OpError{Op: "dial", Err: os.ErrDeadlineExceeded}, "unreachable", "Check the host and the port"},
-		{x509.UnknownAuthorityError{}, "tls", "Use WithHTTPClient"},
-		{io.EOF, "network", ""},
-		{nil, "", ""},
+		{authentik.ErrAttemptTimeout, "timeout"},
+		{context.DeadlineExceeded, "deadline"},
+		{context.Canceled, "canceled"},
+		{syscall.ECONNREFUSED, "unreachable"},
+		{&net.DNSError{IsNotFound: true}, "unreachable"},
+		{&net.OpError{Op: "dial", Err: os.ErrDeadlineExceeded}, "unreachable"},
+		{x509.UnknownAuthorityError{}, "tls"},
+		{io.EOF, "network"},
+		{nil, ""},
 	} {
 		err := &authentik.RequestError{Err: c.cause, Attempts: 1}
 		if c.cause != nil {
@@ -621,8 +620,6 @@ func TestRequestError_LogsKindOfCause(t *testing.T) {
 			}
 		}
 		assert.Equal(t, c.kind, kind, "%v", c.cause)
-		hint := authentik.Hint(err)
-		assert.True(t, strings.HasPrefix(hint, c.hint) && (c.hint != "" || hint == ""), "%v: %s", c.cause, hint)
 	}
 }
 
