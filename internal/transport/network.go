@@ -54,9 +54,6 @@ func namesProxy(base http.RoundTripper) http.RoundTripper {
 		if err != nil && t.DialTLSContext == nil && t.DialTLS == nil { //nolint:staticcheck // deprecated, and may be set
 			err = d.proxyError(err)
 		}
-		if resp != nil {
-			resp.Request = req
-		}
 		return resp, err
 	})
 }

@@ -106,12 +106,53 @@ func TestProxyError_HasStatusLine(t *testing.T) {
 	assert.EqualError(t, &ProxyError{Status: "403 Forbidden"}, "proxy refused CONNECT: 403 Forbidden")
 }
 
+func TestProxyError_NotOfAConnection(t *testing.T) {
+	t.Parallel()
+	server := httptest.NewTLSServer(http.NotFoundHandler())
+	t.Cleanup(server.Close)
+	proxy := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
+		there, err := new(net.Dialer).DialContext(req.Context(), "tcp", req.Host)
+		if !assert.NoError(t, err) {
+			return
+		}
+		w.WriteHeader(http.StatusOK)
+		here, _, err := w.(http.Hijacker).Hijack() //nolint:forcetypeassert // it is one
+		if !assert.NoError(t, err) {
+			return
+		}
+		go func() { _, _ = io.Copy(here, there); _ = here.Close() }()
+		_, _ = io.Copy(there, here)
+		_ = there.Close()
+	}))
+	t.Cleanup(proxy.Close)
+	u, err := url.Parse(proxy.URL)
+	require.NoError(t, err)
+	transport := server.Client().Transport.(*http.Transport).Clone() //nolint:forcetypeassert // it is one
+	transport.Proxy = http.ProxyURL(u)
+	t.Cleanup(transport.CloseIdleConnections)
+	get := func() (*http.Response, error) {
+		req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, server.URL, http.NoBody)
+		require.NoError(t, err)
+		return namesProxy(transport).RoundTrip(req)
+	}
+	resp, err := get()
+	require.NoError(t, err)
+	require.NoError(t, resp.Body.Close())
+	assert.Equal(t, http.StatusNotFound, resp.StatusCode)
+
+	pin := errors.New("Forbidden")
+	transport = transport.Clone()
+	transport.OnProxyConnectResponse = func(context.Context, *url.URL, *http.Request, *http.Response) error { return pin }
+	_, err = get() //nolint:bodyclose // there is none
+	assert.Equal(t, pin, err, "the caller's own")
+}
+
 // These errors look like the words of a status line.
 func TestProxyError_NotOfOtherErrors(t *testing.T) {
 	t.Parallel()
 	server := httptest.NewTLSServer(http.NotFoundHandler())
 	t.Cleanup(server.Close)
-	pin := errors.New("no such pin")
+	pin, forbidden := errors.New("no such pin"), errors.New("Forbidden")
 	for name, transport := range map[string]*http.Transport{
 		"of a certificate": {TLSClientConfig: &tls.Config{
 			InsecureSkipVerify: true,
@@ -125,16 +166,26 @@ func TestProxyError_NotOfOtherErrors(t *testing.T) {
 			}
 			return nil, pin
 		}},
+		"of a TLS dialer without a context": {DialTLS: func(network, addr string) (net.Conn, error) {
+			conn, err := net.Dial(network, addr)
+			if assert.NoError(t, err) {
+				_ = conn.Close()
+			}
+			return nil, forbidden
+		}},
 	} {
 		transport.Proxy = http.ProxyFromEnvironment
 		req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, server.URL, http.NoBody)
 		require.NoError(t, err)
 		_, err = namesProxy(transport).RoundTrip(req) //nolint:bodyclose // there is none
-		require.ErrorIs(t, err, pin, name)
+		require.True(t, errors.Is(err, pin) || errors.Is(err, forbidden), "%s: %v", name, err)
 		transport.CloseIdleConnections()
 	}
+	addr := "192.0.2.1:443"
+	wordless := &dialing{}
+	wordless.connected.Store(&addr)
+	assert.Equal(t, &ProxyError{Proxy: addr}, wordless.proxyError(errors.New("")))
 	for _, err := range []error{io.EOF, io.ErrUnexpectedEOF, errors.New("http: server closed idle connection"), fmt.Errorf("%w", pin)} {
-		addr := "192.0.2.1:443"
 		d := &dialing{}
 		d.connected.Store(&addr)
 		assert.Equal(t, err, d.proxyError(err))

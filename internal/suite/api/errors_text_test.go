@@ -593,6 +593,19 @@ func logged(t *testing.T, err error) (text string, fields map[string]any) {
 	return text, line.Err
 }
 
+func TestAPIErrorError_NamesPathOfAnyOperation(t *testing.T) {
+	t.Parallel()
+	ak := testkit.NewClient(t, testkit.Reply(404, testkit.JSON, `{"detail":"Gone."}`))
+	_, listed := authentik.Collect(authentik.ListAll[authentik.Flow](t.Context(), ak, "flows/instances/", nil))
+	for want, err := range map[string]error{
+		"Get /sub/path/api/v3/core/users/":          ak.Get(t.Context(), "core/users/", nil, nil),
+		"Do DELETE /sub/path/api/v3/core/users/1/":  ak.Do(t.Context(), http.MethodDelete, "core/users/1/", nil, nil, nil),
+		"ListAll /sub/path/api/v3/flows/instances/": listed,
+	} {
+		require.EqualError(t, err, "authentik: "+want+": 404 Not Found: Gone."+once)
+	}
+}
+
 func TestRequestError_LogsKindOfCause(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {
