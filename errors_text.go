@@ -170,7 +170,7 @@ func (e *RequestError) Error() string {
 		cause = e.Err.Error()
 	}
 	host, _, _ := strings.Cut(e.Host, ":")
-	if host != "" && e.hostFailed() && !strings.Contains(cause, strings.Trim(host, "[]")) {
+	if e.hostFailed() && !strings.Contains(cause, strings.Trim(host, "[]")) {
 		cause = e.Host + ": " + cause
 	}
 	text := fmt.Sprintf("authentik: %s: %s", subject(e.Op, e.Method, e.Path), oneLine(cause))

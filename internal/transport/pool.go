@@ -133,7 +133,7 @@ func quietly(
 
 // Write notices where TLS begins.
 func (c *quietConn) Write(p []byte) (int, error) {
-	if len(p) > 1 && p[0] == tlsHandshake && p[1] == tlsVersion {
+	if len(p) > 0 && p[0] == tlsHandshake {
 		c.secure.Store(true)
 	}
 	return c.Conn.Write(p)

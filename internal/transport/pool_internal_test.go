@@ -12,6 +12,18 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
+func TestQuietConn_ReadsNothingWithoutWaiting(t *testing.T) {
+	t.Parallel()
+	ours, theirs := net.Pipe()
+	conn, err := quietly(func(context.Context, string, string) (net.Conn, error) { return ours, nil })(t.Context(), "", "")
+	require.NoError(t, err)
+	require.NoError(t, theirs.Close())
+	n, err := conn.Read(nil)
+	require.NoError(t, err, "as an io.Reader")
+	assert.Zero(t, n)
+	require.NoError(t, conn.Close())
+}
+
 // A small body with a Content-Length is returned by one Read, and the bytes after
 // the body stay in the connection.
 func TestQuietConn_ReturnsABodyAtOnce(t *testing.T) {

@@ -248,7 +248,8 @@ func TestImportError_Literal(t *testing.T) {
 	require.EqualError(t, err, "authentik: the server did not import the file and gave no reason")
 	assert.NotErrorIs(t, err, authentik.ErrNotApplied)
 	err.Result = &authentik.FlowImportResult{Success: true}
-	assert.ErrorIs(t, err, authentik.ErrNotApplied)
+	require.ErrorIs(t, err, authentik.ErrNotApplied)
+	assert.NotErrorIs(t, err, authentik.ErrPerhapsDone)
 }
 
 func TestFlowImportLog_DecodesBothShapes(t *testing.T) {
