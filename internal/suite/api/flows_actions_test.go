@@ -41,6 +41,7 @@ func TestFlowsInstancesExportRetrieve_FilenameIsABaseName(t *testing.T) {
 		`attachment; filename=a.yaml`:                   "a.yaml",
 		`ATTACHMENT; FileName="a.yaml"`:                 "a.yaml",
 		`attachment; filename*=UTF-8''%C3%BC.yaml`:      "ü.yaml",
+		`attachment; filename*=UTF-8''a%FF.yaml`:        "a.yaml",
 		`attachment; filename="../../etc/passwd"`:       "passwd",
 		`attachment; filename="/etc/passwd"`:            "passwd",
 		`attachment; filename="..\\..\\a.yaml"`:         "a.yaml",
@@ -328,7 +329,7 @@ func TestFlowsInstancesActions_RefuseInvalid(t *testing.T) {
 		all = append(all, background("Filename", noBase, authentik.FlowBackground{Filename: name, Content: []byte("x")}))
 	}
 	for _, link := range []string{
-		"", " ", "a.png", "javascript:alert(1)", "//cdn/a.png", "https://", "ftp://cdn/a.png",
+		"", " ", "a.png", "javascript:alert(1)", "//cdn/a.png", "https://", "ftp://cdn/a.png", "ftp:/a.png",
 		"https:a.png", "http://[", "?a",
 	} {
 		const reason = "must begin with https:// or http://, or with a slash"
