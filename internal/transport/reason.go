@@ -134,16 +134,12 @@ func objectMessage(object map[string]any, status, depth int) (text string, known
 		lower[strings.ToLower(key)] = value
 	}
 	for _, key := range messageKeys {
-		value, ok := lower[key]
-		if !ok {
-			continue
-		}
-		t, k := message(value, status, depth+1)
+		t, k := message(lower[key], status, depth+1)
 		known = known || k
 		if t == "" {
 			continue
 		}
-		if title, ok := lower["title"].(string); ok && key == "detail" { // RFC 9457 has both
+		if title, _ := lower["title"].(string); key == "detail" { // RFC 9457 has both
 			if title = withoutStatus(status, title); title != "" {
 				t = title + ": " + t
 			}
@@ -153,7 +149,7 @@ func objectMessage(object map[string]any, status, depth int) (text string, known
 	for _, key := range slices.Sorted(maps.Keys(lower)) { // the message may be in a nested value
 		switch lower[key].(type) {
 		case map[string]any, []any:
-			if t, ok := message(lower[key], status, depth+1); ok && t != "" {
+			if t, _ := message(lower[key], status, depth+1); t != "" {
 				return t, true
 			}
 		}
@@ -170,7 +166,7 @@ func PageReason(status int, server, page string) string {
 	}
 	text = withoutStatus(status, text)
 	product, _, _ := strings.Cut(server, "/")
-	if name, _, _ := strings.Cut(text, "/"); !strings.Contains(name, " ") && strings.EqualFold(name, product) {
+	if name, _, _ := strings.Cut(text, "/"); strings.EqualFold(name, product) {
 		return ""
 	}
 	return text
@@ -185,11 +181,8 @@ func pageText(page string) (title, text string) {
 	var titled, visible strings.Builder
 	out := &visible
 	for page != "" {
-		before, tag, found := strings.Cut(page, "<")
+		before, tag, _ := strings.Cut(page, "<")
 		out.WriteString(before)
-		if !found {
-			break
-		}
 		if strings.HasPrefix(tag, "!--") {
 			_, page, _ = strings.Cut(tag, "-->")
 			continue
@@ -217,7 +210,7 @@ func pageText(page string) (title, text string) {
 // afterTag returns what follows a closing tag, "" if there is none.
 func afterTag(page, tag string) string {
 	for at := 0; at+len(tag) <= len(page); at++ {
-		if page[at] == '<' && strings.EqualFold(page[at:at+len(tag)], tag) {
+		if strings.EqualFold(page[at:at+len(tag)], tag) {
 			_, rest, _ := strings.Cut(page[at:], ">")
 			return rest
 		}

@@ -90,6 +90,12 @@ func TestReason_OfKnownSenders(t *testing.T) {
 			name: "Google's load balancer", status: 502, body: page("502 Server Error", "<h1>Error: Server Error</h1><h2>A temporary error.</h2>"),
 			want: "Server Error A temporary error.",
 		},
+		{name: "bytes of an image", status: 502, body: "\x00\x01", header: http.Header{"Content-Encoding": {"identity"}, "Content-Type": {"image/gif"}}},
+		{name: "text of a type of XML", status: 403, body: "AccessDenied", header: http.Header{"Content-Type": {"application/xml"}}, want: "AccessDenied"},
+		{name: "the next one says more", status: 403, body: `{"a":{"message":"Forbidden"},"b":{"message":"Suspended"}}`, want: "Suspended"},
+		{name: "a comment with a bracket", status: 403, body: "<!-- if a > b --><p>Blocked", want: "Blocked"},
+		{name: "a script with brackets", status: 403, body: "<script>if (a<b && c>d) x()</script><p>Blocked", want: "Blocked"},
+		{name: "a word that begins as the status", status: 403, body: "Forbiddens are here", want: "Forbiddens are here"},
 		{name: "identity", status: 502, body: "no upstream", header: http.Header{"Content-Encoding": {"Identity"}}, want: "no upstream"},
 	} {
 		if c.header == nil {

@@ -110,6 +110,11 @@ func TestClientGet_WritesOutOnSuccessOnly(t *testing.T) {
 		assert.Equal(t, before(), out)
 	}
 
+	var users []user
+	require.NoError(t, testkit.NewClient(t, testkit.Reply(200, testkit.JSON, `[{"username":"a","new":1},{}]`)).
+		Get(t.Context(), "a", nil, &users), "only the models of the library have required keys")
+	assert.Equal(t, []user{{Username: "a"}, {}}, users)
+
 	ak := testkit.NewClient(t, testkit.Reply(200, testkit.JSON, `null`))
 	pointer, anything := before(), any(1)
 	require.NoError(t, ak.Get(t.Context(), "a", nil, &pointer))
