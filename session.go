@@ -273,8 +273,8 @@ func (s *Session) goesOn(slug string, c challenge.Challenge) bool {
 	if !ok {
 		return false
 	}
-	path, _, ok := s.own(redirect.To)
-	return ok && strings.HasSuffix(path, apiPath+"flows/executor/"+slug+"/")
+	path, _, _ := s.own(redirect.To)
+	return strings.HasSuffix(path, apiPath+"flows/executor/"+slug+"/")
 }
 
 // own returns the path and the query of a URL of this server, and false for the URL

@@ -65,7 +65,7 @@ func (p *Pool) Renew(began time.Time) { p.use(began) }
 func (p *Pool) use(oldest time.Time) *http.Transport {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.current == nil || !p.born.After(oldest) {
+	if !p.born.After(oldest) {
 		p.closeIdle()
 		p.retired, p.current, p.born = p.current, p.dial(), time.Now()
 	}
