@@ -333,7 +333,7 @@ type flowURL struct {
 // follow reports whether a redirect leads to a flow of the server, and goes on with
 // that flow. No request is sent to the URL of the redirect.
 func (r *flowRun) follow(to string) bool {
-	path, query, _ := r.session.own(to)
+	path, query := r.session.own(to)
 	_, slug, _ := strings.Cut(path, flowPath)
 	slug = strings.TrimSuffix(slug, "/")
 	if slug == "" || strings.Contains(slug, "/") {

@@ -273,18 +273,18 @@ func (s *Session) goesOn(slug string, c challenge.Challenge) bool {
 	if !ok {
 		return false
 	}
-	path, _, _ := s.own(redirect.To)
+	path, _ := s.own(redirect.To)
 	return strings.HasSuffix(path, apiPath+"flows/executor/"+slug+"/")
 }
 
-// own returns the path and the query of a URL of this server, and false for the URL
-// of another one.
-func (s *Session) own(to string) (path string, query url.Values, ok bool) {
+// own returns the path and the query of a URL of this server, and no path for the
+// URL of another one.
+func (s *Session) own(to string) (path string, query url.Values) {
 	u, err := url.Parse(to)
 	if err != nil || u.Host != "" && !sameHost(u, &s.client.base) {
-		return "", nil, false
+		return "", nil
 	}
-	return u.Path, u.Query(), true
+	return u.Path, u.Query()
 }
 
 // sameHost compares hosts as browsers do. A URL without a scheme has the scheme of
