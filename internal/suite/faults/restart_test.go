@@ -77,6 +77,7 @@ var networkDown = map[string]testkit.Step{
 	"no such host":                    dialFails(&net.DNSError{Err: "no such host", IsNotFound: true}),
 	"the name server fails":           dialFails(&net.DNSError{Err: "server misbehaving", IsTemporary: true}),
 	"its proxy refuses CONNECT":       testkit.Fail(&transport.ProxyError{StatusCode: 502, Status: "502 Bad Gateway"}),
+	"its proxy has no server for it":  testkit.Fail(&transport.ProxyError{StatusCode: 503, Status: "503 Service Unavailable"}),
 	"its proxy is refused": testkit.Fail(
 		&net.OpError{Op: "proxyconnect", Net: "tcp", Err: os.NewSyscallError("connect", syscall.ECONNREFUSED)}),
 	"its SOCKS proxy is refused by it":     socksFails("unknown error connection refused"),

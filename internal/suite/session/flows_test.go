@@ -32,6 +32,7 @@ func TestRun_WholeFlows(t *testing.T) {
 	t.Parallel()
 	for name, run := range map[string]func(*testing.T, *wire){
 		"user settings": changesSettings, "enrollment": enrolls, "setup of a device": setsUpDevice,
+		"a notice before the login": identifiesLate,
 	} {
 		for _, release := range authentiktest.Versions() {
 			for route, f := range map[string]fault{"directly": nil, "behind a proxy": rewritesQuery} {
@@ -97,6 +98,23 @@ func enrolls(t *testing.T, w *wire) {
 	assert.True(t, loggedIn)
 	_, err = w.session(t).Run(t.Context(), "enroll", query, solver)
 	testkit.RequireType[*authentik.FlowDeniedError](t, err)
+}
+
+// identifiesLate runs a login whose first stage is a form without inputs.
+func identifiesLate(t *testing.T, w *wire) {
+	w.server.AddAccount(authentiktest.Account{Username: username, Password: testkit.Token})
+	w.server.AddFlow(authentik.Flow{Slug: "late", Designation: authentik.FlowDesignationAuthentication})
+	w.server.AddStages(
+		"late", authentiktest.PromptStage{Name: "notice", Fields: []authentiktest.PromptField{
+			{Key: "text", Type: "static", InitialValue: "Welcome!"},
+		}},
+		authentiktest.IdentificationStage{Name: "late-who", WithPassword: true},
+		authentiktest.UserLoginStage{Name: "late-in"},
+	)
+	credentials := authentik.Credentials{Username: username, Password: testkit.Token}
+	user, err := w.session(t).Login(t.Context(), "late", credentials)
+	require.NoError(t, err)
+	assert.Equal(t, username, user.Username)
 }
 
 // setsUpDevice runs a login that requires a device, for a user without one.
