@@ -15,20 +15,22 @@ func (e Env) Confirm(ctx context.Context, question string) (bool, error) {
 	}
 	type answer struct {
 		line string
+		end  bool
 		err  error
 	}
 	got := make(chan answer, 1)
 	go func() { // a terminal cannot be read with a context; Ctrl-C ends the program, and so this
 		lines := bufio.NewScanner(e.Stdin)
-		if !lines.Scan() {
-			_, _ = fmt.Fprintln(e.Stderr) // nobody has typed the end of the line
-		}
-		got <- answer{lines.Text(), lines.Err()}
+		end := !lines.Scan()
+		got <- answer{lines.Text(), end, lines.Err()}
 	}()
 	select {
 	case <-ctx.Done():
 		return false, ctx.Err()
 	case a := <-got:
+		if a.end { // nobody has typed the end of the line
+			_, _ = fmt.Fprintln(e.Stderr)
+		}
 		switch strings.ToLower(strings.TrimSpace(a.line)) {
 		case "y", "yes":
 			return true, nil
