@@ -135,10 +135,14 @@ func TestProxyError_NotOfAConnection(t *testing.T) {
 		require.NoError(t, err)
 		return namesProxy(transport).RoundTrip(req)
 	}
-	resp, err := get()
-	require.NoError(t, err)
-	require.NoError(t, resp.Body.Close())
-	assert.Equal(t, http.StatusNotFound, resp.StatusCode)
+	for range 2 {
+		resp, err := get()
+		require.NoError(t, err)
+		require.NoError(t, resp.Body.Close())
+		assert.Equal(t, http.StatusNotFound, resp.StatusCode)
+		transport = transport.Clone()
+		transport.OnProxyConnectResponse = CheckConnect
+	}
 
 	pin := errors.New("Forbidden")
 	transport = transport.Clone()

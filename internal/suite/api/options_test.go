@@ -558,6 +558,13 @@ func TestWithTokenFunc_RefreshesOnlyWhatAuthentikRejects(t *testing.T) {
 			fault: func(srv *authentiktest.Server) { srv.FailNext(1, 403, "<html>blocked</html>", nil) },
 			want:  "403 Forbidden: blocked (sent by something in front of authentik",
 		},
+		"a proxy before the version": {
+			fault: func(srv *authentiktest.Server) {
+				srv.On("flows_instances_list").FailNext(1, 403, `{"detail":"Token invalid/expired"}`, nil)
+				srv.On("admin_version_retrieve").FailNext(1, 403, "<html>blocked</html>", nil)
+			},
+			want: "403 Forbidden: Token invalid/expired",
+		},
 		"the same token": {
 			fault: func(srv *authentiktest.Server) { srv.RotateToken(srv.Token) }, refreshed: 1,
 			want: "403 Forbidden: Token invalid/expired",
@@ -592,6 +599,9 @@ func TestWithTokenFunc_RefreshesOnlyWhatAuthentikRejects(t *testing.T) {
 			require.ErrorContains(t, err, c.want)
 			assert.Equal(t, c.failure != nil, errors.Is(err, locked))
 			assert.Equal(t, c.refreshed, refreshed)
+			if name == "the same token" {
+				assert.Len(t, srv.Requests(), 2, "the list and the version")
+			}
 		})
 	}
 }
