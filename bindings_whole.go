@@ -50,9 +50,9 @@ const (
 	wholeSlack = 100
 )
 
-// whole returns one page that has everything from the first page on. If the server
-// limits the size of a page, whole returns the first page, because such servers
-// list bindings in a total order.
+// whole returns one page with all bindings, without those before the page that was
+// requested first. If the server limits the size of a page, whole returns the first
+// page, because such servers list bindings in a total order.
 func (w bindingWalk) whole(ctx context.Context) *fetched[FlowStageBinding] {
 	first, all := w.head.page.Pagination, w
 	all.request.query = maps.Clone(w.request.query)

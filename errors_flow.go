@@ -148,7 +148,7 @@ func (e *UnsolvedError) LogValue() slog.Value {
 func (e *UnsolvedError) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, e.Error()) }
 
 // flowText returns one line with the operation, the flow, what happened and the
-// reason. All but what may be "".
+// reason. op, slug and reason may be "".
 func flowText(op, slug, what, reason string) string {
 	text := "authentik: "
 	if op != "" {

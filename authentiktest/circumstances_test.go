@@ -107,7 +107,7 @@ func statuses(t *testing.T, srv *authentiktest.Server, path string, n int) (all 
 	t.Helper()
 	for i := range n {
 		if i > 0 {
-			time.Sleep(time.Second) // of the bubble
+			testkit.Advance(time.Second)
 		}
 		status, _, _ := sent(t, srv, path) // 0 with an error
 		all = append(all, status)
@@ -154,9 +154,9 @@ func TestServerRateLimit_SaysWhen(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			srv := authentiktest.RoundTripper(t)
 			srv.RateLimit(authentiktest.Limit{Requests: 1, Per: 10 * time.Second, Header: header})
-			time.Sleep(500 * time.Millisecond)
+			testkit.Advance(500 * time.Millisecond)
 			assert.Equal(t, []int{200}, statuses(t, srv, version, 1))
-			time.Sleep(2500 * time.Millisecond) // 7.5 s are left
+			testkit.Advance(2500 * time.Millisecond) // 7.5 s are left
 			status, got, err := sent(t, srv, version)
 			require.NoError(t, err)
 			assert.Equal(t, 429, status)
@@ -192,7 +192,7 @@ func TestServerDown_RefusesInTime(t *testing.T) {
 		require.NoError(t, err)
 		srv.Down(10 * time.Second)
 		_, err = ak.ServerVersion(t.Context())
-		assert.NoError(t, err, "a restart is waited for")
+		assert.NoError(t, err, "the client waits for a restart")
 	})
 }
 
@@ -350,7 +350,7 @@ func TestServerClose_ReportsUnmetCircumstances(t *testing.T) {
 				if strings.HasPrefix(call, "On") {
 					assert.Equal(t, []int{200, 200}, statuses(t, srv, version, 2), "another operation")
 				}
-				time.Sleep(time.Hour)
+				testkit.Advance(time.Hour)
 				srv.Close()
 				require.Len(t, tb.errors, 2)
 				assert.Regexp(t, `^circumstances_test\.go:\d+: no request met the fault `+regexp.QuoteMeta(call)+`$`, tb.errors[1])

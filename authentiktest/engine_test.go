@@ -17,6 +17,7 @@ import (
 
 	"github.com/seed-299d42e7/authentik-go"
 	"github.com/seed-299d42e7/authentik-go/authentiktest"
+	"github.com/seed-299d42e7/authentik-go/internal/testkit"
 )
 
 func everyRelease(t *testing.T, test func(t *testing.T, srv *authentiktest.Server, version string)) {
@@ -184,22 +185,22 @@ func TestExecutor_SlowsDownAfterAWrongCode(t *testing.T) {
 		refused := "Invalid Token. Please ensure the time on your device is accurate and try again."
 		assert.Equal(t, refused, b.solve(slug, m{"code": wrong}).error("code"))
 		assert.Equal(t, refused, b.solve(slug, m{"code": device.Code(time.Now())}).error("code"), "it waits a second")
-		time.Sleep(time.Second)
+		testkit.Advance(time.Second)
 		assert.Equal(t, refused, b.solve(slug, m{"code": wrong}).error("code"))
-		time.Sleep(time.Second)
+		testkit.Advance(time.Second)
 		assert.Equal(
 			t,
 			refused,
 			b.solve(slug, m{"code": device.Code(time.Now())}).error("code"),
 			"it waits two seconds",
 		)
-		time.Sleep(time.Second)
+		testkit.Advance(time.Second)
 		used := device.Code(time.Now())
 		assert.Equal(t, "/", b.solve(slug, m{"code": used}).To)
 		again := newBrowser(srv)
 		again.logIn("akadmin", authentiktest.AdminPassword)
 		assert.Equal(t, refused, again.solve(slug, m{"code": used}).error("code"), "a code is accepted once")
-		time.Sleep(30 * time.Second)
+		testkit.Advance(30 * time.Second)
 		assert.Equal(t, "/", again.solve(slug, m{"code": device.Code(time.Now())}).To)
 	})
 }

@@ -12,6 +12,7 @@ import (
 
 	"github.com/seed-299d42e7/authentik-go"
 	"github.com/seed-299d42e7/authentik-go/authentiktest"
+	"github.com/seed-299d42e7/authentik-go/internal/testkit"
 )
 
 // whoIs returns the status of the request for the user of a session cookie.
@@ -42,9 +43,9 @@ func TestServer_EndsSessionsInTime(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		srv := authentiktest.RoundTripper(t)
 		cookie := loggedIn(srv, time.Hour)
-		time.Sleep(time.Hour - time.Second)
+		testkit.Advance(time.Hour - time.Second)
 		assert.Equal(t, http.StatusOK, whoIs(t, srv, cookie))
-		time.Sleep(time.Second)
+		testkit.Advance(time.Second)
 		assert.Equal(t, http.StatusForbidden, whoIs(t, srv, cookie))
 	})
 }

@@ -31,6 +31,12 @@ func RunInBubble(t *testing.T, name string, test func(*testing.T)) {
 	t.Run(name, InBubble(test))
 }
 
+// Advance lets virtual time pass. Outside of a bubble, Advance panics.
+func Advance(d time.Duration) {
+	synctest.Wait()
+	time.Sleep(d)
+}
+
 // Concurrently runs n calls at the same time and returns when all have
 // returned.
 func Concurrently(n int, call func(i int)) {

@@ -24,6 +24,27 @@ func TestQuietConn_ReadsNothingWithoutWaiting(t *testing.T) {
 	require.NoError(t, conn.Close())
 }
 
+// What is no TLS record is for crypto/tls to refuse.
+func TestQuietConn_PassesOnWhatIsNoRecord(t *testing.T) {
+	t.Parallel()
+	for _, sent := range []string{"\x16", "\x16\x03\x01", "HTTP/1.1 400 Bad Request"} {
+		ours, theirs := net.Pipe()
+		conn, err := quietly(func(context.Context, string, string) (net.Conn, error) { return ours, nil })(t.Context(), "", "")
+		require.NoError(t, err)
+		go func() {
+			_, _ = io.ReadFull(theirs, make([]byte, 2))
+			_, _ = io.WriteString(theirs, sent)
+			_ = theirs.Close()
+		}()
+		_, err = conn.Write([]byte{tlsHandshake, tlsVersion})
+		require.NoError(t, err)
+		got, err := io.ReadAll(conn)
+		require.NoError(t, err)
+		assert.Equal(t, sent, string(got))
+		require.NoError(t, conn.Close())
+	}
+}
+
 // A small body with a Content-Length is returned by one Read, and the bytes after
 // the body stay in the connection.
 func TestQuietConn_ReturnsABodyAtOnce(t *testing.T) {
@@ -49,7 +70,12 @@ func TestQuietConn_ReturnsABodyAtOnce(t *testing.T) {
 			ours, theirs := net.Pipe()
 			conn, err := quietly(func(context.Context, string, string) (net.Conn, error) { return ours, nil })(t.Context(), "", "")
 			require.NoError(t, err)
-			go func() { _, _ = io.WriteString(theirs, tc.header+body+next) }()
+			go func() { // after a request
+				_, _ = io.ReadFull(theirs, make([]byte, 4))
+				_, _ = io.WriteString(theirs, tc.header+body+next)
+			}()
+			_, err = conn.Write([]byte("GET "))
+			require.NoError(t, err)
 			buffer := make([]byte, smallRead)
 			for _, want := range []int{len(tc.header), tc.read} {
 				n, err := conn.Read(buffer)

@@ -54,10 +54,10 @@ var matrix = []struct{ row, slug, outcome string }{
 	{
 		"H1",
 		"503_for_ever",
-		"an APIError of 4 attempts with detail, request ID and body; waited for if it says that it is starting",
+		"an APIError of 4 attempts with detail, request ID and body; the client waits if the server says that it is starting",
 	},
-	{"H1b", "200_that_says_starting", "as a 503: waited for, then an APIError"},
-	{"H2", "retry_after", "waited for in full, and up to a tenth more"},
+	{"H1b", "200_that_says_starting", "as a 503: the client waits, then returns an APIError"},
+	{"H2", "retry_after", "the client waits in full, and up to a tenth more"},
 	{"H3", "retry_after_too_long", "one attempt, at once, with RetryAfter"},
 	{"H4", "retry_after_overflow", "as H3, and never a short wait"},
 	{"H5", "retry_after_date", "a date far off as H3; one that is past, and 0, as an ordinary wait"},

@@ -36,7 +36,7 @@ type report struct {
 // kinds are the kinds of reports, of which each has four circumstances or more.
 var kinds = []string{
 	"a foreign answer is not authentik's",
-	"a restart is waited for",
+	"the client waits for a restart",
 	"the reason is in the error",
 	"the pool heals",
 	"requests are paced",
@@ -114,14 +114,14 @@ var reports = []report{
 		hint: "Check that the object exists, and that the user of the token may view it.",
 	},
 
-	{kind: "a restart is waited for", circumstance: "behind nginx", steps: away(proxiesDown["nginx, 502"]), took: theRestart},
-	{kind: "a restart is waited for", circumstance: "behind haproxy", steps: away(proxiesDown["haproxy, 503"]), took: theRestart},
-	{kind: "a restart is waited for", circumstance: "behind Traefik", steps: away(proxiesDown["Traefik, 404"]), took: theRestart},
-	{kind: "a restart is waited for", circumstance: "in a tunnel", steps: away(proxiesDown["Cloudflare, 530"]), took: theRestart},
-	{kind: "a restart is waited for", circumstance: "refused", steps: away(networkDown["connection refused"]), took: theRestart},
-	{kind: "a restart is waited for", circumstance: "no such host", steps: away(networkDown["no such host"]), took: theRestart},
+	{kind: "the client waits for a restart", circumstance: "behind nginx", steps: away(proxiesDown["nginx, 502"]), took: theRestart},
+	{kind: "the client waits for a restart", circumstance: "behind haproxy", steps: away(proxiesDown["haproxy, 503"]), took: theRestart},
+	{kind: "the client waits for a restart", circumstance: "behind Traefik", steps: away(proxiesDown["Traefik, 404"]), took: theRestart},
+	{kind: "the client waits for a restart", circumstance: "in a tunnel", steps: away(proxiesDown["Cloudflare, 530"]), took: theRestart},
+	{kind: "the client waits for a restart", circumstance: "refused", steps: away(networkDown["connection refused"]), took: theRestart},
+	{kind: "the client waits for a restart", circumstance: "no such host", steps: away(networkDown["no such host"]), took: theRestart},
 	{
-		kind: "a restart is waited for", circumstance: "but not for a host that never was",
+		kind: "the client waits for a restart", circumstance: "but not for a host that never existed",
 		steps: []testkit.Step{networkDown["no such host"]}, requests: 1, took: atOnce,
 		is:   []error{authentik.ErrUnreachable},
 		text: "sso.example.com: dial tcp: lookup : no such host (1 attempt)",

@@ -174,7 +174,7 @@ func (r row) run(t *testing.T, step int, version string) {
 
 	// The code of a device is good for once.
 	w.fault = nil
-	time.Sleep(time.Minute)
+	testkit.Advance(time.Minute)
 	user, err = session.Login(t.Context(), loginFlow, credentials)
 	require.NoError(t, err, "the session can go on")
 	assert.Equal(t, username, user.Username)
