@@ -29,10 +29,7 @@ type pendingString struct {
 	start, end int // in text
 }
 
-func newDecoder(data []byte) *decoder {
-	reader := jsontext.NewDecoder(bytes.NewBuffer(data), jsontext.AllowDuplicateNames(true)) // see model.read
-	return &decoder{Decoder: reader, data: data, text: make([]byte, 0, 512), pending: make([]pendingString, 0, 16)}
-}
+var decoders = sync.Pool{New: func() any { return &decoder{Decoder: new(jsontext.Decoder)} }}
 
 // flush sets the strings that were collected since the marks.
 func (d *decoder) flush(text, pending int) {
@@ -179,7 +176,7 @@ func listReader(element reader, empty reflect.Value) reader {
 		v.Set(empty)
 		for n := 0; d.PeekKind() != ']'; n++ {
 			if n == v.Cap() {
-				v.Grow(max(4, 4*n)) // to 4, 20, 100, because a page has 20 or 100 items
+				v.Grow(max(1, 4*n-n%4)) // to 1, 4, 20, 100, because a page has 20 or 100 items
 			}
 			v.SetLen(n + 1)
 			text, pending := len(d.text), len(d.pending)

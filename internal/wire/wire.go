@@ -30,8 +30,7 @@ func (e *Error) Unwrap() error { return e.Err }
 
 // Decode decodes a document into the pointer v, partly if there is an error.
 func Decode(data []byte, v any) error {
-	d := newDecoder(data)
-	return d.run(func() {
+	return run(data, func(d *decoder) {
 		value := reflect.ValueOf(v).Elem()
 		readerOf(value.Type())(d, value)
 		d.flush(0, 0)
@@ -39,20 +38,24 @@ func Decode(data []byte, v any) error {
 }
 
 // Check returns an error if data is not one JSON value.
-func Check(data []byte) error {
-	d := newDecoder(data)
-	return d.run(d.skip)
-}
+func Check(data []byte) error { return run(data, (*decoder).skip) }
 
 // run reads a document that has one value. As in encoding/json, the functions that
 // read a part of the document panic with an *Error.
-func (d *decoder) run(read func()) (err error) {
+func run(data []byte, read func(*decoder)) (err error) {
+	d := decoders.Get().(*decoder) //nolint:errcheck,forcetypeassert // nothing else is in the pool
+	d.data = data
+	d.Reset(bytes.NewBuffer(data), jsontext.AllowDuplicateNames(true)) // see model.read
 	defer func() {
 		if failure := recover(); failure != nil {
 			err = failure.(*Error) //nolint:errcheck,forcetypeassert // any other panic goes on
 		}
+		clear(d.pending[:cap(d.pending)]) // the pool keeps buffers, and nothing that they held
+		d.Reset(bytes.NewBuffer(nil))
+		*d = decoder{Decoder: d.Decoder, text: d.text[:0], pending: d.pending[:0]}
+		decoders.Put(d)
 	}()
-	read()
+	read(d)
 	if rest := bytes.TrimLeft(d.data[d.InputOffset():], " \t\r\n"); len(rest) > 0 {
 		start := len(d.data) - len(rest)
 		return &Error{Start: start, End: start + 1, Err: errors.New("data after the end of the JSON value")}
