@@ -123,14 +123,15 @@ func newClient(urlName, tokenName, baseURL, token string, opts []ClientOption) (
 			return nil, refuse(tokenName, err.Error())
 		}
 		fixed := func(context.Context) (string, error) { return token, nil }
-		return cfg.connect(op, base, transport.Config{Authorize: transport.NewTokens(fixed, checkToken).Authorize})
+		return cfg.connect(op, base, transport.Config{Authorize: transport.NewTokens(fixed).Authorize})
 	}
-	tokens := transport.NewTokens(cfg.tokenFunc, checkReturned)
+	fresh := checked(cfg.tokenFunc)
+	tokens := transport.NewTokens(fresh)
 	c, err := cfg.connect(op, base, transport.Config{Authorize: tokens.Authorize})
 	if err != nil {
 		return nil, err
 	}
-	c.track, c.refused = tokens.Track, c.tokenRefresher(tokens, cfg.tokenFunc)
+	c.track, c.refused = tokens.Track, c.tokenRefresher(tokens, fresh)
 	return c, nil
 }
 

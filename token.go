@@ -68,9 +68,6 @@ func (c *Client) tokenRefresher(
 			return tokens.With(ctx, fresh, false), nil
 		}
 		value, failed := token(context.WithValue(ctx, refreshKey{}, true))
-		if failed == nil {
-			failed = checkReturned(value)
-		}
 		if failed != nil {
 			return nil, &refreshError{denied, redactError(failed, c.transport.Redact)}
 		}
@@ -114,12 +111,18 @@ func checkToken(token string) error {
 	return nil
 }
 
-// checkReturned is checkToken for a function, whose error names no argument.
-func checkReturned(token string) error {
-	if err := checkToken(token); err != nil {
-		return fmt.Errorf("the token %w", err)
+// checked returns a token function whose tokens checkToken accepts.
+func checked(token func(context.Context) (string, error)) func(context.Context) (string, error) {
+	return func(ctx context.Context) (string, error) {
+		value, err := token(ctx)
+		if err != nil {
+			return "", err
+		}
+		if err := checkToken(value); err != nil {
+			return "", fmt.Errorf("the token %w", err)
+		}
+		return value, nil
 	}
-	return nil
 }
 
 // checkText rejects what a shell or a configuration file has left in a value.

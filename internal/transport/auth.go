@@ -35,18 +35,14 @@ func authorize(cfg Config, remember func(string)) http.RoundTripper {
 	})
 }
 
-// Tokens authorizes requests with the token that a function returns, if check
-// accepts it. Its fields are closures, because a field of any other type can be
-// printed by reflection.
+// Tokens authorizes requests with the token that a function returns. Its field is
+// a closure, because a field of any other type can be printed by reflection.
 type Tokens struct {
 	token func(context.Context) (string, error)
-	check func(string) error
 }
 
 // NewTokens returns a Tokens.
-func NewTokens(token func(context.Context) (string, error), check func(string) error) *Tokens {
-	return &Tokens{token, check}
-}
+func NewTokens(token func(context.Context) (string, error)) *Tokens { return &Tokens{token} }
 
 // callToken is the token of one call. The token is the one that the last attempt
 // has sent or, if fixed, the one that all attempts must send.
@@ -78,11 +74,7 @@ func (t *Tokens) choose(ctx context.Context, call *callToken) (string, error) {
 	if call != nil && call.fixed {
 		return call.value(), nil
 	}
-	value, err := t.token(ctx)
-	if err == nil {
-		err = t.check(value)
-	}
-	return value, err
+	return t.token(ctx)
 }
 
 // Track returns a context that keeps the token which the attempts of a call

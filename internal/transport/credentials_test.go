@@ -138,10 +138,7 @@ func TestDo_EndsWithTheErrorOfAuthorize(t *testing.T) {
 		t.Error("sent without a token")
 		return response(http.StatusOK, typeJSON, `"ok"`), nil
 	}), func(cfg *transport.Config) {
-		cfg.Authorize = transport.NewTokens(
-			func(context.Context) (string, error) { return "", lost },
-			func(string) error { return nil },
-		).Authorize
+		cfg.Authorize = transport.NewTokens(func(context.Context) (string, error) { return "", lost }).Authorize
 	})
 	result := tr.Do(t.Context(), request(http.MethodPost, "https://sso.example.com", false))
 	require.ErrorIs(t, result.Err, lost)
