@@ -25,11 +25,12 @@ type call struct {
 	startingBy time.Time // until when a starting server is polled; zero before the first poll
 
 	// of the last attempt
-	began  time.Time
-	empty  http.Response // the response that the loop gets
-	retry  bool          // another attempt follows
-	wait   time.Duration // before the next attempt
-	result Result
+	began   time.Time
+	looping bool          // the loop has begun
+	empty   http.Response // the response that the loop gets
+	retry   bool          // another attempt follows
+	wait    time.Duration // before the next attempt
+	result  Result
 }
 
 // outcome is how one attempt ended: with a response, or an error, or both where

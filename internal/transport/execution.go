@@ -56,8 +56,11 @@ func (r *Response) mayPass() bool {
 // one with an unknown path. A 405 that refuses a method has JSON, and proves
 // that nothing was executed.
 func crashed(resp *http.Response, body []byte) bool {
+	if resp.StatusCode != http.StatusMethodNotAllowed || len(body) > 0 {
+		return false
+	}
 	mediaType, _, _ := mime.ParseMediaType(resp.Header.Get("Content-Type"))
-	return resp.StatusCode == http.StatusMethodNotAllowed && len(body) == 0 && mediaType == "text/html"
+	return mediaType == "text/html"
 }
 
 // MaxRequestBody is the largest body that authentik's router accepts. To a larger

@@ -16,15 +16,18 @@ import (
 // rules lose the body of the last response, retry what cannot succeed, repeat
 // writes, and log URLs.
 //
-// Each attempt is a RoundTrip that reads the whole response, decides what
-// follows, and returns an empty one. So the loop sees neither bodies, redirects
-// nor errors, has no reason to close idle connections, and follows only call.retry
-// and call.wait.
+// Each RoundTrip makes an attempt that reads the whole response, decides what
+// follows, and returns an empty response. So the loop sees neither bodies,
+// redirects nor errors, has no reason to close idle connections, and follows only
+// call.retry and call.wait.
 func newLoop() *retryablehttp.Client {
 	return &retryablehttp.Client{
 		HTTPClient: &http.Client{Transport: roundTripper(func(req *http.Request) (*http.Response, error) {
 			c := callOf(req.Context())
-			c.decide(c.attempt())
+			if c.looping {
+				c.decide(c.attempt())
+			}
+			c.looping = true
 			c.empty = http.Response{StatusCode: http.StatusOK, Body: http.NoBody, Request: req}
 			return &c.empty, nil
 		})},
@@ -39,8 +42,13 @@ func newLoop() *retryablehttp.Client {
 	}
 }
 
-// repeat makes attempts until decide wants no further one.
+// repeat makes attempts until decide wants no further one. Nearly all calls need
+// one, so that the loop begins after it, and its first RoundTrip makes none.
 func (c *call) repeat() {
+	c.decide(c.attempt())
+	if !c.retry {
+		return
+	}
 	// The context of an attempt does not have the call, because a connection keeps
 	// its last context, and would keep the last body with it.
 	ctx := context.WithValue(c.ctx, callKey{}, c)

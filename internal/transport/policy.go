@@ -112,13 +112,17 @@ func timeoutStatus(status int) bool { return status == http.StatusGatewayTimeout
 // headers. Without a valid header that lies in the future, the wait is 0. A date
 // counts from the response's own Date, because clocks differ.
 func retryAfter(status int, header http.Header, now time.Time) time.Duration {
+	after := header.Values("Retry-After")
+	if len(after) == 0 && status != http.StatusTooManyRequests {
+		return 0 // nearly always, and then without the cost of reading the Date
+	}
 	if date := header.Get("Date"); date != "" { // its errors cost allocations
 		if sent, err := http.ParseTime(date); err == nil {
 			now = sent
 		}
 	}
 	var longest time.Duration
-	for _, value := range header.Values("Retry-After") {
+	for _, value := range after {
 		if at, err := http.ParseTime(strings.TrimSpace(value)); err == nil {
 			longest = max(longest, at.Sub(now))
 		} else {

@@ -30,10 +30,11 @@ const (
 // router's. The message must be the whole body, because a flow's title on a page
 // may have the same words.
 func routerText(body []byte) string {
-	if len(body) > 4<<10 || !bytes.Contains(body, []byte(startingWords)) && !bytes.Contains(body, []byte(failedWords)) {
+	body = bytes.TrimSpace(body)
+	head := body[:min(len(body), 128)] // where the message begins
+	if len(body) > 4<<10 || !bytes.Contains(head, []byte(startingWords)) && !bytes.Contains(head, []byte(failedWords)) {
 		return "" // nearly always, and then without the cost of decoding
 	}
-	body = bytes.TrimSpace(body)
 	if !bytes.HasPrefix(body, []byte("{")) {
 		return string(body)
 	}
