@@ -134,7 +134,9 @@ func tryRules(root, dir string, wanted *regexp.Regexp) ([]rule, error) {
 		if err := build.Run(); err != nil {
 			return nil, fmt.Errorf("%s: %w", r.name, err)
 		}
-		r.killer = try(root, dir, fakePackage, none)
+		if r.killer, err = try(root, dir, fakePackage, none, nil); err != nil {
+			return nil, err
+		}
 		log.Printf("%s: %s", r.key(), r.killer)
 	}
 	return rules, nil

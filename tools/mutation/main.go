@@ -6,9 +6,8 @@
 // A guard is a condition of an if, of a case without a tag, or that a function
 // returns. Of a || b each side is made false, of a && b each side true. All
 // mutants are in one build, switched on by an environment variable, so that
-// each costs a run of the tests and no compilation. The rows of the fault
-// matrix run first, then all other tests. Rules of the fake server are changed,
-// too: see fake.go.
+// each costs a run of the tests that reach it (see reach.go) and no compilation.
+// Rules of the fake server are changed, too: see fake.go.
 //
 // It exits with 1 if a mutant survives that survivors.txt does not explain, or
 // if that explains one that does not survive.
@@ -33,7 +32,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"sync"
 	"time"
 )
 
@@ -47,14 +45,11 @@ const (
 var packages = []string{"internal/wire", "internal/transport", "challenge", "."}
 
 // suites are the packages whose tests run after those of a guard's own package,
-// in this order, but for those that likely lists.
+// in this order, except for those that likely lists.
 var suites = []string{
 	"internal/suite/faults", "internal/suite/api", ".", "internal/suite/session", "internal/suite/transport", "internal/suite/schema",
 	"internal/suite/replay", "internal/suite/performance", "internal/suite/live", "authentiktest",
 }
-
-// quickSuites is the number of suites that -quick runs.
-const quickSuites = 5
 
 // likely lists the suites that most likely find a guard of a file missing, so
 // that they run first.
@@ -66,9 +61,6 @@ var likely = []struct {
 	{regexp.MustCompile(`^internal/wire/|^challenge/`), []string{"internal/suite/schema"}},
 	{regexp.MustCompile(`^[a-z_]+\.go`), []string{"internal/suite/api"}},
 }
-
-// first is the test of a package that runs before its other tests.
-var first = map[string]string{"internal/suite/faults": "^TestFault$", fakePackage: "^TestReplay$"}
 
 // testsOf returns the packages whose tests run for a mutant.
 func testsOf(m *mutant) (all []string) {
@@ -99,17 +91,13 @@ type mutant struct {
 	killer     string // the test that went red; "" if it survived
 }
 
-func (m mutant) key() string { return fmt.Sprintf("%s: %s = %t", m.place, m.guard, m.makes) }
+func (m *mutant) key() string { return fmt.Sprintf("%s: %s = %t", m.place, m.guard, m.makes) }
 
 func main() {
 	log.SetFlags(0)
 	only := flag.String("only", "", "a regular expression of the mutants to try, such as call.go")
 	workers := flag.Int("workers", 2, "runs at a time")
-	quick := flag.Bool("quick", false, "leave the slow suites out, which find a tenth of the guards")
 	flag.Parse()
-	if *quick {
-		suites = suites[:quickSuites]
-	}
 	if err := run(*only, *workers); err != nil {
 		log.Fatal("mutation: ", err)
 	}
@@ -134,38 +122,30 @@ func run(only string, workers int) error {
 	if err != nil {
 		return err
 	}
-	for _, pkg := range slices.Compact(slices.Sorted(slices.Values(slices.Concat(packages, suites)))) {
+	pkgs := slices.Compact(slices.Sorted(slices.Values(slices.Concat(packages, suites))))
+	for _, pkg := range pkgs {
 		build := exec.Command("go", "test", "-c", "-overlay", overlay, "-o", binary(dir, pkg), "./"+pkg)
 		build.Dir, build.Stderr = root, os.Stderr
 		if err := build.Run(); err != nil {
 			return fmt.Errorf("build of %s: %w", pkg, err)
 		}
-		if killer := try(root, dir, pkg, none); killer != "" {
-			return fmt.Errorf("%s is red without a mutant: %s", pkg, killer)
-		}
+	}
+	tests, err := reach(root, dir, pkgs, workers)
+	if err != nil {
+		return err
 	}
 	mutants = slices.DeleteFunc(mutants, func(m mutant) bool { return !wanted.MatchString(m.key()) })
 
 	log.Printf("%d mutants", len(mutants))
-	var wait sync.WaitGroup
-	next := make(chan *mutant)
-	for range max(workers, 1) {
-		wait.Go(func() {
-			for m := range next {
-				for _, pkg := range testsOf(m) {
-					if m.killer = try(root, dir, pkg, m.id); m.killer != "" {
-						break
-					}
-				}
-				log.Printf("%s:%d %s: %s", m.place, m.line, m.guard, m.killer)
-			}
-		})
+	errs := make([]error, len(mutants))
+	inParallel(workers, len(mutants), func(i int) {
+		m := &mutants[i]
+		errs[i] = m.try(root, dir, tests)
+		log.Printf("%s:%d %s: %s", m.place, m.line, m.guard, m.killer)
+	})
+	if err := errors.Join(errs...); err != nil {
+		return err
 	}
-	for i := range mutants {
-		next <- &mutants[i]
-	}
-	close(next)
-	wait.Wait()
 	rules, err := tryRules(root, dir, wanted)
 	if err != nil {
 		return err
@@ -217,8 +197,7 @@ func instrument(root, dir string) ([]mutant, string, error) {
 			}
 		}
 		switches := filepath.Join(dir, strings.ReplaceAll(pkg, "/", "_")+"_switch.go")
-		text := fmt.Sprintf("package %s\n\nimport \"os\"\n\nvar mutantOn = os.Getenv(%q)\n\nfunc mutated(id string) bool { return mutantOn == id }\n", name, variable)
-		if err := os.WriteFile(switches, []byte(text), 0o600); err != nil {
+		if err := os.WriteFile(switches, fmt.Appendf(nil, switchSource, name, variable, reachedVariable), 0o600); err != nil {
 			return nil, "", err
 		}
 		replace[filepath.Join(root, pkg, "mutation_switch.go")] = switches
@@ -226,6 +205,42 @@ func instrument(root, dir string) ([]mutant, string, error) {
 	overlay := filepath.Join(dir, "overlay.json")
 	return mutants, overlay, writeOverlay(overlay, replace)
 }
+
+// switchSource is added to each package. What a guard calls must not allocate,
+// because tests count allocations.
+const switchSource = `package %s
+
+import (
+	"os"
+	"sync"
+)
+
+var (
+	mutantOn    = os.Getenv(%q)
+	reachedFile = os.Getenv(%q)
+	reachedMu   sync.Mutex
+	reached     = map[string]bool{}
+)
+
+func mutated(id string) bool {
+	if reachedFile != "" {
+		reachedMu.Lock()
+		defer reachedMu.Unlock()
+		if !reached[id] {
+			reached[id] = true
+			file, err := os.OpenFile(reachedFile, os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o600)
+			if err != nil {
+				panic(err)
+			}
+			defer file.Close()
+			if _, err := file.WriteString(id + "\n"); err != nil {
+				panic(err)
+			}
+		}
+	}
+	return mutantOn == id
+}
+`
 
 // writeOverlay writes what go build's -overlay reads.
 func writeOverlay(file string, replace map[string]string) error {
@@ -311,47 +326,47 @@ func source(set *token.FileSet, n ast.Node) string {
 
 var failed = regexp.MustCompile(`(?m)^\s*--- FAIL: (\S+)`)
 
-// try runs the tests of a package with a mutant switched on, and returns the
-// one that went red first.
-func try(root, dir, pkg string, id int) string {
-	runs := [][]string{nil}
-	if test := first[pkg]; test != "" {
-		runs = [][]string{{"-test.run", test}, {"-test.skip", test}}
+// try runs tests of a package with a mutant switched on, and returns the one that
+// went red first.
+func try(root, dir, pkg string, id int, environment []string, arguments ...string) (string, error) {
+	ctx, cancel := context.WithTimeout(context.Background(), timeout)
+	defer cancel()
+	arguments = append(arguments, "-test.failfast", "-test.timeout", (timeout - 10*time.Second).String())
+	command := exec.CommandContext(ctx, binary(dir, pkg), arguments...)
+	command.Dir = filepath.Join(root, pkg)
+	command.Env = append(append(os.Environ(), variable+"="+strconv.Itoa(id)), environment...)
+	output, err := command.CombinedOutput()
+	if err == nil {
+		return "", nil
 	}
-	for _, which := range runs {
-		ctx, cancel := context.WithTimeout(context.Background(), timeout)
-		arguments := append([]string{"-test.failfast", "-test.timeout", (timeout - 10*time.Second).String()}, which...)
-		if id != none {
-			arguments = append(arguments, "-test.short") // what is long finds nothing that is not found before
-		}
-		command := exec.CommandContext(ctx, binary(dir, pkg), arguments...)
-		command.Dir = filepath.Join(root, pkg)
-		command.Env = append(os.Environ(), variable+"="+strconv.Itoa(id))
-		output, err := command.CombinedOutput()
-		cancel()
-		if err == nil {
-			continue
-		}
-		if _, ok := errors.AsType[*exec.ExitError](err); !ok {
-			log.Fatal(err)
-		}
-		names := failed.FindAllSubmatch(output, -1)
-		longest := ""
-		for _, name := range names { // the deepest subtest
-			if n := string(name[1]); longest == "" || strings.HasPrefix(n, longest+"/") {
-				longest = n
-			}
-		}
-		switch {
-		case longest != "":
-			return longest
-		case bytes.Contains(output, []byte("panic: test timed out")) || ctx.Err() != nil:
-			return "(hangs)"
-		default:
-			return "(panics)"
+	if _, ok := errors.AsType[*exec.ExitError](err); !ok {
+		return "", err
+	}
+	longest := ""
+	for _, name := range failed.FindAllSubmatch(output, -1) { // the deepest subtest
+		if n := string(name[1]); longest == "" || strings.HasPrefix(n, longest+"/") {
+			longest = n
 		}
 	}
-	return ""
+	switch {
+	case longest != "":
+		return longest, nil
+	case bytes.Contains(output, []byte("panic: test timed out")) || ctx.Err() != nil:
+		return "(hangs)", nil
+	default:
+		return "(panics)", nil
+	}
+}
+
+// try runs the tests that reach the mutant until one goes red.
+func (m *mutant) try(root, dir string, tests []test) (err error) {
+	for _, g := range groups(tests, m) {
+		m.killer, err = try(root, dir, g.pkg, m.id, nil, "-test.short", "-test.run", pattern(g.names...))
+		if m.killer != "" || err != nil {
+			break
+		}
+	}
+	return err
 }
 
 // report prints the table, and compares the survivors with their explanations.
