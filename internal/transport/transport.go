@@ -4,7 +4,7 @@
 // A request passes through these, in this order:
 //
 //	Transport.Do   one call with all its attempts
-//	loop           repeats attempts (loop.go, go-retryablehttp)
+//	loop           makes further attempts (loop.go, go-retryablehttp)
 //	call.attempt   one request and its whole response (attempt.go)
 //	middleware     the caller's
 //	authorize      sets the credentials (auth.go)
