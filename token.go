@@ -53,7 +53,7 @@ func (c *Client) tokenRefresher(
 	return func(ctx context.Context, err error) (context.Context, error) {
 		denied, ok := errors.AsType[*PermissionError](err)
 		used, last := tokens.Of(ctx)
-		if !ok || denied.Foreign || last || ctx.Err() != nil {
+		if !ok || denied.Foreign || last {
 			return nil, err
 		}
 		if denied.Op != opVersion {
@@ -78,6 +78,8 @@ func (c *Client) tokenRefresher(
 			stale = nil
 		}
 		stale, fresh = append(stale[:min(len(stale), 1)], used), value
+		// A token that replaced itself would be sent again and again.
+		stale = slices.DeleteFunc(stale, func(old string) bool { return old == fresh })
 		return tokens.With(ctx, fresh, true), nil
 	}
 }

@@ -1,9 +1,11 @@
 package api_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"io"
+	"log/slog"
 	"net/http"
 	"strings"
 	"testing"
@@ -94,7 +96,7 @@ func TestNewClient_RejectsToken(t *testing.T) {
 	}
 }
 
-func TestNewClientFromEnv(t *testing.T) { //nolint:paralleltest // it sets the environment
+func TestNewClientFromEnv(t *testing.T) {
 	var sent *http.Request
 	opt := authentik.WithHTTPClient(
 		&http.Client{Transport: testkit.RoundTripFunc(func(req *http.Request) (*http.Response, error) {
@@ -133,6 +135,24 @@ func TestNewClientFromEnv(t *testing.T) { //nolint:paralleltest // it sets the e
 		authentik.WithTokenFunc(func(context.Context) (string, error) { return testkit.Token, nil }),
 	)
 	assert.EqualError(t, err, "authentik: NewClient: AUTHENTIK_TOKEN: must be empty together with WithTokenFunc")
+}
+
+// Other clients read AUTHENTIK_INSECURE, and a user who has set it must learn that
+// this one does not.
+func TestNewClientFromEnv_WarnsOfInsecure(t *testing.T) {
+	t.Setenv("AUTHENTIK_URL", "https://sso.example.com")
+	t.Setenv("AUTHENTIK_TOKEN", testkit.Token)
+	for value, warns := range map[string]bool{"": false, "false": false, "0": false, "1": true, "yes": true} {
+		t.Setenv("AUTHENTIK_INSECURE", value)
+		_, err := authentik.NewClientFromEnv()
+		require.NoError(t, err)
+		var log bytes.Buffer
+		_, err = authentik.NewClientFromEnv(authentik.WithLogger(slog.New(slog.NewTextHandler(&log, nil))))
+		require.NoError(t, err)
+		assert.Equal(t, warns, strings.Contains(log.String(), "level=WARN msg=\"authentik: AUTHENTIK_INSECURE"), value)
+		_, err = authentik.NewClientFromEnv(authentik.WithTimeout(-1))
+		assert.Equal(t, warns, strings.Contains(err.Error(), "AUTHENTIK_INSECURE"), value)
+	}
 }
 
 func TestClientClose_KeepsCallersTransport(t *testing.T) {

@@ -438,6 +438,7 @@ func TestFlowsInstancesSetBackground_NotFound(t *testing.T) {
 				testkit.Reply(404, testkit.HTML, body).ServeHTTP(w, r)
 			})))
 			require.ErrorIs(t, err, want, "%s: %s", op, body)
+			assert.Equal(t, body == "<html>", errors.Is(err, authentik.ErrUnsupported))
 		}
 	}
 }

@@ -629,6 +629,73 @@ func TestWithTokenFunc_RefreshesAgainAfterASharedRefresh(t *testing.T) {
 			assert.Equal(t, want, refreshed)
 		}
 	}
+	// Then it returns another one, and does not keep what follows.
+	current = srv.RotateToken(current)
+	first = current
+	for rotations, want := range []int{2, 3, 4} {
+		if rotations > 0 {
+			current = srv.RotateToken(current)
+		}
+		for range 2 {
+			_, err := client.FlowsInstancesList(t.Context(), nil)
+			require.NoError(t, err)
+			assert.Equal(t, want, refreshed)
+		}
+	}
+}
+
+// A function that has two tokens, both invalid, must not keep the client going.
+func TestWithTokenFunc_EndsWithTwoInvalidTokens(t *testing.T) {
+	t.Parallel()
+	srv := authentiktest.NewServer(t)
+	tokens := []string{"first-of-nobody", "second-of-nobody"}
+	current := 0
+	client := srv.ClientAs("", authentik.WithTokenFunc(func(ctx context.Context) (string, error) {
+		if authentik.RefreshToken(ctx) {
+			current = 1 - current
+		}
+		return tokens[current], nil
+	}), authentik.WithRetry(authentik.RetryPolicy{MaxAttempts: 1}), authentik.WithMiddleware(
+		func(next http.RoundTripper) http.RoundTripper {
+			return authentik.RoundTripFunc(func(req *http.Request) (*http.Response, error) {
+				if len(srv.Requests()) > 50 {
+					return nil, errors.New("the client goes on and on")
+				}
+				return next.RoundTrip(req)
+			})
+		},
+	))
+	for range 5 {
+		before := len(srv.Requests())
+		_, err := client.FlowsInstancesList(t.Context(), nil)
+		require.ErrorIs(t, err, authentik.ErrForbidden)
+		assert.Equal(t, 3, len(srv.Requests())-before, "the list, the version, and the list with the other token")
+	}
+}
+
+// A call that has ended asks for no token.
+func TestWithTokenFunc_RefreshesNothingAfterTheEnd(t *testing.T) {
+	t.Parallel()
+	ctx, cancel := context.WithCancel(t.Context())
+	srv := authentiktest.NewServer(t)
+	client := srv.ClientAs("", authentik.WithTokenFunc(func(ctx context.Context) (string, error) {
+		assert.False(t, authentik.RefreshToken(ctx))
+		return "nobodys", nil
+	}), authentik.WithMiddleware(func(next http.RoundTripper) http.RoundTripper {
+		return authentik.RoundTripFunc(func(req *http.Request) (*http.Response, error) {
+			resp, err := next.RoundTrip(req)
+			require.NoError(t, err)
+			body, err := io.ReadAll(resp.Body)
+			require.NoError(t, err)
+			require.NoError(t, resp.Body.Close())
+			resp.Body = io.NopCloser(bytes.NewReader(body))
+			cancel()
+			return resp, err
+		})
+	}))
+	_, err := client.ServerVersion(ctx)
+	require.ErrorIs(t, err, context.Canceled)
+	assert.Len(t, srv.Requests(), 1)
 }
 
 func TestWithTokenFunc_ErrorOfRefreshIsOneLineWithoutSecrets(t *testing.T) {
