@@ -113,7 +113,8 @@ func timeoutStatus(status int) bool { return status == http.StatusGatewayTimeout
 // counts from the response's own Date, because clocks differ.
 func retryAfter(status int, header http.Header, now time.Time) time.Duration {
 	after := header.Values("Retry-After")
-	if len(after) == 0 && status != http.StatusTooManyRequests {
+	limits := status == http.StatusTooManyRequests && header.Get("Retry-After") == ""
+	if len(after) == 0 && !limits {
 		return 0 // nearly always, and then without the cost of reading the Date
 	}
 	if date := header.Get("Date"); date != "" { // its errors cost allocations
@@ -129,10 +130,10 @@ func retryAfter(status int, header http.Header, now time.Time) time.Duration {
 			longest = max(longest, ofSeconds(number(value)))
 		}
 	}
-	if status != http.StatusTooManyRequests || header.Get("Retry-After") != "" {
-		return longest
+	if limits {
+		longest = max(longest, rateLimitReset(header, now))
 	}
-	return max(longest, rateLimitReset(header, now))
+	return longest
 }
 
 // rateLimitReset returns the longest wait that the RateLimit headers have, in

@@ -24,6 +24,17 @@ func TestQuietConn_ReadsNothingWithoutWaiting(t *testing.T) {
 	require.NoError(t, conn.Close())
 }
 
+func TestQuietConn_WritesNothing(t *testing.T) {
+	t.Parallel()
+	ours, theirs := net.Pipe()
+	conn, err := quietly(func(context.Context, string, string) (net.Conn, error) { return ours, nil })(t.Context(), "", "")
+	require.NoError(t, err)
+	require.NoError(t, theirs.Close())
+	_, err = conn.Write(nil)
+	require.ErrorIs(t, err, io.ErrClosedPipe, "the connection's own error")
+	require.NoError(t, conn.Close())
+}
+
 // What is no TLS record is for crypto/tls to refuse.
 func TestQuietConn_PassesOnWhatIsNoRecord(t *testing.T) {
 	t.Parallel()

@@ -96,7 +96,7 @@ func TestNewClient_RejectsToken(t *testing.T) {
 	}
 }
 
-func TestNewClientFromEnv(t *testing.T) {
+func TestNewClientFromEnv(t *testing.T) { //nolint:paralleltest // it sets the environment
 	var sent *http.Request
 	opt := authentik.WithHTTPClient(
 		&http.Client{Transport: testkit.RoundTripFunc(func(req *http.Request) (*http.Response, error) {
