@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"testing"
 	"unicode/utf8"
 	"unsafe"
@@ -482,6 +483,30 @@ func TestDecode_DoesNotReferToTheInput(t *testing.T) {
 		data[i] = 'X'
 	}
 	assert.Equal(t, whole, v)
+}
+
+// Documents that are decoded at the same time, or one after another, share nothing,
+// whether they are valid or not.
+func TestDecode_DocumentsShareNothing(t *testing.T) {
+	t.Parallel()
+	var all sync.WaitGroup
+	for i := range 8 {
+		all.Go(func() {
+			for n := range 200 {
+				text := fmt.Sprintf("text %d of %d", n, i)
+				var v thing
+				err := wire.Decode([]byte(object(`"text":"`+text+`"`, `"unknown":1`, `"parts":[{"name":"`+text+`"},{"name":""}]`)), &v)
+				if !assert.NoError(t, err) || !assert.Equal(t, thing{Text: text, Parts: []part{{Name: text}, {}}}, v) {
+					return
+				}
+				err = wire.Decode([]byte(object(`"text":"`+text+`"`, `"unknown":1`, `"parts":[{"name":"`+text+`"},{"name":7}]`)), &v)
+				if !assert.EqualError(t, err, "parts[1].name: a number, want a string") {
+					return
+				}
+			}
+		})
+	}
+	all.Wait()
 }
 
 // An element keeps its own text alive, and neither the document nor the text of
