@@ -22,7 +22,8 @@ func parseBaseURL(raw string, insecure bool) (*url.URL, error) {
 	case placeholder.MatchString(authority):
 		return nil, errPlaceholder
 	case strings.ContainsFunc(raw, invisible):
-		return nil, errors.New("must not have a character that cannot be seen, such as a tab, a line break or a byte order mark")
+		return nil, errors.New("must not have a character that cannot be seen, " +
+			"such as a tab, a line break or a byte order mark")
 	case strings.ContainsFunc(raw, unicode.IsSpace):
 		return nil, errors.New("must not have a space")
 	case strings.Contains(rest, "://"):

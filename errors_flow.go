@@ -78,7 +78,8 @@ func (e *ChallengeError) Error() string {
 			reasons = append(reasons, field+": "+detail.String)
 		}
 	}
-	text := flowText(e.op, e.slug, "the server rejected the response to "+oneLine(e.Component), strings.Join(reasons, "; "))
+	what := "the server rejected the response to " + oneLine(e.Component)
+	text := flowText(e.op, e.slug, what, strings.Join(reasons, "; "))
 	if e.Component == new(challenge.AuthenticatorValidation).Component() && len(e.Errors["code"]) > 0 {
 		text += " (after an invalid code, the server may reject valid ones for some seconds)"
 	}

@@ -107,7 +107,9 @@ func ExampleSession_Run() {
 	defer srv.Close()
 	srv.Script("enroll",
 		&challenge.Captcha{SiteKey: "site"},
-		&challenge.Prompt{Fields: []challenge.StagePrompt{{FieldKey: "username", Type: challenge.PromptTypeUsername, Required: true}}},
+		&challenge.Prompt{Fields: []challenge.StagePrompt{
+			{FieldKey: "username", Type: challenge.PromptTypeUsername, Required: true},
+		}},
 		&challenge.Redirect{To: "/welcome"},
 	)
 
@@ -201,7 +203,8 @@ func ExampleSession_ExecutorSolve() {
 		case *challenge.Identification:
 			c, err = session.ExecutorSolve(ctx, loginSlug, nil, &challenge.IdentificationResponse{UIDField: "akadmin"})
 		case *challenge.Password:
-			c, err = session.ExecutorSolve(ctx, loginSlug, nil, &challenge.PasswordResponse{Password: authentiktest.AdminPassword})
+			password := &challenge.PasswordResponse{Password: authentiktest.AdminPassword}
+			c, err = session.ExecutorSolve(ctx, loginSlug, nil, password)
 		default:
 			return
 		}
@@ -262,7 +265,8 @@ func ExampleEmailLink_MarshalText() {
 }
 
 func ExampleFlowEnd_Format() {
-	fmt.Printf("%+v\n", authentik.FlowEnd{Slug: "login", To: "/?token=secret", Challenge: &challenge.Redirect{To: "/?token=secret"}})
+	const to = "/?token=secret"
+	fmt.Printf("%+v\n", authentik.FlowEnd{Slug: "login", To: to, Challenge: &challenge.Redirect{To: to}})
 	// Output: authentik.FlowEnd{Slug: "login", Challenge: challenge.Redirect{Component: xak-flow-redirect, To: [redacted]}}
 }
 

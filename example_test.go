@@ -281,7 +281,8 @@ func ExampleOne() {
 	defer srv.Close()
 	client := srv.Client()
 	for _, slug := range []string{"default-authentication-flow", "default-recovery-flow"} {
-		flow, err := authentik.One(client.FlowsInstancesAll(context.Background(), &authentik.FlowsInstancesListOptions{Slug: slug}))
+		opts := &authentik.FlowsInstancesListOptions{Slug: slug}
+		flow, err := authentik.One(client.FlowsInstancesAll(context.Background(), opts))
 		switch {
 		case errors.Is(err, authentik.ErrNoResult):
 			fmt.Println("there is no", slug)
@@ -470,7 +471,8 @@ func ExampleWithLogger() {
 	client := srv.Client(
 		authentik.WithLogger(logger),
 		authentik.WithRetry(authentik.RetryPolicy{BaseDelay: -1})) // at once
-	_, err := client.FlowsInstancesList(context.Background(), &authentik.FlowsInstancesListOptions{Search: "alice", PageSize: 20})
+	opts := &authentik.FlowsInstancesListOptions{Search: "alice", PageSize: 20}
+	_, err := client.FlowsInstancesList(context.Background(), opts)
 	fmt.Println(err)
 	// Output:
 	// level=DEBUG msg="authentik: attempt" op=FlowsInstancesList method=GET path=/api/v3/flows/instances/ attempt=1 status=502 query="page_size=20&search=REDACTED"
@@ -493,7 +495,8 @@ func ExampleWithUserAgent() {
 func ExampleWithHeader() {
 	srv := authentiktest.Start()
 	defer srv.Close()
-	if _, err := srv.Client(authentik.WithHeader("X-Proxy-Key", "opensesame")).ServerVersion(context.Background()); err != nil {
+	client := srv.Client(authentik.WithHeader("X-Proxy-Key", "opensesame"))
+	if _, err := client.ServerVersion(context.Background()); err != nil {
 		fmt.Println(err)
 	}
 	fmt.Println(srv.Requests()[0].Header.Get("X-Proxy-Key"))
@@ -543,7 +546,8 @@ func ExampleWithMaxResponseSize() {
 func ExampleValidationError() {
 	srv := authentiktest.Start()
 	defer srv.Close()
-	_, err := srv.Client().FlowsInstancesList(context.Background(), &authentik.FlowsInstancesListOptions{Designation: "foo"})
+	opts := &authentik.FlowsInstancesListOptions{Designation: "foo"}
+	_, err := srv.Client().FlowsInstancesList(context.Background(), opts)
 
 	if invalid, ok := errors.AsType[*authentik.ValidationError](err); ok {
 		for field, messages := range invalid.Fields {

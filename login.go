@@ -142,7 +142,8 @@ func (c Credentials) validate(
 
 // fill returns the values of a form, as a browser would send them.
 func (c Credentials) fill(shown *challenge.Prompt) (challenge.Response, error) {
-	if c.Prompt == nil && slices.ContainsFunc(shown.Fields, func(f challenge.StagePrompt) bool { return !shownOnly(f.Type) }) {
+	isInput := func(f challenge.StagePrompt) bool { return !shownOnly(f.Type) }
+	if c.Prompt == nil && slices.ContainsFunc(shown.Fields, isInput) {
 		return unknown, nil
 	}
 	values := map[string]any{}

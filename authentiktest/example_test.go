@@ -59,7 +59,8 @@ func ExampleVersion() {
 		srv := authentiktest.RoundTripper(nil, authentiktest.Version(name))
 		srv.Starting(1)
 		var r authentik.Response
-		_, err := srv.Client(authentik.WithRetry(authentik.RetryPolicy{MaxAttempts: 1})).ServerVersion(context.Background(), authentik.WithResponse(&r))
+		client := srv.Client(authentik.WithRetry(authentik.RetryPolicy{MaxAttempts: 1}))
+		_, err := client.ServerVersion(context.Background(), authentik.WithResponse(&r))
 		fmt.Println(name, "answers", r.StatusCode, "while it starts:", errors.Is(err, authentik.ErrStarting))
 	}
 	// Output:
@@ -176,7 +177,8 @@ func ExampleServer_AddFlows() {
 func ExampleServer_UpdateFlow() {
 	srv := authentiktest.RoundTripper(nil)
 	srv.UpdateFlow("default-authentication-flow", func(flow *authentik.Flow) { flow.Title = "Hello" })
-	page, err := srv.Client().FlowsInstancesList(context.Background(), &authentik.FlowsInstancesListOptions{Search: "hello"})
+	opts := &authentik.FlowsInstancesListOptions{Search: "hello"}
+	page, err := srv.Client().FlowsInstancesList(context.Background(), opts)
 	fmt.Println(page.Results[0].Slug, err)
 	// Output: default-authentication-flow <nil>
 }
@@ -253,8 +255,10 @@ func ExampleServer_Bindings() {
 func ExampleServer_AddUser() {
 	srv := authentiktest.RoundTripper(nil)
 	one := srv.Flows()[0]
-	for _, permissions := range [][]string{{}, {"authentik_flows.view_flow"}, {"authentik_flows.view_flow:" + one.PK.String()}} {
-		flows, err := authentik.Collect(srv.ClientAs(srv.AddUser(permissions...)).FlowsInstancesAll(context.Background(), nil))
+	const view = "authentik_flows.view_flow"
+	for _, permissions := range [][]string{{}, {view}, {view + ":" + one.PK.String()}} {
+		client := srv.ClientAs(srv.AddUser(permissions...))
+		flows, err := authentik.Collect(client.FlowsInstancesAll(context.Background(), nil))
 		fmt.Println(len(flows), errors.Is(err, authentik.ErrForbidden))
 	}
 	// Output:
