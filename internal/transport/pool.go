@@ -201,16 +201,16 @@ func bodyLength(header []byte) (length int) {
 
 const (
 	tlsHandshake = 22 // a record's type
-	tlsVersion   = 3  // its major version, of SSL 3.0 and all of TLS
 	tlsHeader    = 5  // type, version, length
 )
 
-// restOfRecord returns what is left of a TLS record, its header included.
+// restOfRecord returns what is left of a TLS record, its header included. What is
+// no record has some length, too, and crypto/tls refuses its first bytes.
 func (c *quietConn) restOfRecord() int {
 	if c.record == 0 {
 		header, err := c.in.Peek(tlsHeader)
-		if err != nil || header[1] != tlsVersion {
-			return c.in.Buffered() // for crypto/tls to refuse
+		if err != nil {
+			return c.in.Buffered()
 		}
 		c.record = tlsHeader + int(header[3])<<8 + int(header[4])
 	}

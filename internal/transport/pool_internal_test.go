@@ -47,7 +47,7 @@ func TestQuietConn_PassesOnWhatIsNoRecord(t *testing.T) {
 			_, _ = io.WriteString(theirs, sent)
 			_ = theirs.Close()
 		}()
-		_, err = conn.Write([]byte{tlsHandshake, tlsVersion})
+		_, err = conn.Write([]byte{tlsHandshake, 3})
 		require.NoError(t, err)
 		got, err := io.ReadAll(conn)
 		require.NoError(t, err)
