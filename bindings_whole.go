@@ -5,6 +5,7 @@ import (
 	"errors"
 	"iter"
 	"maps"
+	"slices"
 	"strconv"
 )
 
@@ -30,7 +31,7 @@ func (w bindingWalk) pages(ctx context.Context) iter.Seq2[*Page[FlowStageBinding
 		if w.request.err == nil {
 			w.head = w.fetch(ctx, w.first)
 		}
-		if w.head != nil && w.head.err == nil && w.head.page.Pagination.Next != 0 && !w.client.since(ctx, totalBindings) {
+		if w.head != nil && w.head.err == nil && w.head.page.Pagination.Next != 0 && !w.total(ctx) {
 			whole := w.whole(ctx)
 			if errors.Is(whole.err, ErrResponseTooLarge) && w.first == 1 && !w.request.query.Has("target") {
 				w.byTarget(ctx, yield)
@@ -40,6 +41,17 @@ func (w bindingWalk) pages(ctx context.Context) iter.Seq2[*Page[FlowStageBinding
 		}
 		w.walk.pages(ctx)(yield)
 	}
+}
+
+// total reports whether the server lists bindings in a total order. A field of
+// 2025.12 on the first page proves that without a request.
+func (w bindingWalk) total(ctx context.Context) bool {
+	for _, b := range w.head.page.Results {
+		if slices.ContainsFunc(b.StageObj.FlowSet, func(f FlowSet) bool { return f.BackgroundURL != "" }) {
+			return true
+		}
+	}
+	return w.client.since(ctx, totalBindings)
 }
 
 const (

@@ -12,7 +12,6 @@ var reasons = []struct{ part, text string }{
 	{"walk as met, " + ours + ", 2026.8: ", asMetLimit(full.met, 0)},
 	{"walk as met, " + withPrefetch(2) + ", 2026.8: ", asMetLimit(full.met, 2)},
 	{"whole install, " + ours + ", 2026.8: ", wholeLimit(full.install)},
-	{"whole install, 2026.8", "One request finds the release, because up to 2025.8 pages of bindings repeat some and omit others, and one page must have all."},
 	{"P50 of net/http + encoding/json", "8 to 42 µs more a request, on a loopback that responds within a tenth of a millisecond. A page takes a real server 46 ms and more. " +
 		"In a CPU profile, 16 to 18 % of the samples of a delete, 25 to 29 % of a create and 27 to 28 % of a retrieve are outside of net/http's transport: " +
 		"the retry loop with its contexts and deadline, the checks of arguments and responses, and strict decoding (5 to 9 %). No single function stands out. " +
