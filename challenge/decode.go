@@ -98,7 +98,7 @@ func checkSize(data []byte) error {
 		return nil
 	}
 	tokens := jsontext.NewDecoder(bytes.NewReader(data), jsontext.AllowDuplicateNames(true))
-	for n := 0; ; n++ {
+	for n := 1; ; n++ {
 		if _, err := tokens.ReadToken(); err != nil {
 			return nil //nolint:nilerr // the end: wire.Check found no other error
 		}

@@ -283,7 +283,7 @@ func TestDecode_Errors(t *testing.T) {
 			`{"component":"ak-stage-authenticator-validate","configuration_stages":[{"pk":1}]}`,
 			"configuration_stages[0].pk: a number, want a uuid.UUID",
 		},
-		{`{"component":"a","x":[` + strings.Repeat("0,", 200_000) + `0]}`, "x[199996]: more than 200000 tokens"},
+		{`{"component":"a","x":[` + strings.Repeat("0,", 200_000) + `0]}`, "x[199995]: more than 200000 tokens"},
 	} {
 		shown := test.input[:min(len(test.input), 200)]
 		c, err := challenge.Decode([]byte(test.input))
@@ -294,6 +294,15 @@ func TestDecode_Errors(t *testing.T) {
 			assert.EqualError(t, err, test.want, shown)
 		}
 	}
+}
+
+// Tokens count, not bytes.
+func TestDecode_Accepts200000Tokens(t *testing.T) {
+	t.Parallel()
+	decode[*challenge.Unknown](t, `{"component":"a","x":[`+strings.Repeat("0,", 199_992)+`0]}`)
+	_, err := challenge.Decode([]byte(`{"component":"a","x":[` + strings.Repeat("0,", 199_993) + `0]}`))
+	require.EqualError(t, err, "more than 200000 tokens")
+	decode[*challenge.Shell](t, `{"component":"xak-flow-shell","body":"`+strings.Repeat("<b>", 200_000)+`"}`)
 }
 
 // A malicious server cannot make a challenge of challenges.
