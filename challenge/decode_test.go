@@ -3,6 +3,8 @@ package challenge_test
 import (
 	"bytes"
 	"encoding/json"
+	"reflect"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -169,6 +171,41 @@ func TestUnmarshalJSON_OfEncodingJSON(t *testing.T) {
 	assert.Equal(t, []challenge.ErrorDetail{{String: "text"}, {String: "s", Code: "c"}}, p.Errors()["a"])
 }
 
+// UnmarshalJSON finds what encoding/json lets pass, and what nobody has checked.
+func TestUnmarshalJSON_Errors(t *testing.T) {
+	t.Parallel()
+	for _, test := range []struct {
+		input, want string
+		into        any
+	}{
+		{`{"fields":[{"choices":["` + secret + "\xff" + `"]}]}`, "not JSON", new(challenge.Prompt)},
+		{`{"response_errors":{"a":["` + secret + "\xff" + `"]}}`, "not JSON", new(challenge.Prompt)},
+		{`{"response_errors":{"a":[{"code":"a","code":"b"}]}}`, "code: duplicate key", new(challenge.Prompt)},
+		{`{"logout_urls":[{"url":"a","url":"b"}]}`, "url: duplicate key", new(challenge.IframeLogout)},
+		{
+			`{"sources":[{"challenge":{"component":"xak-flow-redirect","to":"` + "\xff" + `"}}]}`,
+			"challenge.to: not JSON", new(challenge.Identification),
+		},
+		{
+			`{"sources":[{"challenge":{"component":"xak-flow-redirect","to":[]}}]}`,
+			"challenge.to: an array, want a string", new(challenge.Identification),
+		},
+		{
+			`{"sources":[{"challenge":{"component":"xak-flow-redirect"},"name":[]}]}`,
+			"name: an array, want a string", new(challenge.Identification),
+		},
+	} {
+		assert.EqualError(t, json.Unmarshal([]byte(test.input), test.into), test.want, test.input)
+	}
+	for _, v := range []json.Unmarshaler{
+		new(challenge.ErrorDetail), new(challenge.LoginSource), new(challenge.LogoutURL), new(challenge.PromptChoice),
+	} {
+		for _, input := range []string{"", " ", "{", `"` + secret, secret, "{}{}"} {
+			assert.EqualError(t, v.UnmarshalJSON([]byte(input)), "not JSON", "%T: %s", v, input)
+		}
+	}
+}
+
 func TestDecode_Unknown(t *testing.T) {
 	t.Parallel()
 	input := []byte(`{"component":"ak-stage-newer","flow_info":{"title":"Newer"},"key":"value",
@@ -308,10 +345,20 @@ func TestDecode_Accepts200000Tokens(t *testing.T) {
 // A malicious server cannot make a challenge of challenges.
 func TestDecode_NestedChallengesAreThoseOfSources(t *testing.T) {
 	t.Parallel()
-	inner := `{"component":"ak-stage-identification","sources":[]}`
-	c := decode[*challenge.Identification](t,
-		`{"component":"ak-stage-identification","sources":[{"challenge":`+inner+`}]}`)
-	assert.Equal(t, &challenge.Unknown{Raw: json.RawMessage(inner)}, c.Sources[0].Challenge)
+	ofSources := []string{
+		"ak-flow-sources-oauth-apple", "ak-flow-sources-plex",
+		"ak-source-oauth-apple", "ak-source-plex", "ak-source-telegram", "xak-flow-redirect",
+	}
+	for component, kind := range challenge.ChallengeTypes {
+		inner := `{"component":"` + component + `"}`
+		c := decode[*challenge.Identification](t,
+			`{"component":"ak-stage-identification","sources":[{"challenge":`+inner+`}]}`)
+		if slices.Contains(ofSources, component) {
+			assert.IsType(t, reflect.New(kind).Interface(), c.Sources[0].Challenge, component)
+		} else {
+			assert.Equal(t, &challenge.Unknown{Raw: json.RawMessage(inner)}, c.Sources[0].Challenge)
+		}
+	}
 }
 
 func TestDecode_KeepsNothingOfTheInput(t *testing.T) {

@@ -158,9 +158,12 @@ func plant(v reflect.Value) {
 
 func TestFormat_ShowsWhatIsNoText(t *testing.T) {
 	t.Parallel()
-	many := map[string][]challenge.ErrorDetail{}
+	ten, many := map[string][]challenge.ErrorDetail{}, map[string][]challenge.ErrorDetail{}
 	for i := range 20 {
 		many[fmt.Sprintf("field_%02d", i)] = nil
+	}
+	for i := range 10 {
+		ten[fmt.Sprintf("field_%02d", i)] = nil
 	}
 	for _, test := range []struct {
 		v    any
@@ -215,6 +218,16 @@ func TestFormat_ShowsWhatIsNoText(t *testing.T) {
 			"challenge.FlowError{Component: xak-flow-error, ResponseErrors: {" +
 				"field_00: [], field_01: [], field_02: [], field_03: [], field_04: [], " +
 				"field_05: [], field_06: [], field_07: [], field_08: [], field_09: [], …}}",
+		},
+		{
+			challenge.Common{ResponseErrors: ten},
+			"challenge.Common{ResponseErrors: {" +
+				"field_00: [], field_01: [], field_02: [], field_03: [], field_04: [], " +
+				"field_05: [], field_06: [], field_07: [], field_08: [], field_09: []}}",
+		},
+		{
+			challenge.AuthenticatorWebAuthnResponse{Response: json.RawMessage(`{}`)},
+			"challenge.AuthenticatorWebAuthnResponse{Component: ak-stage-authenticator-webauthn, Response: [redacted]}",
 		},
 		{&challenge.Unknown{}, `challenge.Unknown{Component: ""}`},
 		{

@@ -133,11 +133,15 @@ func TestMarshalJSON_Errors(t *testing.T) {
 	t.Parallel()
 	for _, v := range []any{
 		challenge.PasswordResponse{Password: secret + "\xff"},
+		challenge.IdentificationResponse{UIDField: secret + "\xff", Password: secret + "\xff"},
 		challenge.PromptResponse{Values: map[string]any{"password": secret + "\xff"}},
 		challenge.RawResponse{Values: map[string]any{"x": json.RawMessage(`{"x":"` + secret + `"`)}},
 		challenge.AuthenticatorWebAuthnResponse{Response: json.RawMessage(`"` + secret)},
 		&challenge.Autosubmit{Attrs: map[string]string{"x": "\xff"}},
 		&challenge.Unknown{Raw: json.RawMessage(`[`)},
+		&challenge.Identification{
+			Sources: []challenge.LoginSource{{Challenge: &challenge.Unknown{Raw: json.RawMessage(`{"x":"` + secret)}}},
+		},
 	} {
 		_, err := json.Marshal(v)
 		require.Error(t, err, "%T", v)
