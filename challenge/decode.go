@@ -34,37 +34,22 @@ func Decode(data []byte) (Challenge, error) {
 	return decodeAs(data, func(string) bool { return true })
 }
 
-// decodeNested decodes the challenge of a [LoginSource]. Any other than those
-// that sources have is unknown, so that no input can nest further.
-func decodeNested(data []byte) (Challenge, error) {
-	return decodeAs(data, func(component string) bool {
-		return component == "xak-flow-redirect" ||
-			strings.HasPrefix(component, "ak-source-") || strings.HasPrefix(component, "ak-flow-sources-")
-	})
-}
-
 // decodeAs decodes a challenge of an allowed component.
 func decodeAs(data []byte, allowed func(component string) bool) (Challenge, error) {
 	if kind := jsontext.Value(data).Kind(); kind != jsontext.KindBeginObject {
 		return nil, &wire.Error{Err: mismatch(kind, "an object")}
 	}
+	type text string // which is no number
 	var head struct {
-		Component stdjson.RawMessage `json:"component"`
+		Component *text `json:"component"`
 	}
 	if err := decode(data, &head); err != nil {
 		return nil, err
 	}
-	var component string
-	switch kind := jsontext.Value(head.Component).Kind(); kind {
-	case jsontext.KindInvalid: // absent or null
+	if head.Component == nil {
 		return nil, &wire.Error{Path: "component", Err: errors.New("missing")}
-	case jsontext.KindString:
-		if err := decode(head.Component, &component); err != nil {
-			return nil, below("component", err)
-		}
-	default:
-		return nil, &wire.Error{Path: "component", Err: mismatch(kind, "a string")}
 	}
+	component := string(*head.Component)
 	if component == "" {
 		return nil, &wire.Error{Path: "component", Err: errors.New("empty")}
 	}
@@ -110,10 +95,10 @@ func checkSize(data []byte) error {
 
 // tolerant holds what is accepted beyond what encoding/json/v2 accepts.
 var tolerant = json.WithUnmarshalers(json.JoinUnmarshalers(
-	json.UnmarshalFromFunc(readString),
-	json.UnmarshalFromFunc(readInt[int]),
-	json.UnmarshalFromFunc(readInt[int64]),
-	json.UnmarshalFromFunc(readRaw),
+	json.UnmarshalFunc(readString),
+	json.UnmarshalFunc(readInt[int]),
+	json.UnmarshalFunc(readInt[int64]),
+	json.UnmarshalFunc(readRaw),
 ))
 
 // decode decodes JSON into the pointer v. An error of it has no value of the
@@ -123,33 +108,25 @@ func decode(data []byte, v any) error {
 	if err == nil {
 		return nil
 	}
-	if syntax, ok := errors.AsType[*jsontext.SyntacticError](err); ok {
-		if errors.Is(err, jsontext.ErrDuplicateName) {
-			return &wire.Error{Path: wire.Path(syntax.JSONPointer), Err: errors.New("duplicate key")}
+	if semantic, ok := errors.AsType[*json.SemanticError](err); ok {
+		path := wire.Path(semantic.JSONPointer)
+		inner, ok := errors.AsType[*wire.Error](semantic.Err)
+		if !ok {
+			return &wire.Error{Path: path, Err: mismatch(semantic.JSONKind, typeName(semantic.GoType))}
 		}
-		return &wire.Error{Path: wire.Path(syntax.JSONPointer), Err: errors.New("not JSON")}
+		if inner.Path != "" { // which begins with a key: only objects decode themselves
+			path += "."
+		}
+		return &wire.Error{Path: path + inner.Path, Err: inner.Err}
 	}
-	semantic, ok := errors.AsType[*json.SemanticError](err)
-	if !ok {
-		return &wire.Error{Err: errors.New("not decodable")}
+	failure := &wire.Error{Err: errors.New("not JSON")}
+	if errors.Is(err, jsontext.ErrDuplicateName) {
+		failure.Err = errors.New("duplicate key")
 	}
-	path := wire.Path(semantic.JSONPointer)
-	if inner, ok := errors.AsType[*wire.Error](semantic.Err); ok {
-		return below(path, inner)
+	if syntax, ok := errors.AsType[*jsontext.SyntacticError](err); ok {
+		failure.Path = wire.Path(syntax.JSONPointer)
 	}
-	return &wire.Error{Path: path, Err: mismatch(semantic.JSONKind, typeName(semantic.GoType))}
-}
-
-// below returns an error about a part of the value at path.
-func below(path string, err error) error {
-	inner, ok := errors.AsType[*wire.Error](err)
-	if !ok {
-		return &wire.Error{Path: path, Err: err}
-	}
-	if inner.Path != "" && inner.Path[0] != '[' && path != "" {
-		path += "."
-	}
-	return &wire.Error{Path: path + inner.Path, Err: inner.Err}
+	return failure
 }
 
 func mismatch(kind jsontext.Kind, want string) error {
@@ -164,10 +141,7 @@ var kindNames = map[jsontext.Kind]string{
 
 // typeName returns what an error says of the type that was wanted.
 func typeName(t reflect.Type) string {
-	switch {
-	case t == nil:
-		return "something else"
-	case t.PkgPath() != "" && !strings.HasSuffix(t.PkgPath(), "/challenge"):
+	if t.PkgPath() != "" && !strings.HasSuffix(t.PkgPath(), "/challenge") {
 		return "a " + t.String() // such as time.Time
 	}
 	switch t.Kind() { //nolint:exhaustive // no model has others
@@ -184,51 +158,37 @@ func typeName(t reflect.Type) string {
 
 // isScalar reports whether JSON is neither an object nor an array.
 func isScalar(data []byte) bool {
-	data = bytes.TrimLeft(data, " \t\r\n")
-	return len(data) > 0 && data[0] != '{' && data[0] != '['
+	kind := jsontext.Value(data).Kind()
+	return kind != jsontext.KindBeginObject && kind != jsontext.KindBeginArray
 }
 
 // readString accepts any scalar. Null is "".
-func readString(d *jsontext.Decoder, s *string) error {
-	value, err := d.ReadValue()
-	if err != nil {
-		return err
-	}
-	switch value.Kind() {
+func readString(data []byte, s *string) error {
+	switch kind := jsontext.Value(data).Kind(); kind {
 	case jsontext.KindNull:
 		*s = ""
 	case jsontext.KindString:
-		text, err := jsontext.AppendUnquote(nil, value)
-		*s = string(text)
-		return err
+		*s = unquoted(data)
 	case jsontext.KindBeginObject, jsontext.KindBeginArray:
-		return &wire.Error{Err: mismatch(value.Kind(), "a string")}
+		return &wire.Error{Err: mismatch(kind, "a string")}
 	default:
-		*s = string(value)
+		*s = string(data)
 	}
 	return nil
 }
 
 // readInt accepts a number, also as a string. Null is 0.
-func readInt[T int | int64](d *jsontext.Decoder, n *T) error {
-	value, err := d.ReadValue()
-	if err != nil {
-		return err
-	}
-	text := string(value)
-	switch value.Kind() {
+func readInt[T int | int64](data []byte, n *T) error {
+	text := string(data)
+	switch kind := jsontext.Value(data).Kind(); kind {
 	case jsontext.KindNull:
 		*n = 0
 		return nil
 	case jsontext.KindString:
-		unquoted, err := jsontext.AppendUnquote(nil, value)
-		if err != nil {
-			return err
-		}
-		text = string(unquoted)
+		text = unquoted(data)
 	case jsontext.KindNumber:
 	default:
-		return &wire.Error{Err: mismatch(value.Kind(), "an integer")}
+		return &wire.Error{Err: mismatch(kind, "an integer")}
 	}
 	parsed, err := strconv.ParseInt(text, 10, reflect.TypeFor[T]().Bits())
 	if err != nil {
@@ -238,15 +198,18 @@ func readInt[T int | int64](d *jsontext.Decoder, n *T) error {
 	return nil
 }
 
+// unquoted returns the text of a string that encoding/json/v2 has read, and
+// which is valid for that reason.
+func unquoted(data []byte) string {
+	text, _ := jsontext.AppendUnquote(nil, data)
+	return string(text)
+}
+
 // readRaw keeps any value but null, which is nil.
-func readRaw(d *jsontext.Decoder, raw *stdjson.RawMessage) error {
-	value, err := d.ReadValue()
-	if err != nil {
-		return err
-	}
+func readRaw(data []byte, raw *stdjson.RawMessage) error {
 	*raw = nil
-	if value.Kind() != jsontext.KindNull {
-		*raw = stdjson.RawMessage(bytes.Clone(value))
+	if jsontext.Value(data).Kind() != jsontext.KindNull {
+		*raw = bytes.Clone(data)
 	}
 	return nil
 }

@@ -1,6 +1,9 @@
 package challenge
 
-import "encoding/json"
+import (
+	"encoding/json"
+	"strings"
+)
 
 // Identification requests the name of the user. An identification stage sends
 // it, most often first in a flow. Respond with an [IdentificationResponse].
@@ -59,17 +62,26 @@ func (s *LoginSource) UnmarshalJSON(data []byte) error {
 	type plain LoginSource
 	v := struct {
 		*plain
-		Challenge json.RawMessage `json:"challenge"`
+		Challenge *nested `json:"challenge"`
 	}{plain: (*plain)(s)}
-	if err := decode(data, &v); err != nil || v.Challenge == nil {
-		return err
+	err := decode(data, &v)
+	if v.Challenge != nil {
+		s.Challenge = v.Challenge.challenge
 	}
-	challenge, err := decodeNested(v.Challenge)
-	if err != nil {
-		return below("challenge", err)
-	}
-	s.Challenge = challenge
-	return nil
+	return err
+}
+
+// nested is the challenge of a [LoginSource].
+type nested struct{ challenge Challenge }
+
+// UnmarshalJSON decodes any other challenge than those that sources have as an
+// [Unknown], so that no input can nest further.
+func (n *nested) UnmarshalJSON(data []byte) (err error) {
+	n.challenge, err = decodeAs(data, func(component string) bool {
+		return component == "xak-flow-redirect" ||
+			strings.HasPrefix(component, "ak-source-") || strings.HasPrefix(component, "ak-flow-sources-")
+	})
+	return err
 }
 
 // IdentificationResponse responds to an [Identification].

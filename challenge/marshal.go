@@ -28,13 +28,11 @@ func marshal(component string, v any) ([]byte, error) {
 	value := reflect.ValueOf(v)
 	var out bytes.Buffer
 	e := jsontext.NewEncoder(&out)
-	err := e.WriteToken(jsontext.BeginObject)
-	if _, ok := v.(Response); ok && err == nil {
-		err = writeMember(e, "component", component)
+	_ = e.WriteToken(jsontext.BeginObject) // no buffer fails
+	if _, ok := v.(Response); ok {
+		_ = writeMember(e, "component", component)
 	}
-	if err == nil {
-		err = writeFields(e, component, value)
-	}
+	err := writeFields(e, component, value)
 	if err == nil {
 		err = e.WriteToken(jsontext.EndObject)
 	}
@@ -62,9 +60,7 @@ func writeFields(e *jsontext.Encoder, component string, v reflect.Value) error {
 }
 
 func writeMember(e *jsontext.Encoder, key string, value any) error {
-	if err := e.WriteToken(jsontext.String(key)); err != nil {
-		return err
-	}
+	_ = e.WriteToken(jsontext.String(key)) // no key of a struct is invalid
 	return json.MarshalEncode(e, value, options)
 }
 
