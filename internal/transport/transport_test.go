@@ -122,6 +122,21 @@ var failures = map[string]failure{
 		read:  4,
 		write: 4,
 	},
+	"no connection to the SOCKS proxy": {
+		err:   &net.OpError{Op: "socks connect", Net: "tcp", Err: io.EOF},
+		read:  4,
+		write: 4,
+	},
+	"not allowed by the SOCKS proxy": {
+		err:   &net.OpError{Op: "socks connect", Net: "tcp", Err: errors.New("connection not allowed by ruleset")},
+		read:  1,
+		write: 1,
+	},
+	"no address of this family": {
+		err:   dialError(os.NewSyscallError("connect", syscall.EAFNOSUPPORT)), // "not supported", as SOCKS says
+		read:  4,
+		write: 4,
+	},
 	"DNS is slow":                    {err: dialError(&net.DNSError{IsTimeout: true}), read: 4, write: 4},
 	"no such host, without a dialer": {err: &net.DNSError{IsNotFound: true}, read: 1, write: 1},
 	"no such host":                   {err: dialError(&net.DNSError{IsNotFound: true}), read: 1, write: 1},

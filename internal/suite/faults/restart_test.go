@@ -60,6 +60,17 @@ func socksFails(text string) testkit.Step {
 	return testkit.Fail(&net.OpError{Op: "socks connect", Net: "tcp", Err: errors.New(text)})
 }
 
+// hostDown is what macOS and Linux return for a host that is off. Other systems
+// have no such error.
+func hostDown() syscall.Errno {
+	for errno := range syscall.Errno(200) {
+		if errno.Error() == "host is down" {
+			return errno
+		}
+	}
+	return syscall.EHOSTUNREACH
+}
+
 // networkDown has what the network says while a host is away.
 var networkDown = map[string]testkit.Step{
 	"connection refused":              connectFails(syscall.ECONNREFUSED),
@@ -68,6 +79,7 @@ var networkDown = map[string]testkit.Step{
 	"no route to host, Windows":       connectFails(10065),
 	"network is unreachable":          connectFails(syscall.ENETUNREACH),
 	"network is unreachable, Windows": connectFails(10051),
+	"host is down":                    connectFails(hostDown()),
 	"host is down, Windows":           connectFails(10064),
 	"network is down":                 connectFails(syscall.ENETDOWN),
 	"network is down, Windows":        connectFails(10050),
@@ -203,6 +215,10 @@ var restartFaults = map[string]func(*testing.T){
 			"403 of a proxy":              {fromProxy(403, "text/html", "<h1>403</h1>"), 1, 0},
 			"410 of a proxy":              {fromProxy(410, "text/html", "<h1>410</h1>"), 1, 0},
 			"a reset":                     {testkit.Fail(syscall.ECONNRESET), 4, 4 * time.Second},
+			"a read that takes too long": {
+				testkit.Fail(&net.OpError{Op: "read", Net: "tcp", Err: os.ErrDeadlineExceeded}), 4, 4 * time.Second,
+			},
+			"the words of no SOCKS proxy": {dialFails(errors.New("host unreachable")), 4, 4 * time.Second},
 			"an unknown error":            {testkit.Fail(errors.New("unknown")), 4, 4 * time.Second},
 		} {
 			testkit.RunInBubble(t, name, func(t *testing.T) {
