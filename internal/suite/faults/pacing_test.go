@@ -2,11 +2,13 @@ package faults_test
 
 import (
 	"context"
+	"iter"
 	"net/http"
 	"net/http/httptest"
 	"runtime"
 	"strconv"
 	"sync"
+	"syscall"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -65,6 +67,43 @@ func (l *limiter) RoundTrip(req *http.Request) (*http.Response, error) {
 	recorded := httptest.NewRecorder()
 	l.flows.ServeHTTP(recorded, req)
 	return recorded.Result(), nil
+}
+
+// failing is a server in memory that fails the first request for some pages.
+type failing struct {
+	flows testkit.FlowServer
+	first map[string]testkit.Step // the first response, by page
+
+	mu       sync.Mutex
+	requests map[string][]time.Time // by page
+}
+
+func (s *failing) RoundTrip(req *http.Request) (*http.Response, error) {
+	page := req.URL.Query().Get("page")
+	s.mu.Lock()
+	s.requests[page] = append(s.requests[page], time.Now())
+	step := s.first[page]
+	delete(s.first, page)
+	s.mu.Unlock()
+	if step != nil {
+		return step(req)
+	}
+	return s.flows.RoundTrip(req)
+}
+
+// second returns the times of the requests for the second page so far.
+func (s *failing) second() []time.Time {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.requests["2"]
+}
+
+// pages returns an iterator over pages, of which some are requested ahead.
+func (s *failing) pages(t *testing.T, ahead int) iter.Seq2[*authentik.Page[authentik.Flow], error] {
+	t.Helper()
+	s.flows.Slugs, s.requests = testkit.Letters("abcdefghijkl"), map[string][]time.Time{}
+	opts := &authentik.FlowsInstancesListOptions{PageSize: 2}
+	return testkit.NewClientOver(t, s.RoundTrip).FlowsInstancesPages(t.Context(), opts, authentik.WithPrefetch(ahead))
 }
 
 func later(a, b time.Time) time.Time {
@@ -291,6 +330,7 @@ var pacingFaults = map[string]func(*testing.T){
 			assert.Len(t, flows, 2)
 			assert.Equal(t, time.Second, time.Since(began))
 		})
+		aheadAfterFailure(t)
 	},
 	"R12": func(t *testing.T) {
 		// changing is a list that another client changes for a time.
@@ -340,6 +380,14 @@ var pacingFaults = map[string]func(*testing.T){
 			_, err := authentik.Snapshot(ak.FlowsInstancesAll(ctx, opts))
 			require.ErrorIs(t, err, authentik.ErrListChanged)
 			assert.Zero(t, time.Since(began))
+		})
+		testkit.RunInBubble(t, "a deadline after the wait", func(t *testing.T) {
+			ak := changing(t, time.Second)
+			ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+			defer cancel()
+			flows, err := authentik.Snapshot(ak.FlowsInstancesAll(ctx, opts))
+			require.NoError(t, err)
+			assert.Len(t, flows, 3)
 		})
 		testkit.RunInBubble(t, "a caller's sequence", func(t *testing.T) {
 			began, passes := time.Now(), 0
@@ -394,6 +442,62 @@ var pacingFaults = map[string]func(*testing.T){
 			}
 		}
 	},
+}
+
+// aheadAfterFailure asserts that a refusal ends what is requested ahead, and that
+// a request ahead with another failure is retried ahead.
+func aheadAfterFailure(t *testing.T) {
+	t.Helper()
+	for name, c := range map[string]struct {
+		step  testkit.Step
+		ahead int // requests before the page is wanted
+	}{
+		"a reset":         {testkit.Fail(syscall.ECONNRESET), 2},
+		"500":             {testkit.RespondStatus(500), 2},
+		"502":             {testkit.RespondStatus(502), 2},
+		"502 of a proxy":  {fromProxy(502, "text/html", "<h1>502</h1>"), 1},
+		"429":             {testkit.RespondStatus(429), 1},
+		"503 with a time": {testkit.RespondStatus(503, "1"), 1},
+	} {
+		testkit.RunInBubble(t, name, func(t *testing.T) {
+			server := &failing{first: map[string]testkit.Step{"2": c.step}}
+			for page, err := range server.pages(t, 1) {
+				require.NoError(t, err)
+				if testkit.Advance(time.Minute); page.Pagination.Current == 1 {
+					assert.Len(t, server.second(), c.ahead)
+				}
+			}
+			assert.Len(t, server.second(), 2)
+		})
+	}
+	testkit.RunInBubble(t, "for too long", func(t *testing.T) {
+		server := &failing{first: map[string]testkit.Step{"2": testkit.RespondStatus(429, "3600")}}
+		_, err := authentik.Collect(server.pages(t, 1))
+		require.ErrorContains(t, err, "the server asks to wait 1h0m0s")
+		assert.Len(t, server.second(), 1)
+	})
+	testkit.RunInBubble(t, "twice, the longer one first", func(t *testing.T) {
+		server := &failing{first: map[string]testkit.Step{
+			"2": func(req *http.Request) (*http.Response, error) {
+				testkit.Advance(time.Second)
+				return testkit.RespondStatus(429, "1")(req)
+			},
+			"3": testkit.RespondStatus(429, "10"),
+		}}
+		began := time.Now()
+		_, err := authentik.Collect(server.pages(t, 2))
+		require.NoError(t, err)
+		require.Len(t, server.second(), 2)
+		assert.GreaterOrEqual(t, server.second()[1].Sub(began), 10*time.Second)
+	})
+	testkit.RunInBubble(t, "one more with each page after that", func(t *testing.T) {
+		server := &failing{first: map[string]testkit.Step{"2": testkit.RespondStatus(429, "1")}}
+		for page, err := range server.pages(t, 3) {
+			require.NoError(t, err)
+			synctest.Wait()
+			assert.Len(t, server.requests, []int{4, 4, 5, 6, 6, 6}[page.Pagination.Current-1], "pages requested so far")
+		}
+	})
 }
 
 func recovered(f func()) (value any) {
