@@ -94,7 +94,7 @@ func (f Flow) Request() FlowRequest {
 
 // send adds the request to an operation, or the reason why it must not be sent.
 func (r FlowRequest) send(o operation) operation {
-	if reason := slugReason(r.Slug); r.Slug != "" && reason != "" {
+	if reason := slugReason(r.Slug); reason != "" {
 		o = o.refuse("Slug", reason)
 	}
 	return o.withFields("FlowRequest", r)

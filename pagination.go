@@ -221,10 +221,6 @@ func newWalk[T any](l list[T], c *Client, o operation, first int, opts []Request
 func (w walk[T]) pages(ctx context.Context) iter.Seq2[*Page[T], error] {
 	return func(yield func(*Page[T], error) bool) {
 		w.config.reset()
-		if w.request.err != nil {
-			yield(nil, w.request.err)
-			return
-		}
 		ahead := w.newLookahead(ctx)
 		defer ahead.stop()
 		seen := tally{keys: map[uuid.UUID]struct{}{}, keyless: w.key == nil, tolerant: w.config.allowListChanges}
