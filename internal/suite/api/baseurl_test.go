@@ -180,6 +180,7 @@ func TestNewClient_JoinsBaseURL(t *testing.T) {
 		"https://sso.example.com/api":                "https://sso.example.com/api/api/v3/",
 		"https://sso.example.com/a%20b/S%C3%BCd/%25": "https://sso.example.com/a%20b/S%C3%BCd/%25/api/v3/",
 		"https://sso.example.com/Süd":                "https://sso.example.com/S%C3%BCd/api/v3/",
+		"https://sso.example.com/\u200c/\u200d":      "https://sso.example.com/%E2%80%8C/%E2%80%8D/api/v3/",
 		"https://sso.example.com/a%21b":              "https://sso.example.com/a%21b/api/v3/",
 		"HTTPS://SSO.example.com:8443":               "https://SSO.example.com:8443/api/v3/",
 		"https://[2001:db8::1]:9443/sub":             "https://[2001:db8::1]:9443/sub/api/v3/",

@@ -263,6 +263,28 @@ func TestBindings_RefuseUUIDNil(t *testing.T) {
 	testRefusals(t, all)
 }
 
+// The server chooses the PK of a new binding. What the request chose must be as
+// requested.
+func TestBindingsCreate_RejectsAnotherBinding(t *testing.T) {
+	t.Parallel()
+	for _, field := range []string{`"target":"`, `"stage":"`} {
+		body := strings.Replace(testkit.MinimalBinding, field+testkit.OtherID, field+testkit.FlowID, 1)
+		_, err := testkit.NewClient(t, testkit.Reply(201, testkit.JSON, body)).BindingsCreate(t.Context(), bindingRequest)
+		assert.ErrorContains(t, testkit.RequireType[*authentik.DecodeError](t, err), "response is for a different object", field)
+	}
+}
+
+func TestUsedByAction_RejectsWhatIsNoString(t *testing.T) {
+	t.Parallel()
+	for _, action := range []string{`null`, `7`, `{}`} {
+		require.Error(t, new(authentik.UsedByAction).UnmarshalJSON([]byte(action)), action)
+		body := strings.Replace(usedBy, `"CASCADE_MANY"`, action, 1)
+		require.NotEqual(t, usedBy, body)
+		_, err := testkit.NewClient(t, testkit.Reply(200, testkit.JSON, body)).BindingsUsedByList(t.Context(), flowID)
+		assert.Equal(t, "[0].action", testkit.RequireType[*authentik.DecodeError](t, err).JSONPath, action)
+	}
+}
+
 // A pointer is sent whatever it points to, and a zero value is not sent.
 func TestFlowStageBindingRequest_OmitsZero(t *testing.T) {
 	t.Parallel()

@@ -286,6 +286,7 @@ func TestFlowImportLog_DecodesBothShapes(t *testing.T) {
 		_, err := testkit.NewClient(t, answer).FlowsInstancesImportCreate(t.Context(), []byte("x"))
 		assert.Equal(t, "logs[1]", testkit.RequireType[*authentik.DecodeError](t, err).JSONPath)
 	}
+	require.Error(t, new(authentik.FlowImportLog).UnmarshalJSON([]byte(`{"n":1e999}`)), "a number that Go cannot hold")
 }
 
 func TestFlowsInstancesSetBackgroundCreate_SendsAFileOrClear(t *testing.T) {
@@ -422,12 +423,45 @@ func TestFlowsInstancesSetBackground_Crash(t *testing.T) {
 	}
 }
 
+// A request for the version that fails does not make the known one unknown.
+func TestFlowsInstancesSetBackground_KeepsTheKnownRelease(t *testing.T) {
+	t.Parallel()
+	requests := 0
+	ak := testkit.NewClient(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		reply := testkit.Reply(405, testkit.HTML, "")
+		switch r.URL.Path {
+		case "/api/v3/admin/version/":
+			if requests++; requests == 1 {
+				reply = testkit.Reply(200, testkit.JSON, `{"version_current":"2024.10.0"}`)
+			} else {
+				reply = testkit.Reply(403, testkit.JSON, `{}`)
+			}
+		case "/api/v3/flows/instances/import/":
+			reply = testkit.Reply(200, testkit.JSON, `{"logs":[],"success":true}`)
+		}
+		reply.ServeHTTP(w, r)
+	}))
+	for range 2 {
+		clearing := authentik.FlowBackground{Clear: true}
+		require.ErrorIs(t, ak.FlowsInstancesSetBackgroundCreate(t.Context(), "s", clearing), authentik.ErrServer)
+	}
+	_, err := ak.FlowsInstancesImportCreate(t.Context(), []byte("version: 1"))
+	require.ErrorIs(t, err, authentik.ErrNotApplied, "since 2023.10 an import has logs")
+	assert.Equal(t, 2, requests)
+}
+
 // A 404 that is not the API's is about the path; the API's own is about the
-// flow.
+// flow. Another error of a proxy is about neither.
 func TestFlowsInstancesSetBackground_NotFound(t *testing.T) {
 	t.Parallel()
-	for body, want := range map[string]error{
-		"<html>": authentik.ErrUnsupported, `{"detail":"Not found."}`: authentik.ErrNotFound,
+	for _, c := range []struct {
+		status int
+		body   string
+		want   error
+	}{
+		{404, "<html>", authentik.ErrUnsupported},
+		{404, `{"detail":"Not found."}`, authentik.ErrNotFound},
+		{403, "<html>", authentik.ErrForbidden},
 	} {
 		for op, call := range backgroundCalls {
 			err := call(t.Context(), testkit.NewClient(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -435,10 +469,10 @@ func TestFlowsInstancesSetBackground_NotFound(t *testing.T) {
 					testkit.Reply(200, testkit.JSON, `{"version_current":"2026.2.1"}`).ServeHTTP(w, r)
 					return
 				}
-				testkit.Reply(404, testkit.HTML, body).ServeHTTP(w, r)
+				testkit.Reply(c.status, testkit.HTML, c.body).ServeHTTP(w, r)
 			})))
-			require.ErrorIs(t, err, want, "%s: %s", op, body)
-			assert.Equal(t, body == "<html>", errors.Is(err, authentik.ErrUnsupported))
+			require.ErrorIs(t, err, c.want, "%s: %d %s", op, c.status, c.body)
+			assert.Equal(t, c.want == authentik.ErrUnsupported, errors.Is(err, authentik.ErrUnsupported)) //nolint:errorlint // the row's
 		}
 	}
 }

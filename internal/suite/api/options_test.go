@@ -160,6 +160,9 @@ func TestClientOption_RejectsInvalid(t *testing.T) {
 		testkit.RequireType[*authentik.ArgumentError](t, err)
 		assert.EqualError(t, err, "authentik: NewClient: "+c.want)
 	}
+	none := func(http.RoundTripper) http.RoundTripper { return nil }
+	_, err := authentik.NewClient("https://sso.example.com", "", authentik.WithTokenFunc(noToken), authentik.WithMiddleware(none))
+	assert.EqualError(t, err, "authentik: NewClient: WithMiddleware: must not return nil")
 }
 
 func TestWithHeader_AllowedHeaders(t *testing.T) {

@@ -1396,6 +1396,20 @@ func TestListAll_DecodesModelsStrictly(t *testing.T) {
 	testkit.RequireType[*authentik.DecodeError](t, err)
 }
 
+func TestListAll_RejectsWhatIsNoList(t *testing.T) {
+	t.Parallel()
+	for body, path := range map[string]string{
+		`[]`:             "",
+		`{"results":[]}`: "pagination",
+		strings.Replace(testkit.FlowPageBody(0, `[]`), `,"results":[]`, "", 1): "results",
+	} {
+		client := testkit.NewClient(t, testkit.Reply(200, testkit.JSON, body))
+		_, err := authentik.Collect(authentik.ListAll[any](t.Context(), client, "core/groups/", nil))
+		assert.Equal(t, path, testkit.RequireType[*authentik.DecodeError](t, err).JSONPath, body)
+		require.NotErrorIs(t, err, authentik.ErrPaginationStuck)
+	}
+}
+
 func TestListAll_RefusesInvalid(t *testing.T) {
 	t.Parallel()
 	var all []refusal

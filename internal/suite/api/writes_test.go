@@ -140,6 +140,23 @@ func TestAdoptExisting_NamesTheFieldsThatDiffer(t *testing.T) {
 	})
 }
 
+// The server removes the spaces around a text, and no other characters.
+func TestAdoptExisting_IgnoresSpacesAroundText(t *testing.T) {
+	t.Parallel()
+	srv := authentiktest.NewServer(t)
+	srv.AddFlow(authentik.Flow{Slug: "s", Name: "n", Title: "t", Designation: flowRequest.Designation})
+	for name, equal := range map[string]bool{"\u0085 \x1cn\x1f": true, "\x01n": false, "n\x1b": false} {
+		request := flowRequest
+		request.Name = name
+		_, err := srv.Client().FlowsInstancesCreate(t.Context(), request, authentik.AdoptExisting())
+		if equal {
+			require.NoError(t, err)
+			continue
+		}
+		require.ErrorContains(t, err, "the object exists and differs in Name", "%q", name)
+	}
+}
+
 // Without an object there is nothing to adopt, and nothing is created again.
 func TestAdoptExisting_KeepsTheErrorOfTheRequest(t *testing.T) {
 	t.Parallel()
