@@ -261,20 +261,26 @@ func TestServerKillConnections_LosesRequests(t *testing.T) {
 
 func TestServerKillConnections_LosesTheResponseUnderWay(t *testing.T) {
 	t.Parallel()
-	tb := &told{TB: t}
-	srv := authentiktest.NewServer(tb)
-	ak := srv.Client(authentik.WithRetry(authentik.RetryPolicy{MaxAttempts: 1}), authentik.WithTimeout(50*time.Millisecond))
-	defer ak.Close()
-	killed := make(chan struct{})
-	srv.ChangeListAfterPage(1, func() {
-		srv.KillConnections()
-		close(killed)
-	})
-	_, err := ak.FlowsInstancesList(t.Context(), nil)
-	assert.ErrorIs(t, err, authentik.ErrAttemptTimeout)
-	<-killed
-	srv.Close()
-	assert.Empty(t, tb.errors)
+	for killed := false; !killed; { // a slow machine needs more than one server
+		tb := &told{TB: t}
+		srv := authentiktest.NewServer(tb)
+		ak := srv.Client(authentik.WithRetry(authentik.RetryPolicy{MaxAttempts: 1}), authentik.WithTimeout(50*time.Millisecond))
+		responding := make(chan struct{})
+		srv.ChangeListAfterPage(1, func() {
+			srv.KillConnections()
+			close(responding)
+		})
+		_, err := ak.FlowsInstancesList(t.Context(), nil)
+		require.ErrorIs(t, err, authentik.ErrAttemptTimeout)
+		select {
+		case <-responding:
+			killed = true
+		default:
+		}
+		ak.Close()
+		srv.Close()
+		assert.True(t, !killed || len(tb.errors) == 0, "%v", tb.errors)
+	}
 }
 
 func TestServerKillConnections_LosesTheNextRequestWithoutASocket(t *testing.T) {
