@@ -123,17 +123,22 @@ const maxSender = 64
 
 // redirect returns where a response redirects to, and advice for Hint.
 func (c *Client) redirect(path, location string) (detail, advice string) {
-	base := url.URL{Scheme: c.base.Scheme, Host: c.base.Host, Path: path}
-	to, err := base.Parse(location)
+	const malformed = "redirected to a malformed URL; no redirect is followed"
+	base := withPath(url.URL{Scheme: c.base.Scheme, Host: c.base.Host}, path)
+	reference, err := url.Parse(location)
 	if err != nil {
-		return "redirected to a malformed URL; no redirect is followed", ""
+		return malformed, ""
+	}
+	to := base.ResolveReference(reference)
+	if to.Hostname() == "" { // as in https:/if/flow/
+		return malformed, ""
 	}
 	to.User, to.RawQuery, to.Fragment, to.ForceQuery = nil, "", "", false
 	hostMatches := strings.EqualFold(to.Hostname(), base.Hostname())
 	samePath := strings.TrimSuffix(to.EscapedPath(), "/") == strings.TrimSuffix(path, "/")
 	same := to.Scheme == base.Scheme && strings.EqualFold(to.Host, base.Host) && samePath
 	shown := to.String()
-	if relative, err := url.Parse(location); err == nil && relative.Host == "" {
+	if reference.Host == "" {
 		shown = to.EscapedPath()
 	}
 	detail = "redirected to " + c.transport.Redact(shown)

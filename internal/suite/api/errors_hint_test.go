@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"strings"
 	"syscall"
 	"testing"
 
@@ -109,4 +110,76 @@ func TestHint_OfResponses(t *testing.T) {
 	ak := testkit.NewClient(t, testkit.Reply(403, testkit.JSON, refused))
 	_, err := ak.ServerVersion(t.Context())
 	assert.Equal(t, `Use a token of the intent "API Token" that exists and has not expired.`, authentik.Hint(err))
+}
+
+func TestHint_OfRedirects(t *testing.T) {
+	t.Parallel()
+	const (
+		https     = "https://sso.example.com"
+		http8     = "http://sso.example.com:8000"
+		path      = "/api/v3/core/users/a%20b/"
+		sameURL   = "the same URL"
+		malformed = "a malformed URL"
+		noSlash   = "the same URL without the slash at its end"
+		pass      = "Let the proxy in front of authentik pass the path /api/v3/ without a cookie or a login."
+		keepSlash = "Configure the proxy in front of authentik so that it keeps the slash at the end of a path."
+		useHTTPS  = "Use https:// in the base URL."
+		tellProxy = "Tell the proxy in front of authentik that it is reached over https://: it redirects to http://."
+		useTarget = "Use the URL that the redirect leads to as the base URL, up to /api/v3/."
+		check     = "Check the base URL, and let the proxy in front of authentik pass /api/v3/ without a login."
+	)
+	for _, c := range []struct{ base, location, to, hint string }{
+		{https, https + path, sameURL, pass},
+		{https, "HTTPS://SSO.example.com" + path + "?page=2#top", sameURL, pass},
+		{https, path, sameURL, pass},
+		{https, "?sid=" + testkit.ServerSecret, sameURL, pass},
+		{https, "#", sameURL, pass},
+		{https, "https://user:" + testkit.ServerSecret + "@sso.example.com" + path, sameURL, pass},
+		{https, strings.TrimSuffix(path, "/"), noSlash, keepSlash},
+		{https, https + strings.TrimSuffix(path, "/"), noSlash, keepSlash},
+		{http8, strings.TrimSuffix(path, "/"), noSlash, keepSlash},
+
+		{http8, "https://sso.example.com" + path, https + path, useHTTPS},
+		{http8, "https://sso.example.com:8443" + path, "https://sso.example.com:8443" + path, useHTTPS},
+		{http8, "https://sso.example.com/if/flow/x/?next=/", https + "/if/flow/x/", check},
+		{http8, "https://new.example.com" + path, "https://new.example.com" + path, useTarget},
+		{https, "http://sso.example.com" + path, "http://sso.example.com" + path, tellProxy},
+		{https, "http://sso.example.com:9000/if/flow/x/", "http://sso.example.com:9000/if/flow/x/", tellProxy},
+		{https, "http://new.example.com/if/flow/x/", "http://new.example.com/if/flow/x/", check},
+
+		{https, "https://new.example.com" + path, "https://new.example.com" + path, useTarget},
+		{https, "//new.example.com" + path, "https://new.example.com" + path, useTarget},
+		{https, "https://sso.example.com:9443" + path, "https://sso.example.com:9443" + path, useTarget},
+		{http8, "http://sso.example.com" + path, "http://sso.example.com" + path, useTarget},
+		{http8, "http://sso.example.com/login", "http://sso.example.com/login", check},
+		{https, "https://sso.example.com:9443/login", "https://sso.example.com:9443/login", check},
+		{https, "https://sso.example.com/auth" + path, "https://sso.example.com/auth" + path, check},
+		{https, "/if/flow/x/?next=" + testkit.ServerSecret, "/if/flow/x/", check},
+		{https, "../../groups/", "/api/v3/core/groups/", check},
+		{
+			https, "https://user:" + testkit.ServerSecret + "@login.example.net/auth?" + testkit.ServerSecret,
+			"https://login.example.net/auth", check,
+		},
+
+		{https, "https://%zz/", malformed, ""},
+		{https, "https:/if/flow/x/", malformed, ""},
+		{https, "https:user:" + testkit.ServerSecret + "@sso.example.com", malformed, ""},
+		{https, "https://user:" + testkit.ServerSecret + "@/if/flow/x/", malformed, ""},
+		{https, "mailto:admin@example.com", malformed, ""},
+	} {
+		sequence := testkit.NewSequence(testkit.Respond(testkit.Reply(http.StatusFound, "", "", "Location", c.location)))
+		ak, err := authentik.NewClient(
+			c.base, testkit.Token, authentik.WithInsecureHTTP(),
+			authentik.WithHTTPClient(&http.Client{Transport: sequence}),
+		)
+		require.NoError(t, err)
+		err = ak.Get(t.Context(), "core/users/a b/", nil, nil)
+		assert.EqualError(
+			t, err, "authentik: Get "+path+": 302 Found: redirected to "+c.to+"; no redirect is followed"+once,
+			"%s from %s", c.location, c.base,
+		)
+		assert.Equal(t, c.hint, authentik.Hint(err), "%s from %s", c.location, c.base)
+		assert.NotContains(t, fmt.Sprintf("%#v", err), testkit.ServerSecret)
+		assert.Equal(t, 1, sequence.Requests())
+	}
 }
