@@ -167,7 +167,7 @@ func (e *RequestError) hint() string {
 	case kindDeadline:
 		return "Use a context with a later deadline."
 	case kindNetwork:
-		if strings.Contains(e.Err.Error(), tlsAlert) {
+		if e.remedy == speaksTLS {
 			return "Use https:// in the base URL."
 		}
 		if strings.Contains(e.Err.Error(), "malformed HTTP") {

@@ -180,7 +180,7 @@ func (c *Client) remedy(err error) string {
 	case untrusted, certificate && strings.Contains(text, "not trusted"): // the latter is macOS's
 		all = append(all, "use WithHTTPClient with the CA in RootCAs")
 	case c.base.Scheme == "http" && strings.Contains(text, tlsAlert):
-		all = append(all, "the server speaks TLS, use https://")
+		all = append(all, speaksTLS)
 	}
 	if c.insecureEnv && (certificate || untrusted) {
 		all = append(all, insecureIgnored)
@@ -190,6 +190,8 @@ func (c *Client) remedy(err error) string {
 
 // tlsAlert is how net/http quotes the response of a TLS port to plain HTTP.
 const tlsAlert = `malformed HTTP response "\x15\x03`
+
+const speaksTLS = "the server speaks TLS, use https://"
 
 const insecureIgnored = "AUTHENTIK_INSECURE is set, and not supported"
 

@@ -40,7 +40,6 @@ func TestHint_OfFailures(t *testing.T) {
 		{x509.CertificateInvalidError{Reason: x509.NotAuthorizedToSign}, ""},
 		{http.ErrSchemeMismatch, "Check the scheme and the port in the base URL: the server does not speak TLS there."},
 		{tls.RecordHeaderError{Msg: "no TLS"}, "Check the scheme and the port in the base URL: the server does not speak TLS there."},
-		{errors.New(`malformed HTTP response "\x15\x03\x01\x00\x02\x02\x16"`), "Use https:// in the base URL."},
 		{errors.New(`malformed HTTP response "SSH-2.0"`), "Check the port in the base URL: the server does not speak HTTP."},
 		{errors.New("unknown"), ""},
 	} {
@@ -59,6 +58,26 @@ func TestHint_OfFailures(t *testing.T) {
 		{fmt.Errorf("%w: %w", &authentik.APIError{StatusCode: 404}, authentik.ErrListChanged), "Repeat the iteration, or use Snapshot."},
 	} {
 		assert.Equal(t, c.want, authentik.Hint(c.err), "%v", c.err)
+	}
+}
+
+// Behind a base URL with https://, a proxy sends plain HTTP to the TLS port.
+func TestHint_OfTLSPort(t *testing.T) {
+	t.Parallel()
+	const alert = `malformed HTTP response "\x15\x03\x01\x00\x02\x02\x16"`
+	for base, want := range map[string][2]string{
+		"http":  {"; the server speaks TLS, use https://", "Use https:// in the base URL."},
+		"https": {"", "Check the port in the base URL: the server does not speak HTTP."},
+	} {
+		ak, err := authentik.NewClient(
+			base+"://sso.example.com", testkit.Token, authentik.WithInsecureHTTP(),
+			authentik.WithRetry(authentik.RetryPolicy{MaxAttempts: 1}),
+			authentik.WithHTTPClient(&http.Client{Transport: testkit.NewSequence(testkit.Fail(errors.New(alert)))}),
+		)
+		require.NoError(t, err)
+		_, err = ak.FlowsInstancesList(t.Context(), nil)
+		assert.EqualError(t, err, "authentik: FlowsInstancesList: sso.example.com: "+alert+want[0]+" (1 attempt)")
+		assert.Equal(t, want[1], authentik.Hint(err))
 	}
 }
 
