@@ -3,6 +3,8 @@ package api_test
 import (
 	"bytes"
 	"context"
+	"crypto/tls"
+	"crypto/x509"
 	"errors"
 	"io"
 	"log/slog"
@@ -152,6 +154,34 @@ func TestNewClientFromEnv_WarnsOfInsecure(t *testing.T) {
 		assert.Equal(t, warns, strings.Contains(log.String(), "level=WARN msg=\"authentik: AUTHENTIK_INSECURE"), value)
 		_, err = authentik.NewClientFromEnv(authentik.WithTimeout(-1))
 		assert.Equal(t, warns, strings.Contains(err.Error(), "AUTHENTIK_INSECURE"), value)
+	}
+}
+
+func TestNewClientFromEnv_ErrorsOfCertificatesNameInsecure(t *testing.T) {
+	t.Setenv("AUTHENTIK_URL", "https://sso.example.com")
+	t.Setenv("AUTHENTIK_TOKEN", testkit.Token)
+	t.Setenv("AUTHENTIK_INSECURE", "true")
+	const (
+		ca       = "; use WithHTTPClient with the CA in RootCAs"
+		insecure = "; AUTHENTIK_INSECURE is set, and not supported"
+	)
+	for _, c := range []struct {
+		cause error
+		want  string
+	}{
+		{&tls.CertificateVerificationError{Err: x509.UnknownAuthorityError{}}, ca + insecure},
+		{x509.UnknownAuthorityError{}, ca + insecure}, // of a VerifyConnection, or of a middleware
+		{&tls.CertificateVerificationError{Err: errors.New("x509: “sso” certificate is not trusted")}, ca + insecure},
+		{&tls.CertificateVerificationError{Err: x509.CertificateInvalidError{Reason: x509.Expired}}, insecure},
+		{errors.New("socks connect: the user is not trusted"), ""},
+	} {
+		ak, err := authentik.NewClientFromEnv(
+			authentik.WithRetry(authentik.RetryPolicy{MaxAttempts: 1}),
+			authentik.WithHTTPClient(&http.Client{Transport: testkit.NewSequence(testkit.Fail(c.cause))}),
+		)
+		require.NoError(t, err)
+		_, err = ak.FlowsInstancesList(t.Context(), nil)
+		assert.EqualError(t, err, "authentik: FlowsInstancesList: sso.example.com: "+c.cause.Error()+c.want+" (1 attempt)")
 	}
 }
 

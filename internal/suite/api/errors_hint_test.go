@@ -112,6 +112,8 @@ func TestHint_OfResponses(t *testing.T) {
 		"404 of an unknown path":   {testkit.Reply(404, testkit.HTML, "<p>Not found"), ""},
 		"400":                      {testkit.Reply(400, testkit.JSON, refused), ""},
 		"500":                      {testkit.Reply(500, testkit.JSON, refused), "Search the log of authentik for the request ID."},
+		"404 in plain text":        {testkit.Reply(404, testkit.Text, "Gone."), "Check that the object exists, and that the user of the token may view it."},
+		"403 with a Retry-After":   {testkit.Reply(403, testkit.JSON, refused, "Retry-After", "9"), "Call ServerVersion: if it succeeds, the token or the login is valid, and its user lacks a permission."},
 		"500 without a request ID": {testkit.StaticHandler(500, testkit.JSON, refused), ""},
 		"503 of a limiter, with a time": {http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 			w.Header().Set("Retry-After", "3600")
@@ -126,9 +128,13 @@ func TestHint_OfResponses(t *testing.T) {
 			assert.Equal(t, c.want, authentik.Hint(err))
 		})
 	}
-	ak := testkit.NewClient(t, testkit.Reply(403, testkit.JSON, refused))
-	_, err := ak.ServerVersion(t.Context())
-	assert.Equal(t, `Use a token of the intent "API Token" that exists and has not expired.`, authentik.Hint(err))
+	for status, want := range map[int]string{
+		403: `Use a token of the intent "API Token" that exists and has not expired.`,
+		404: "Check that the object exists, and that the user of the token may view it.",
+	} {
+		_, err := testkit.NewClient(t, testkit.Reply(status, testkit.JSON, refused)).ServerVersion(t.Context())
+		assert.Equal(t, want, authentik.Hint(err))
+	}
 }
 
 func TestHint_OfRedirects(t *testing.T) {

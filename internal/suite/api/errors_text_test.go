@@ -232,6 +232,14 @@ func TestAPIErrorError_QuotesServer(t *testing.T) {
 			"404 Not Found" + once,
 		},
 		{
+			"JSON with a suffix that is cut", testkit.Reply(404, "application/problem+json", `{"detail":"Not fou`),
+			"404 Not Found" + once,
+		},
+		{
+			"JSON without a message that is called text", testkit.Reply(404, testkit.Text, `{"found":false}`),
+			"404 Not Found" + once,
+		},
+		{
 			"no type that makes sense",
 			testkit.Reply(404, ";", strings.Repeat("x", 513)),
 			"404 Not Found: the body is something else, not JSON" + once,
@@ -293,6 +301,14 @@ func TestDecodeErrorError_SaysWhereAndWhat(t *testing.T) {
 		{
 			"a page of HTML", testkit.Reply(200, testkit.HTML, "<html>\n<title>Log in</title>"),
 			`(200 OK, text/html; charset=utf-8): not JSON: <html>\n<title>Log in</title>` + once,
+		},
+		{
+			"a text of something else", testkit.StaticHandler(200, testkit.Text, "pong"),
+			"(200 OK, text/plain; charset=utf-8): not JSON: pong (sent by something in front of authentik, 1 attempt)",
+		},
+		{
+			"a text that begins as JSON", testkit.Reply(200, testkit.Text, "no healthy upstream"),
+			"(200 OK, text/plain; charset=utf-8): invalid character 'o' in literal null (expecting 'u'): no healthy upstream" + once,
 		},
 		{
 			"an empty body", testkit.Reply(200, testkit.JSON, ""),

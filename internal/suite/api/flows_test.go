@@ -466,15 +466,20 @@ func TestFlowsInstancesUpdate_IsRetriedUnlessItRenames(t *testing.T) {
 
 // The response to the first DELETE is lost, and the 404 to the second one is cut
 // off: the flow is gone all the same. A 404 in HTML is of a path that does not
-// exist.
+// exist. Whole JSON needs no Content-Type.
 func TestFlowsInstancesDestroy_AcceptsTruncated404OfRepeatedDelete(t *testing.T) {
 	t.Parallel()
-	for contentType, gone := range map[string]bool{testkit.JSON: true, testkit.HTML: false} {
+	const whole, truncated = `{"detail":"Not found."}`, `{"detail":"Not fou`
+	for response, gone := range map[[2]string]bool{
+		{testkit.JSON, truncated}: true, {testkit.HTML, truncated}: false, {testkit.Text, whole}: true,
+	} {
 		sequence := testkit.NewSequence(
 			testkit.Fail(io.ErrUnexpectedEOF),
 			func(*http.Request) (*http.Response, error) {
-				resp := testkit.HTTPResponse(testkit.Reply(http.StatusNotFound, contentType, ""))
-				resp.Body = testkit.BrokenBody(`{"detail":"Not fou`, io.ErrUnexpectedEOF)
+				resp := testkit.HTTPResponse(testkit.Reply(http.StatusNotFound, response[0], response[1]))
+				if response[1] == truncated {
+					resp.Body = testkit.BrokenBody(truncated, io.ErrUnexpectedEOF)
+				}
 				return resp, nil
 			},
 		)

@@ -265,3 +265,13 @@ func TestClientDo_RefusesInvalid(t *testing.T) {
 	refuse("out", "must be a pointer to a value", "POST", "a", nil, (*string)(nil))
 	testRefusals(t, all)
 }
+
+// A response to HEAD has the headers of the response to GET, and no body. Some
+// proxies label a 204 in the same way.
+func TestDo_IgnoresEncodingOfNoBody(t *testing.T) {
+	t.Parallel()
+	for method, status := range map[string]int{http.MethodHead: http.StatusOK, http.MethodDelete: http.StatusNoContent} {
+		ak := testkit.NewClient(t, testkit.Reply(status, testkit.JSON, "", "Content-Encoding", "br"))
+		assert.NoError(t, ak.Do(t.Context(), method, "core/users/1/", nil, nil, nil), method)
+	}
+}
