@@ -28,10 +28,8 @@ func bindingPages(
 func (w bindingWalk) pages(ctx context.Context) iter.Seq2[*Page[FlowStageBinding], error] {
 	return func(yield func(*Page[FlowStageBinding], error) bool) {
 		w := w // each iteration has a first page of its own
-		if w.request.err == nil {
-			w.head = w.fetch(ctx, w.first)
-		}
-		if w.head != nil && w.head.err == nil && w.head.page.Pagination.Next != 0 && !w.total(ctx) {
+		w.head = w.fetch(ctx, w.first)
+		if w.head.err == nil && w.head.page.Pagination.Next != 0 && !w.total(ctx) {
 			whole := w.whole(ctx)
 			if errors.Is(whole.err, ErrResponseTooLarge) && w.first == 1 && !w.request.query.Has("target") {
 				w.byTarget(ctx, yield)
