@@ -56,6 +56,27 @@ func TestQuietConn_PassesOnWhatIsNoRecord(t *testing.T) {
 	}
 }
 
+func TestQuietConn_ReturnsARecordAtATime(t *testing.T) {
+	t.Parallel()
+	records := []string{"\x17\x03\x03\x00\x02ab", "\x17\x03\x03\x01\x00" + strings.Repeat("c", 256)}
+	ours, theirs := net.Pipe()
+	conn, err := quietly(func(context.Context, string, string) (net.Conn, error) { return ours, nil })(t.Context(), "", "")
+	require.NoError(t, err)
+	go func() {
+		_, _ = io.ReadFull(theirs, make([]byte, 2))
+		_, _ = io.WriteString(theirs, strings.Join(records, ""))
+	}()
+	_, err = conn.Write([]byte{tlsHandshake, 3})
+	require.NoError(t, err)
+	buffer := make([]byte, 2*smallRead)
+	for _, want := range records {
+		n, err := conn.Read(buffer)
+		require.NoError(t, err)
+		require.Equal(t, want, string(buffer[:n]))
+	}
+	require.NoError(t, conn.Close())
+}
+
 // A small body with a Content-Length is returned by one Read, and the bytes after
 // the body stay in the connection.
 func TestQuietConn_ReturnsABodyAtOnce(t *testing.T) {
