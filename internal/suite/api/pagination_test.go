@@ -1401,7 +1401,8 @@ func TestListAll_RejectsWhatIsNoList(t *testing.T) {
 	for body, path := range map[string]string{
 		`[]`:             "",
 		`{"results":[]}`: "pagination",
-		strings.Replace(testkit.FlowPageBody(0, `[]`), `,"results":[]`, "", 1): "results",
+		strings.Replace(testkit.FlowPageBody(0, `[]`), `,"results":[]`, "", 1):             "results",
+		strings.Replace(testkit.FlowPageBody(0, `[]`), `"previous":0`, `"previous":-1`, 1): "pagination.previous",
 	} {
 		client := testkit.NewClient(t, testkit.Reply(200, testkit.JSON, body))
 		_, err := authentik.Collect(authentik.ListAll[any](t.Context(), client, "core/groups/", nil))
