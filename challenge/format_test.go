@@ -122,11 +122,16 @@ func TestFormat_ResponsesShowNoText(t *testing.T) {
 	for _, kind := range challenge.ResponseTypes {
 		response := reflect.New(kind)
 		if kind.NumField() == 0 {
+			empty := response.Elem().Interface().(challenge.Response)
+			want := "challenge." + kind.Name() + "{Component: " + empty.Component() + "}"
+			assert.Equal(t, want, fmt.Sprintf("%+v", empty))
+			assert.Equal(t, want, empty.(slog.LogValuer).LogValue().String())
 			continue
 		}
 		plant(response.Elem())
 		if kind == reflect.TypeFor[challenge.UserLoginResponse]() {
 			assert.Contains(t, fmt.Sprint(response.Interface()), "RememberMe: true")
+			assert.Contains(t, response.Interface().(slog.LogValuer).LogValue().String(), "RememberMe: true")
 			continue
 		}
 		requireRedacted(t, response.Interface())

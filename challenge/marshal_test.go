@@ -3,6 +3,7 @@ package challenge_test
 import (
 	"encoding/json"
 	"errors"
+	"reflect"
 	"testing"
 
 	"github.com/google/uuid"
@@ -78,6 +79,22 @@ func TestMarshalJSON_Responses(t *testing.T) {
 		got, err := json.Marshal(test.response)
 		require.NoError(t, err)
 		assert.JSONEq(t, test.want, string(got))
+	}
+}
+
+// Values and pointers are responses of the same component.
+func TestMarshalJSON_ResponsesHaveTheirComponent(t *testing.T) {
+	t.Parallel()
+	for _, kind := range challenge.ResponseTypes {
+		response := reflect.New(kind)
+		for _, v := range []any{response.Interface(), response.Elem().Interface()} {
+			text, err := json.Marshal(v)
+			require.NoError(t, err)
+			var sent struct{ Component string }
+			require.NoError(t, json.Unmarshal(text, &sent))
+			assert.NotEmpty(t, sent.Component)
+			assert.Equal(t, v.(challenge.Response).Component(), sent.Component)
+		}
 	}
 }
 
