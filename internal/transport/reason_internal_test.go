@@ -10,6 +10,15 @@ import (
 )
 
 // The errors of gateways, load balancers and servers, in their own forms.
+// A text is cut between two characters.
+func TestTruncate(t *testing.T) {
+	t.Parallel()
+	exact := strings.Repeat("x", maxReason)
+	assert.Equal(t, exact, truncate(exact))
+	assert.Equal(t, exact+"…", truncate(exact+"y"))
+	assert.Equal(t, exact[2:]+"…", truncate(exact[2:]+"€ and more"))
+}
+
 func TestReason_OfKnownSenders(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {

@@ -434,6 +434,10 @@ func TestLogout_ErrStillLoggedIn(t *testing.T) {
 		require.ErrorIs(t, err, authentik.ErrStillLoggedIn)
 		require.NoError(t, client.Get(t.Context(), "core/users/me/", nil, nil), "the cookies are kept")
 
+		w.server.Script("asks", &challenge.Password{})
+		testkit.RequireType[*authentik.UnsolvedError](t, session.Logout(t.Context(), "asks"))
+		require.NoError(t, client.Get(t.Context(), "core/users/me/", nil, nil), "the cookies are kept")
+
 		w.server.Script("denies", &challenge.AccessDenied{})
 		testkit.RequireType[*authentik.FlowDeniedError](t, session.Logout(t.Context(), "denies"))
 		w.meets, w.fault = once(len(w.requests())+2), respond(403, testkit.HTML, "<title>Forbidden</title>")

@@ -356,6 +356,7 @@ func TestRun_EmailLink(t *testing.T) {
 			assert.Equal(t, []string{"GET " + playPath + next, "GET " + playPath + next}, server.sent)
 		})
 	}
+	assert.Equal(t, new(challenge.Email).Component(), authentik.EmailLink("").Component())
 	for _, link := range []string{"", "https://sso.example.com/if/flow/recovery/", "?flow_token=", "%zz?flow_token=a"} {
 		testkit.RunInBubble(t, "invalid "+link, func(t *testing.T) {
 			server := newPlay(t, &challenge.Email{})

@@ -240,6 +240,23 @@ func TestSecrets_NumbersAreHidden(t *testing.T) {
 	require.EqualError(t, err, "authentik: Run: flow pin: access denied: The PIN [redacted] is wrong.")
 }
 
+// So is what is part of a list.
+func TestSecrets_ListsAreHidden(t *testing.T) {
+	t.Parallel()
+	srv := authentiktest.NewServer(t)
+	srv.Script("codes", &challenge.Dummy{}, &challenge.AccessDenied{ErrorMessage: "Neither first-code nor 493817 is right."})
+	session, err := authentik.NewSession(srv.URL)
+	require.NoError(t, err)
+	t.Cleanup(session.Close)
+	_, err = session.Run(t.Context(), "codes", nil, authentik.SolverFunc(
+		func(_ context.Context, c challenge.Challenge) (challenge.Response, error) {
+			codes := map[string]any{"codes": []any{"first-code", 493817}}
+			return &challenge.RawResponse{ComponentName: c.Component(), Values: codes}, nil
+		},
+	))
+	require.EqualError(t, err, "authentik: Run: flow codes: access denied: Neither [redacted] nor [redacted] is right.")
+}
+
 // A token of the URL, such as that of an invitation or of an email.
 func TestSecrets_QueryIsHidden(t *testing.T) {
 	t.Parallel()
