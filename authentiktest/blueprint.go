@@ -118,6 +118,10 @@ func skipped(document object) bool {
 			return condition == ""
 		case number:
 			return condition.text == "0" || condition.text == "0.0"
+		case []any:
+			return len(condition) == 0
+		case object:
+			return len(condition) == 0
 		}
 		return false
 	})

@@ -14,23 +14,19 @@ import (
 
 // running is what flows need beside the objects of the store.
 type running struct {
-	sessions sessions
-	settings map[uuid.UUID]StageSettings // by stage
-	policies map[uuid.UUID][]Policy      // by flow or binding
-	scores   map[string]int              // logins that succeeded less those that failed, by username
-	planned  map[uuid.UUID][]int         // users with a cached plan, by flow
-
-	invitations map[string]bool // that were used
+	sessions    sessions
+	settings    map[uuid.UUID]StageSettings // by stage
+	scores      map[string]int              // logins that succeeded less those that failed, by username
+	planned     map[uuid.UUID][]int         // users with a cached plan, by flow
+	invitations map[string]bool             // that were used
 }
 
 func newRunning() running {
 	return running{
-		sessions: sessions{byID: map[string]*session{}, of: map[*user]int{}},
-		settings: map[uuid.UUID]StageSettings{},
-		policies: map[uuid.UUID][]Policy{},
-		scores:   map[string]int{},
-		planned:  map[uuid.UUID][]int{},
-
+		sessions:    sessions{byID: map[string]*session{}, of: map[*user]int{}},
+		settings:    map[uuid.UUID]StageSettings{},
+		scores:      map[string]int{},
+		planned:     map[uuid.UUID][]int{},
 		invitations: map[string]bool{},
 	}
 }

@@ -40,12 +40,15 @@ func (st *store) cancelPage(q request) reply {
 }
 
 // defaultPage leads to the brand's flow of a designation, or else to the first
-// one. It ends another flow that the session runs.
+// one by slug whose policies pass. It ends another flow that the session runs.
 func (st *store) defaultPage(designation authentik.FlowDesignation, slug string) func(request) reply {
 	return func(q request) reply {
 		flow := st.flow(slug)
 		for _, f := range st.flows {
-			if flow == nil && f.Designation == designation {
+			if f.Designation != designation || flow != nil && (flow.Slug == slug || flow.Slug < f.Slug) {
+				continue
+			}
+			if st.visit(q).passes(f.PK, f.PolicyEngineMode, &plan{}) == nil {
 				flow = f
 			}
 		}

@@ -242,7 +242,7 @@ func (st *store) link(target uuid.UUID, policy Policy) {
 // passes returns nil if the policies of a flow or binding pass. Otherwise, the
 // error has their texts.
 func (v *visit) passes(target uuid.UUID, mode authentik.PolicyEngineMode, p *plan) error {
-	policies := slices.Clone(v.st.running.policies[target])
+	var policies []Policy
 	for _, link := range v.st.policyBindingsOf(target) {
 		policies = append(policies, v.st.linked(link))
 	}

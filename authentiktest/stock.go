@@ -1,10 +1,6 @@
 package authentiktest
 
-import (
-	"strings"
-
-	"github.com/seed-299d42e7/authentik-go"
-)
+import "github.com/seed-299d42e7/authentik-go"
 
 // defaultSettings returns the settings of a stage that no test has configured:
 // those of a fresh install by the stage's name, or else the defaults of its
@@ -101,14 +97,16 @@ func (st *store) configure() {
 		}
 	}
 	for _, b := range st.bindings {
-		stage, flow := st.stage(b.Stage), st.flowByPK(b.Target)
-		if stage.Name == "default-authentication-password" && strings.HasPrefix(flow.Slug, "default-") {
-			st.running.policies[b.PK] = []Policy{func(r PolicyRequest) error {
+		if st.stage(b.Stage).Name != "default-authentication-password" {
+			continue
+		}
+		for _, link := range st.policyBindingsOf(b.PK) { // since 2023.10
+			st.thing(link.policy).run = func(r PolicyRequest) error {
 				if r.authenticated {
 					return shown("") // by the identification stage
 				}
 				return nil
-			}}
+			}
 		}
 	}
 }

@@ -345,14 +345,22 @@ func invalidUTF8(text []byte) string {
 			at += size
 			continue
 		}
+		end := at + 1 // of what may begin a character
+		for end < len(text) && !utf8.FullRune(text[at:end+1]) {
+			end++
+		}
 		why := "invalid continuation byte"
 		switch c := text[at]; {
 		case c < 0xc2 || c > 0xf4:
 			why = "invalid start byte"
-		case !utf8.FullRune(text[at:]):
+		case end == len(text):
 			why = "unexpected end of data"
 		}
-		return fmt.Sprintf("'utf-8' codec can't decode byte 0x%02x in position %d: %s", text[at], at, why)
+		where := fmt.Sprintf("byte 0x%02x in position %d", text[at], at)
+		if end > at+1 {
+			where = fmt.Sprintf("bytes in position %d-%d", at, end-1)
+		}
+		return "'utf-8' codec can't decode " + where + ": " + why
 	}
 	return ""
 }
