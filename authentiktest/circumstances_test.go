@@ -228,6 +228,29 @@ func TestServerDown_ClosesTheSocket(t *testing.T) {
 	}
 }
 
+func TestServerDown_WaitsForItsPort(t *testing.T) {
+	t.Parallel()
+	srv := authentiktest.NewServer(t)
+	ak := once(srv)
+	defer ak.Close()
+	srv.Down(time.Hour)
+	other, err := new(net.ListenConfig).Listen(t.Context(), "tcp", strings.TrimPrefix(srv.URL, "http://"))
+	require.NoError(t, err)
+	srv.ClearFaults()
+	_ = other.(*net.TCPListener).SetDeadline(time.Now().Add(50 * time.Millisecond)) // while the server tries
+	_, err = other.Accept()
+	assert.Error(t, err)
+	require.NoError(t, other.Close())
+	assert.Eventually(t, func() bool {
+		_, err := ak.ServerVersion(t.Context())
+		return err == nil
+	}, 10*time.Second, time.Millisecond)
+	srv.Close()
+	srv.Down(time.Hour)
+	_, err = ak.ServerVersion(t.Context())
+	assert.ErrorIs(t, err, syscall.ECONNREFUSED, "Down after Close does nothing")
+}
+
 func TestServerKillConnections_LosesRequests(t *testing.T) {
 	t.Parallel()
 	for name, opts := range map[string][]authentiktest.Option{"TCP": nil, "TLS": {authentiktest.TLS()}} {

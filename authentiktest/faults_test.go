@@ -287,6 +287,14 @@ func TestMisuseOfFaults(t *testing.T) {
 		"a binding's values": func(srv *authentiktest.Server) {
 			srv.AddBinding(authentik.FlowStageBinding{Target: srv.Flows()[0].PK, Stage: srv.Stages()[0].PK, InvalidResponseAction: "no"})
 		},
+		"a binding's mode": func(srv *authentiktest.Server) {
+			srv.AddBinding(authentik.FlowStageBinding{Target: srv.Flows()[0].PK, Stage: srv.Stages()[0].PK, PolicyEngineMode: "no"})
+		},
+		"fewer flows than none": func(srv *authentiktest.Server) { srv.AddFlows(-1) },
+		"a flow in the way": func(srv *authentiktest.Server) {
+			srv.AddFlow(authentik.Flow{Slug: "brand-0000-authentication"})
+			srv.AddFlows(1)
+		},
 		"no such binding": func(srv *authentiktest.Server) { srv.DeleteBinding(srv.Flows()[0].PK) },
 		"no such stage":   func(srv *authentiktest.Server) { srv.DeleteStage(srv.Flows()[0].PK) },
 		"a permission":    func(srv *authentiktest.Server) { srv.AddUser("view_flow") },

@@ -141,3 +141,21 @@ func TestServer_SaysWhatIsWrongWithATokenAgainstForgery(t *testing.T) {
 		}
 	}
 }
+
+func TestServer_ForgetsTheOldestSessions(t *testing.T) {
+	t.Parallel()
+	srv := authentiktest.RoundTripper(t)
+	oldest, newest := loggedIn(srv, 0), ""
+	require.Equal(t, http.StatusOK, whoIs(t, srv, oldest))
+	for range 10_000 {
+		b := newBrowser(srv)
+		b.send(http.MethodGet, executor("login"), nil)
+		newest = b.cookie("authentik_session")
+	}
+	require.NotEmpty(t, newest)
+	assert.Equal(t, http.StatusForbidden, whoIs(t, srv, oldest))
+	b := newBrowser(srv)
+	b.show("login")
+	b.solve("login", m{"uid_field": authentiktest.AdminUsername, "password": authentiktest.AdminPassword})
+	assert.Equal(t, authentiktest.AdminUsername, b.me(), "there is room for others")
+}
