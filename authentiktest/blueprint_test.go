@@ -47,10 +47,7 @@ entries:
       - authentik_flows.flow
       - [slug, recovery]
 - model: authentik_policies.policybinding
-  identifiers:
-    order: 0
-    policy: !KeyOf policy
-    target: !KeyOf binding
+  identifiers: {order: 0, policy: !KeyOf policy, target: !KeyOf binding}
 `
 
 func TestServer_ImportsBlueprintsWithTags(t *testing.T) {
@@ -85,6 +82,7 @@ func TestServer_ImportsIntoTheWantedState(t *testing.T) {
 		document, success string
 		titles            []string
 	}{
+		{"version: !KeyOf one\nentries: []\n", "false", nil},
 		{flow("  conditions: [true, false]\n", "skipped"), "true", nil},
 		{flow("  conditions: [null]\n", "skipped"), "true", nil},
 		{flow("  conditions: [[]]\n", "skipped"), "true", nil},

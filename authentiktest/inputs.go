@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
+	"maps"
 	"math/big"
 	"mime"
 	"regexp"
@@ -109,12 +110,9 @@ func booleanInput(_ input, sent any) (any, string, string) {
 }
 
 func choiceInput(i input, sent any) (any, string, string) {
-	word, ok := sent.(string)
-	if n, number := sent.(json.Number); number {
-		word, ok = n.String(), true
-	}
-	if !ok || !slices.Contains(i.choices, word) {
-		return nil, `"` + pythonText(sent) + `" is not a valid choice.`, "invalid_choice"
+	word := pyString(documentOf(sent))
+	if !slices.Contains(i.choices, word) {
+		return nil, `"` + word + `" is not a valid choice.`, "invalid_choice"
 	}
 	return word, "", ""
 }
@@ -123,7 +121,7 @@ func mapInput(_ input, sent any) (any, string, string) {
 	if value, ok := sent.(map[string]any); ok {
 		return value, "", ""
 	}
-	return nil, `Expected a dictionary of items but got type "` + pythonType(sent) + `".`, "not_a_dict"
+	return nil, `Expected a dictionary of items but got type "` + pyType(documentOf(sent)) + `".`, "not_a_dict"
 }
 
 func dateInput(_ input, sent any) (any, string, string) {
@@ -164,7 +162,7 @@ func (v *visit) validate(body any, p *problems) answers {
 	}
 	sent, ok := body.(map[string]any)
 	if !ok {
-		p.add(noField, "Invalid data. Expected a dictionary, but got "+pythonType(body)+".", "invalid")
+		p.add(noField, "Invalid data. Expected a dictionary, but got "+pyType(documentOf(body))+".", "invalid")
 		return nil
 	}
 	in := answers{}
@@ -230,38 +228,24 @@ func (q request) decode() (any, error) {
 	return body, nil
 }
 
-// pythonType returns what Python names the type of a JSON value.
-func pythonType(value any) string {
+// documentOf returns a value of encoding/json as [parseJSON] returns it, for its
+// texts in Python. The members of an object are in the order of their keys.
+func documentOf(value any) any {
 	switch value := value.(type) {
-	case string:
-		return "str"
-	case bool:
-		return "bool"
 	case json.Number:
-		if strings.ContainsAny(value.String(), ".eE") {
-			return "float"
-		}
-		return "int"
+		return numberOf(value.String())
 	case []any:
-		return "list"
-	case map[string]any:
-		return "dict"
-	}
-	return "NoneType"
-}
-
-// pythonText returns a JSON value as Python writes it in a message.
-func pythonText(value any) string {
-	switch value := value.(type) {
-	case string:
-		return value
-	case json.Number:
-		return value.String()
-	case bool:
-		if value {
-			return "True"
+		elements := make([]any, len(value))
+		for i, element := range value {
+			elements[i] = documentOf(element)
 		}
-		return "False"
+		return elements
+	case map[string]any:
+		members := object{}
+		for _, key := range slices.Sorted(maps.Keys(value)) {
+			members = append(members, member{key, documentOf(value[key])})
+		}
+		return members
 	}
-	return pythonType(value)
+	return value
 }

@@ -3,6 +3,7 @@ package authentiktest_test
 import (
 	"encoding/json"
 	"net/http"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -87,5 +88,46 @@ x`, "Extra data: line 2 column 1 (char 8)", "unexpected content after document: 
 			require.NoError(t, json.Unmarshal([]byte(body), &answer), body)
 			assert.Equal(t, "JSON parse error - "+want, answer.Detail, c.document)
 		}
+	}
+}
+
+// TestServer_ReadsValuesAsPython compares with what str, repr and type of Python
+// say of the same values.
+func TestServer_ReadsValuesAsPython(t *testing.T) {
+	t.Parallel()
+	python := authentiktest.RoundTripper(t, authentiktest.Version("2023.10"))
+	orjson := authentiktest.RoundTripper(t, authentiktest.Version("2024.10"))
+	const dictionary = "Invalid data. Expected a dictionary, but got "
+	const noChoice = ` is not a valid choice."]}`
+	nested := strings.Repeat("[", 1025) + strings.Repeat("]", 1025)
+	for _, c := range []struct {
+		srv            *authentiktest.Server
+		document, want string
+	}{
+		{python, `null`, `{"non_field_errors":["No data provided"]}`},
+		{python, `true`, `{"non_field_errors":["` + dictionary + `bool."]}`},
+		{python, `"{}"`, `{"non_field_errors":["` + dictionary + `str."]}`},
+		{python, `[{}]`, `{"non_field_errors":["` + dictionary + `list."]}`},
+		{python, `-7`, `{"non_field_errors":["` + dictionary + `int."]}`},
+		{python, `7.0`, `{"non_field_errors":["` + dictionary + `float."]}`},
+		{python, `-1e999`, `{"non_field_errors":["` + dictionary + `float."]}`},
+		{orjson, ` -1e999`, `{"detail":"JSON parse error - number is infinity when parsed as double: line 1 column 2 (char 1)"}`},
+		{
+			orjson, nested,
+			`{"detail":"JSON parse error - array and object recursion depth exceeded: line 1 column 1026 (char 1025)"}`,
+		},
+		{orjson, nested[1 : len(nested)-1], `{"non_field_errors":["` + dictionary + `list."]}`},
+		{python, `{"designation": 1e999}`, `{"designation":["\"inf\"` + noChoice},
+		{python, `{"designation": [1e16, 1.0e-5, -0, -0.0]}`, `{"designation":["\"[1e+16, 1e-05, 0, -0.0]\"` + noChoice},
+		{python, `{"designation": {"a": null, "it's": true}}`, `{"designation":["\"{'a': None, \"it's\": True}\"` + noChoice},
+		{python, `{"designation": ["'\""]}`, `{"designation":["\"['\\'\"']\"` + noChoice},
+		{
+			python, `{"designation": ["\n\r\t\\\u007f\u00a0\u2028é\udb40\udc01"]}`,
+			`{"designation":["\"['\\n\\r\\t\\\\\\x7f\\xa0\\u2028é\\U000e0001']\"` + noChoice,
+		},
+	} {
+		status, body := tell(t, c.srv, c.srv.Token, http.MethodPatch, "flows/instances/default-authentication-flow/", c.document)
+		assert.Equal(t, http.StatusBadRequest, status, c.document)
+		assert.Equal(t, c.want, body, c.document)
 	}
 }

@@ -72,14 +72,13 @@ func pyRepr(value any) string {
 			elements[i] = pyRepr(element)
 		}
 		return "[" + strings.Join(elements, ", ") + "]"
-	case object:
-		members := make([]string, len(value))
-		for i, m := range value {
-			members[i] = pyQuote(m.key) + ": " + pyRepr(m.value)
-		}
-		return "{" + strings.Join(members, ", ") + "}"
 	}
-	panic("authentiktest: no value of a document")
+	o, _ := value.(object) // a document has no other values
+	members := make([]string, len(o))
+	for i, m := range o {
+		members[i] = pyQuote(m.key) + ": " + pyRepr(m.value)
+	}
+	return "{" + strings.Join(members, ", ") + "}"
 }
 
 // pyQuote returns the repr of a Python string.
@@ -113,11 +112,10 @@ func pyQuote(text string) string {
 	return quoted.String() + quote
 }
 
-// pyType returns the name of a value's type.
+// pyType returns the name of the type of a value that is neither null nor an
+// object.
 func pyType(value any) string {
 	switch value := value.(type) {
-	case nil:
-		return "NoneType"
 	case bool:
 		return "bool"
 	case string:
@@ -127,10 +125,8 @@ func pyType(value any) string {
 			return "float"
 		}
 		return "int"
-	case []any:
-		return "list"
 	default:
-		return "dict"
+		return "list"
 	}
 }
 

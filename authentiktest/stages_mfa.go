@@ -244,7 +244,7 @@ func (s AuthenticatorTOTPStage) stage() (string, stageKind) {
 			}
 			return []input{{key: "code", kind: func(i input, sent any) (any, string, string) {
 				value, problem, code := accepts(i, sent)
-				if problem == "" && (v.plan.device == nil || !v.plan.device.accepts(pythonText(value), v.now)) {
+				if problem == "" && (v.plan.device == nil || !v.plan.device.accepts(pyString(documentOf(value)), v.now)) {
 					return nil, "Code does not match", "invalid"
 				}
 				return value, problem, code

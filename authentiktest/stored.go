@@ -38,11 +38,8 @@ func (f fields) texts(key string) (all []string) {
 	value, _ := f.get(key)
 	list, _ := value.([]any)
 	for _, element := range list {
-		switch element := element.(type) {
-		case string:
-			all = append(all, element)
-		case uuid.UUID:
-			all = append(all, element.String())
+		if text, ok := element.(string); ok {
+			all = append(all, text)
 		}
 	}
 	return all

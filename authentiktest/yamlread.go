@@ -25,6 +25,9 @@ var errYAML = errors.New("authentiktest: not the YAML that the fake reads")
 
 const yamlDepth = 100
 
+// documentEnd matches the mark of the end of a document, if it is the last line.
+var documentEnd = regexp.MustCompile(`(^|\n)\.\.\.\s*$`)
+
 // parseYAML returns the value of a document: nil, bool, string, [number], []any
 // or [object].
 func parseYAML(content []byte) (any, error) {
@@ -33,14 +36,15 @@ func parseYAML(content []byte) (any, error) {
 	}) {
 		return nil, errYAML
 	}
-	r := yamlReader{text: strings.ReplaceAll(string(content), "\r\n", "\n") + "\n"}
+	text := documentEnd.ReplaceAllString(strings.ReplaceAll(string(content), "\r\n", "\n"), "$1")
+	r := yamlReader{text: text + "\n"}
 	r.gap()
 	if strings.HasPrefix(r.text[r.at:], "---\n") {
 		r.at += len("---")
 		r.gap()
 	}
 	value := r.block(0)
-	if r.gap(); r.err == nil && r.at < len(r.text) && r.text[r.at:] != "...\n" {
+	if r.gap(); r.err == nil && r.at < len(r.text) {
 		r.fail()
 	}
 	return value, r.err
@@ -77,8 +81,8 @@ func (r *yamlReader) peek() byte {
 
 var (
 	listMark = regexp.MustCompile(`^-[ \n]`)
-	yamlKey  = regexp.MustCompile(`^(?:"(?:[^"\\\n]|\\.)*"|'(?:[^'\n]|'')*'` +
-		`|[^\s\[\]{}&*!|>'"%@,#` + "`" + `?:-][^\n]*?|[-?:][^\s][^\n]*?):[ \n]`)
+	yamlKey  = regexp.MustCompile(`^(?:"(?:[^"\\\n]|\\.)*" *|'(?:[^'\n]|'')*' *` +
+		`|(?:[^\s\[\]{}&*!|>'"%@,#` + "`" + `?:-]|[-?:][^\s])(?:[^\n ]| +[^\n #])*? *):[ \n]`)
 )
 
 // block reads the value at the next character, whose lines are indented by at
@@ -94,12 +98,17 @@ func (r *yamlReader) block(indent int) any {
 		return nil
 	case listMark.MatchString(rest):
 		return r.blockList()
-	case yamlKey.MatchString(rest) && rest[0] != '{' && rest[0] != '[':
+	case isBlock(rest):
 		return r.blockObject()
 	case strings.HasPrefix(rest, "!"):
 		return r.tag(func() any { return r.block(indent) })
 	}
 	return r.flow(indent, "")
+}
+
+// isBlock reports whether a list or an object in lines begins a text.
+func isBlock(text string) bool {
+	return listMark.MatchString(text) || yamlKey.MatchString(text) && text[0] != '{' && text[0] != '['
 }
 
 func (r *yamlReader) blockList() any {
@@ -127,9 +136,14 @@ func (r *yamlReader) blockObject() any {
 		name, ok := r.key(key[:len(key)-2])
 		if !ok {
 			r.fail()
+			break
 		}
 		r.at += len(key) - 1
+		end := r.at
 		r.gap()
+		if !strings.Contains(r.text[end:r.at], "\n") && isBlock(r.text[r.at:]) {
+			r.fail() // which begins on a line of its own
+		}
 		indent := column + 1
 		if r.column() == column && listMark.MatchString(r.text[min(r.at, len(r.text)):]) {
 			indent = column // a list may be at the column of its key
@@ -302,7 +316,7 @@ func (r *yamlReader) unescaped(text string) any {
 	return yamlEscaped.ReplaceAllStringFunc(text, func(escape string) string {
 		if len(escape) > 2 {
 			code, err := strconv.ParseInt(escape[2:], 16, 32)
-			if err != nil {
+			if err != nil || code > utf8.MaxRune {
 				r.fail()
 			}
 			return string(rune(code))
@@ -338,7 +352,7 @@ func (r *yamlReader) plain(indent int, until string) any {
 			return nil
 		case strings.HasPrefix(rest, " #"):
 			r.gap()
-			return resolved(fold(r.text[start:end]))
+			return resolved(fold(strings.TrimRight(r.text[start:end], " ")))
 		case c == '\n':
 			end = r.at
 			r.gap()
