@@ -13,7 +13,7 @@ import (
 	"github.com/seed-299d42e7/authentik-go/authentiktest"
 )
 
-// PyYAML 6.0.3 reads these documents as the same values, but for the variable
+// PyYAML 6.0.4 reads these documents as the same values, but for the variable
 // of the environment, which is that of authentik.
 func TestImport_ReadsYAMLAsPython(t *testing.T) {
 	t.Parallel()
@@ -60,7 +60,7 @@ func TestImport_RefusesYAMLAsPython(t *testing.T) {
 	assert.Equal(t, http.StatusMethodNotAllowed, status, "as after any error of authentik")
 }
 
-// PyYAML 6.0.3 writes these titles so, in the document of an export.
+// PyYAML 6.0.4 writes these titles so, in the document of an export.
 func TestExport_BreaksLinesAsPython(t *testing.T) {
 	t.Parallel()
 	const words = "one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen"
