@@ -12,11 +12,18 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-func TestQuietConn_ReadsNothingWithoutWaiting(t *testing.T) {
-	t.Parallel()
+// quietPipe returns a quiet connection and the server's end of it.
+func quietPipe(t *testing.T) (conn, theirs net.Conn) {
+	t.Helper()
 	ours, theirs := net.Pipe()
 	conn, err := quietly(func(context.Context, string, string) (net.Conn, error) { return ours, nil })(t.Context(), "", "")
 	require.NoError(t, err)
+	return conn, theirs
+}
+
+func TestQuietConn_ReadsNothingWithoutWaiting(t *testing.T) {
+	t.Parallel()
+	conn, theirs := quietPipe(t)
 	require.NoError(t, theirs.Close())
 	n, err := conn.Read(nil)
 	require.NoError(t, err, "as an io.Reader")
@@ -26,11 +33,9 @@ func TestQuietConn_ReadsNothingWithoutWaiting(t *testing.T) {
 
 func TestQuietConn_WritesNothing(t *testing.T) {
 	t.Parallel()
-	ours, theirs := net.Pipe()
-	conn, err := quietly(func(context.Context, string, string) (net.Conn, error) { return ours, nil })(t.Context(), "", "")
-	require.NoError(t, err)
+	conn, theirs := quietPipe(t)
 	require.NoError(t, theirs.Close())
-	_, err = conn.Write(nil)
+	_, err := conn.Write(nil)
 	require.ErrorIs(t, err, io.ErrClosedPipe, "the connection's own error")
 	require.NoError(t, conn.Close())
 }
@@ -39,15 +44,13 @@ func TestQuietConn_WritesNothing(t *testing.T) {
 func TestQuietConn_PassesOnWhatIsNoRecord(t *testing.T) {
 	t.Parallel()
 	for _, sent := range []string{"\x16", "\x16\x03\x01", "HTTP/1.1 400 Bad Request"} {
-		ours, theirs := net.Pipe()
-		conn, err := quietly(func(context.Context, string, string) (net.Conn, error) { return ours, nil })(t.Context(), "", "")
-		require.NoError(t, err)
+		conn, theirs := quietPipe(t)
 		go func() {
 			_, _ = io.ReadFull(theirs, make([]byte, 2))
 			_, _ = io.WriteString(theirs, sent)
 			_ = theirs.Close()
 		}()
-		_, err = conn.Write([]byte{tlsHandshake, 3})
+		_, err := conn.Write([]byte{tlsHandshake, 3})
 		require.NoError(t, err)
 		got, err := io.ReadAll(conn)
 		require.NoError(t, err)
@@ -59,14 +62,12 @@ func TestQuietConn_PassesOnWhatIsNoRecord(t *testing.T) {
 func TestQuietConn_ReturnsARecordAtATime(t *testing.T) {
 	t.Parallel()
 	records := []string{"\x17\x03\x03\x00\x02ab", "\x17\x03\x03\x01\x00" + strings.Repeat("c", 256)}
-	ours, theirs := net.Pipe()
-	conn, err := quietly(func(context.Context, string, string) (net.Conn, error) { return ours, nil })(t.Context(), "", "")
-	require.NoError(t, err)
+	conn, theirs := quietPipe(t)
 	go func() {
 		_, _ = io.ReadFull(theirs, make([]byte, 2))
 		_, _ = io.WriteString(theirs, strings.Join(records, ""))
 	}()
-	_, err = conn.Write([]byte{tlsHandshake, 3})
+	_, err := conn.Write([]byte{tlsHandshake, 3})
 	require.NoError(t, err)
 	buffer := make([]byte, 2*smallRead)
 	for _, want := range records {
@@ -99,14 +100,12 @@ func TestQuietConn_ReturnsABodyAtOnce(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			ours, theirs := net.Pipe()
-			conn, err := quietly(func(context.Context, string, string) (net.Conn, error) { return ours, nil })(t.Context(), "", "")
-			require.NoError(t, err)
+			conn, theirs := quietPipe(t)
 			go func() { // after a request
 				_, _ = io.ReadFull(theirs, make([]byte, 4))
 				_, _ = io.WriteString(theirs, tc.header+body+next)
 			}()
-			_, err = conn.Write([]byte("GET "))
+			_, err := conn.Write([]byte("GET "))
 			require.NoError(t, err)
 			buffer := make([]byte, smallRead)
 			for _, want := range []int{len(tc.header), tc.read} {

@@ -622,29 +622,23 @@ func TestWithTokenFunc_RefreshesAgainAfterASharedRefresh(t *testing.T) {
 		}
 		return first, nil
 	}))
-	for rotations, want := range []int{0, 1, 2} {
-		if rotations > 0 {
-			current = srv.RotateToken(current)
-		}
-		for range 2 {
-			_, err := client.FlowsInstancesList(t.Context(), nil)
-			require.NoError(t, err)
-			assert.Equal(t, want, refreshed)
+	rotate := func(wants ...int) {
+		for rotations, want := range wants {
+			if rotations > 0 {
+				current = srv.RotateToken(current)
+			}
+			for range 2 {
+				_, err := client.FlowsInstancesList(t.Context(), nil)
+				require.NoError(t, err)
+				assert.Equal(t, want, refreshed)
+			}
 		}
 	}
+	rotate(0, 1, 2)
 	// Then it returns another one, and does not keep what follows.
 	current = srv.RotateToken(current)
 	first = current
-	for rotations, want := range []int{2, 3, 4} {
-		if rotations > 0 {
-			current = srv.RotateToken(current)
-		}
-		for range 2 {
-			_, err := client.FlowsInstancesList(t.Context(), nil)
-			require.NoError(t, err)
-			assert.Equal(t, want, refreshed)
-		}
-	}
+	rotate(2, 3, 4)
 }
 
 // A function that has two tokens, both invalid, must not keep the client going.
