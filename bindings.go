@@ -265,7 +265,9 @@ func (c *Client) BindingsPages(
 // some and omit others. The iterator then requests one page that has all, for
 // which servers had no maximum. Of a list that exceeds [WithMaxResponseSize] it
 // requests the bindings of each flow, which requires the permission
-// authentik_flows.view_flow.
+// authentik_flows.view_flow. Up to 2025.10 it also requests the release after a
+// first page that is not the last, as [Client.ServerVersion] does, and goes on
+// if that fails.
 //
 // https://api.goauthentik.io/reference/flows-bindings-list/
 func (c *Client) BindingsAll(
