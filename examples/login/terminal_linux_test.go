@@ -8,6 +8,7 @@ import (
 	"io"
 	"os"
 	"testing"
+	"testing/synctest"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -103,17 +104,24 @@ func TestAPasswordThatIsEmptyIsRefused(t *testing.T) {
 
 func TestCtrlCAtThePasswordLeavesTheTerminalAsItWas(t *testing.T) {
 	t.Parallel()
-	_, terminal := openTerminal(t)
-	stderr, asked := io.Pipe()
-	ctx, cancel := context.WithCancel(t.Context())
-	read := make(chan error)
-	go func() {
-		_, err := asker(cli.Env{Stdin: terminal, Stderr: asked})("Password")(ctx)
-		read <- err
-	}()
-	waitForPrompt(t, stderr, terminal)
-	go io.Copy(io.Discard, stderr) //nolint:errcheck // a pipe
-	cancel()
-	require.ErrorIs(t, <-read, context.Canceled)
-	assert.True(t, echoes(t, terminal))
+	user, terminal := openTerminal(t)
+	// The bubble ends when the reader does. A reader left behind would restore the
+	// mode of the terminal that another test has opened with the same descriptor.
+	synctest.Test(t, func(t *testing.T) {
+		stderr, asked := io.Pipe()
+		ctx, cancel := context.WithCancel(t.Context())
+		read := make(chan error)
+		go func() {
+			_, err := asker(cli.Env{Stdin: terminal, Stderr: asked})("Password")(ctx)
+			_ = asked.Close()
+			read <- err
+		}()
+		waitForPrompt(t, stderr, terminal)
+		go io.Copy(io.Discard, stderr) //nolint:errcheck // a pipe
+		cancel()
+		require.ErrorIs(t, <-read, context.Canceled)
+		assert.True(t, echoes(t, terminal))
+		_, err := user.WriteString("\n")
+		require.NoError(t, err)
+	})
 }
