@@ -2,6 +2,7 @@ package challenge
 
 import (
 	"bytes"
+	"cmp"
 	stdjson "encoding/json"
 	"errors"
 	"reflect"
@@ -25,43 +26,73 @@ import (
 // a duplicate key, a value of another type or more than 200,000 tokens. The
 // error has the path of the invalid value, but does not quote it.
 func Decode(data []byte) (Challenge, error) {
-	if err := wire.Check(data); err != nil {
-		return nil, err
-	}
 	if err := checkSize(data); err != nil {
 		return nil, err
 	}
-	return decodeAs(data, func(string) bool { return true })
+	c, err := decodeAs(data, func(string) bool { return true })
+	if err != nil {
+		return nil, cmp.Or(wire.Check(data), err) // a truncated document may only look like another error
+	}
+	return c, nil
 }
 
 // decodeAs decodes a challenge of an allowed component.
 func decodeAs(data []byte, allowed func(component string) bool) (Challenge, error) {
-	if kind := jsontext.Value(data).Kind(); kind != jsontext.KindBeginObject {
-		return nil, &wire.Error{Err: mismatch(kind, "an object")}
-	}
-	type text string // which is no number
-	var head struct {
-		Component *text `json:"component"`
-	}
-	if err := decode(data, &head); err != nil {
+	component, err := componentIn(data)
+	if err != nil {
 		return nil, err
-	}
-	if head.Component == nil {
-		return nil, &wire.Error{Path: "component", Err: errors.New("missing")}
-	}
-	component := string(*head.Component)
-	if component == "" {
-		return nil, &wire.Error{Path: "component", Err: errors.New("empty")}
 	}
 	prototype, ok := challengeTypes[component]
 	if !ok || !allowed(component) {
-		return &Unknown{Raw: bytes.Clone(data)}, nil
+		var raw stdjson.RawMessage
+		if err := decode(data, &raw); err != nil {
+			return nil, err
+		}
+		return &Unknown{Raw: raw}, nil
 	}
 	challenge := reflect.New(prototype).Interface().(Challenge) //nolint:errcheck,forcetypeassert // see challengeTypes
 	if err := decode(data, challenge); err != nil {
 		return nil, err
 	}
 	return challenge, nil
+}
+
+// componentIn returns the component of a challenge, and reads no further.
+func componentIn(data []byte) (string, error) {
+	if kind := jsontext.Value(data).Kind(); kind != jsontext.KindBeginObject {
+		return "", &wire.Error{Err: mismatch(kind, "an object")}
+	}
+	value, err := member(data, "component")
+	if err != nil {
+		return "", failure(err)
+	}
+	fail := func(reason error) (string, error) { return "", &wire.Error{Path: "component", Err: reason} }
+	switch kind := value.Kind(); {
+	case len(value) == 0 || kind == jsontext.KindNull:
+		return fail(errors.New("missing"))
+	case kind != jsontext.KindString:
+		return fail(mismatch(kind, "a string"))
+	case len(value) == len(`""`):
+		return fail(errors.New("empty"))
+	}
+	return unquoted(value), nil
+}
+
+// member returns the value of a key in an object, nil if the key is missing.
+func member(object []byte, name string) (jsontext.Value, error) {
+	d := jsontext.NewDecoder(bytes.NewBuffer(object), jsontext.AllowDuplicateNames(true))
+	_, err := d.ReadToken()
+	for err == nil && d.PeekKind() != jsontext.KindEndObject {
+		var key jsontext.Token
+		switch key, err = d.ReadToken(); {
+		case err != nil:
+		case key.String() == name:
+			return d.ReadValue()
+		default:
+			err = d.SkipValue()
+		}
+	}
+	return nil, err
 }
 
 // challengeTypes maps each component to the struct of its challenge.
@@ -85,7 +116,7 @@ func checkSize(data []byte) error {
 	tokens := jsontext.NewDecoder(bytes.NewReader(data), jsontext.AllowDuplicateNames(true))
 	for n := 1; ; n++ {
 		if _, err := tokens.ReadToken(); err != nil {
-			return nil //nolint:nilerr // the end: wire.Check found no other error
+			return nil //nolint:nilerr // the end, or what Decode rejects
 		}
 		if n > maxTokens {
 			return &wire.Error{Path: wire.Path(tokens.StackPointer()), Err: errors.New("more than 200000 tokens")}
@@ -104,10 +135,14 @@ var tolerant = json.WithUnmarshalers(json.JoinUnmarshalers(
 // decode decodes JSON into the pointer v. An error of it has no value of the
 // input.
 func decode(data []byte, v any) error {
-	err := json.Unmarshal(data, v, tolerant)
-	if err == nil {
-		return nil
+	if err := json.Unmarshal(data, v, tolerant); err != nil {
+		return failure(err)
 	}
+	return nil
+}
+
+// failure returns an error of json or jsontext without a value of the input.
+func failure(err error) error {
 	if semantic, ok := errors.AsType[*json.SemanticError](err); ok {
 		path := wire.Path(semantic.JSONPointer)
 		inner, ok := errors.AsType[*wire.Error](semantic.Err)
@@ -119,14 +154,14 @@ func decode(data []byte, v any) error {
 		}
 		return &wire.Error{Path: path + inner.Path, Err: inner.Err}
 	}
-	failure := &wire.Error{Err: errors.New("not JSON")}
+	invalid := &wire.Error{Err: errors.New("not JSON")}
 	if errors.Is(err, jsontext.ErrDuplicateName) {
-		failure.Err = errors.New("duplicate key")
+		invalid.Err = errors.New("duplicate key")
 	}
 	if syntax, ok := errors.AsType[*jsontext.SyntacticError](err); ok {
-		failure.Path = wire.Path(syntax.JSONPointer)
+		invalid.Path = wire.Path(syntax.JSONPointer)
 	}
-	return failure
+	return invalid
 }
 
 func mismatch(kind jsontext.Kind, want string) error {

@@ -220,6 +220,8 @@ func TestDecode_Unknown(t *testing.T) {
 	assert.JSONEq(t, string(input), string(encoded))
 
 	// Parts of another shape are in Raw only.
+	c = decode[*challenge.Unknown](t, ` {"flow_info":{},"\u0063omponent":"ak-stage-n\u0065wer"} `)
+	assert.Equal(t, "ak-stage-newer", c.Component())
 	c = decode[*challenge.Unknown](t, `{"component":"ak-stage-newer","flow_info":[],"response_errors":[1]}`)
 	assert.Equal(t, "ak-stage-newer", c.Component())
 	assert.Nil(t, c.Info())
