@@ -5,7 +5,6 @@ import (
 	"cmp"
 	"context"
 	"crypto/sha256"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -16,6 +15,8 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"github.com/go-json-experiment/json/jsontext"
 
 	"github.com/seed-299d42e7/authentik-go/challenge"
 	"github.com/seed-299d42e7/authentik-go/internal/transport"
@@ -318,34 +319,23 @@ func stageOf(c challenge.Challenge) string {
 	return c.Component()
 }
 
-// remember redacts the values of a response from errors and logs.
+// remember redacts the texts and the numbers of a response from errors and logs,
+// except for components, which are not the user's.
 func (s *Session) remember(body []byte) {
-	decoder := json.NewDecoder(bytes.NewReader(body))
-	decoder.UseNumber() // a code may be one
-	var values any
-	if decoder.Decode(&values) == nil { // always, because encoding/json wrote body
-		eachValue(values, s.client.transport.Remember)
-	}
-}
-
-// eachValue calls visit with the texts and the numbers in a JSON value, except for
-// the component, which is not the user's.
-func eachValue(value any, visit func(string)) {
-	switch value := value.(type) {
-	case string:
-		visit(value)
-	case json.Number:
-		visit(value.String())
-	case []any:
-		for _, element := range value {
-			eachValue(element, visit)
+	d := jsontext.NewDecoder(bytes.NewBuffer(body), jsontext.AllowDuplicateNames(true), jsontext.AllowInvalidUTF8(true))
+	for component := false; ; {
+		token, err := d.ReadToken()
+		if err != nil {
+			return // the end, because encoding/json has accepted body
 		}
-	case map[string]any:
-		for key, element := range value {
-			if key != "component" {
-				eachValue(element, visit)
-			}
+		if in, length := d.StackIndex(d.StackDepth()); in == '{' && length%2 == 1 { // a key
+			component = token.String() == "component"
+			continue
 		}
+		if kind := token.Kind(); !component && (kind == '"' || kind == '0') {
+			s.client.transport.Remember(token.String())
+		}
+		component = false
 	}
 }
 
@@ -366,9 +356,11 @@ func (s *Session) executor(
 	o.accept = func(resp *http.Response) bool {
 		// Only the path counts: behind a proxy, authentik may know another host
 		// and no prefix. No redirect is followed.
-		location, err := resp.Location()
-		return resp.StatusCode == http.StatusFound && err == nil &&
-			strings.HasSuffix(location.EscapedPath(), apiPath+o.path)
+		if resp.StatusCode != http.StatusFound {
+			return false
+		}
+		location, err := url.Parse(resp.Header.Get("Location"))
+		return err == nil && strings.HasSuffix(location.EscapedPath(), apiPath+o.path)
 	}
 	return o
 }

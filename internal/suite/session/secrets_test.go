@@ -240,21 +240,43 @@ func TestSecrets_NumbersAreHidden(t *testing.T) {
 	require.EqualError(t, err, "authentik: Run: flow pin: access denied: The PIN [redacted] is wrong.")
 }
 
-// So is what is part of a list.
-func TestSecrets_ListsAreHidden(t *testing.T) {
+// rawJSON is a response of a caller's own.
+type rawJSON string
+
+func (rawJSON) Component() string              { return "ak-stage-dummy" }
+func (r rawJSON) MarshalJSON() ([]byte, error) { return []byte(r), nil }
+
+// So is all else of a response but its component, wherever it is.
+func TestSecrets_AllValuesOfAResponseAreHidden(t *testing.T) {
 	t.Parallel()
-	srv := authentiktest.NewServer(t)
-	srv.Script("codes", &challenge.Dummy{}, &challenge.AccessDenied{ErrorMessage: "Neither first-code nor 493817 is right."})
-	session, err := authentik.NewSession(srv.URL)
-	require.NoError(t, err)
-	t.Cleanup(session.Close)
-	_, err = session.Run(t.Context(), "codes", nil, authentik.SolverFunc(
-		func(_ context.Context, c challenge.Challenge) (challenge.Response, error) {
-			codes := map[string]any{"codes": []any{"first-code", 493817}}
-			return &challenge.RawResponse{ComponentName: c.Component(), Values: codes}, nil
-		},
-	))
-	require.EqualError(t, err, "authentik: Run: flow codes: access denied: Neither [redacted] nor [redacted] is right.")
+	for name, body := range map[string]string{
+		"list":             `{"codes": ["first-code", 493817], "component": "neither"}`,
+		"after an object":  `{"list": [{"component": "neither"}, "first-code"], "code": 493817}`,
+		"in a component":   `{"component": ["first-code", {"pin": 493817}]}`,
+		"keys that repeat": `{"code": "first-code", "code": 493817}`,
+		"invalid UTF-8":    "{\"name\": \"\xff\", \"codes\": [\"first-code\", 493817]}",
+	} {
+		testkit.RunInBubble(t, name, func(t *testing.T) {
+			server := newPlay(t, &challenge.Dummy{}, &challenge.AccessDenied{ErrorMessage: "neither first-code nor 493817"})
+			_, err := server.session(t).Run(t.Context(), "codes", nil, responds(rawJSON(body)))
+			require.EqualError(t, err, "authentik: Run: flow codes: access denied: neither [redacted] nor [redacted]")
+		})
+	}
+}
+
+// The component is no secret, even if the server alone knows it.
+func TestSecrets_ComponentIsShown(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		newer := challenge.RawResponse{ComponentName: "ak-stage-newer"}
+		rejected := challenge.RawResponse{ComponentName: "ak-stage-newer", Values: map[string]any{
+			"response_errors": map[string]any{"code": []any{"No."}},
+		}}
+		server := newPlay(t)
+		server.Sequence = testkit.NewSequence(step(t, newer), step(t, rejected))
+		_, err := server.session(t).Run(t.Context(), "codes", nil, responds(newer))
+		require.EqualError(t, err, "authentik: Run: flow codes: the server rejected the response to ak-stage-newer: code: No.")
+	})
 }
 
 // A token of the URL, such as that of an invitation or of an email.
