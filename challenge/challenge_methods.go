@@ -13,7 +13,9 @@ func (c *IframeLogout) Component() string { return c.component("ak-provider-ifra
 
 // MarshalJSON returns the challenge with its component, as a server sends it.
 func (c IframeLogout) MarshalJSON() ([]byte, error) {
-	return marshal(c.component("ak-provider-iframe-logout"), c)
+	type fields IframeLogout
+	c.ComponentName = c.Component()
+	return marshal(fields(c))
 }
 
 // Format prints which fields are set, and no text of the server.
@@ -28,7 +30,9 @@ func (c *OAuthDeviceCode) Component() string { return c.component("ak-provider-o
 
 // MarshalJSON returns the challenge with its component, as a server sends it.
 func (c OAuthDeviceCode) MarshalJSON() ([]byte, error) {
-	return marshal(c.component("ak-provider-oauth2-device-code"), c)
+	type fields OAuthDeviceCode
+	c.ComponentName = c.Component()
+	return marshal(fields(c))
 }
 
 // Format prints which fields are set, and no text of the server.
@@ -45,7 +49,9 @@ func (c *OAuthDeviceCodeFinish) Component() string {
 
 // MarshalJSON returns the challenge with its component, as a server sends it.
 func (c OAuthDeviceCodeFinish) MarshalJSON() ([]byte, error) {
-	return marshal(c.component("ak-provider-oauth2-device-code-finish"), c)
+	type fields OAuthDeviceCodeFinish
+	c.ComponentName = c.Component()
+	return marshal(fields(c))
 }
 
 // Format prints which fields are set, and no text of the server.
@@ -60,7 +66,9 @@ func (c *NativeLogout) Component() string { return c.component("ak-provider-saml
 
 // MarshalJSON returns the challenge with its component, as a server sends it.
 func (c NativeLogout) MarshalJSON() ([]byte, error) {
-	return marshal(c.component("ak-provider-saml-native-logout"), c)
+	type fields NativeLogout
+	c.ComponentName = c.Component()
+	return marshal(fields(c))
 }
 
 // Format prints which fields are set, and no text of the server.
@@ -75,7 +83,9 @@ func (c *AppleLogin) Component() string { return c.component("ak-source-oauth-ap
 
 // MarshalJSON returns the challenge with its component, as a server sends it.
 func (c AppleLogin) MarshalJSON() ([]byte, error) {
-	return marshal(c.component("ak-source-oauth-apple"), c)
+	type fields AppleLogin
+	c.ComponentName = c.Component()
+	return marshal(fields(c))
 }
 
 // Format prints which fields are set, and no text of the server.
@@ -90,7 +100,9 @@ func (c *PlexAuthentication) Component() string { return c.component("ak-source-
 
 // MarshalJSON returns the challenge with its component, as a server sends it.
 func (c PlexAuthentication) MarshalJSON() ([]byte, error) {
-	return marshal(c.component("ak-source-plex"), c)
+	type fields PlexAuthentication
+	c.ComponentName = c.Component()
+	return marshal(fields(c))
 }
 
 // Format prints which fields are set, and no text of the server.
@@ -105,7 +117,9 @@ func (c *TelegramLogin) Component() string { return c.component("ak-source-teleg
 
 // MarshalJSON returns the challenge with its component, as a server sends it.
 func (c TelegramLogin) MarshalJSON() ([]byte, error) {
-	return marshal(c.component("ak-source-telegram"), c)
+	type fields TelegramLogin
+	c.ComponentName = c.Component()
+	return marshal(fields(c))
 }
 
 // Format prints which fields are set, and no text of the server.
@@ -120,7 +134,9 @@ func (c *AccessDenied) Component() string { return c.component("ak-stage-access-
 
 // MarshalJSON returns the challenge with its component, as a server sends it.
 func (c AccessDenied) MarshalJSON() ([]byte, error) {
-	return marshal(c.component("ak-stage-access-denied"), c)
+	type fields AccessDenied
+	c.ComponentName = c.Component()
+	return marshal(fields(c))
 }
 
 // Format prints which fields are set, and no text of the server.
@@ -135,7 +151,9 @@ func (c *AuthenticatorDuo) Component() string { return c.component("ak-stage-aut
 
 // MarshalJSON returns the challenge with its component, as a server sends it.
 func (c AuthenticatorDuo) MarshalJSON() ([]byte, error) {
-	return marshal(c.component("ak-stage-authenticator-duo"), c)
+	type fields AuthenticatorDuo
+	c.ComponentName = c.Component()
+	return marshal(fields(c))
 }
 
 // Format prints which fields are set, and no text of the server.
@@ -150,7 +168,9 @@ func (c *AuthenticatorEmail) Component() string { return c.component("ak-stage-a
 
 // MarshalJSON returns the challenge with its component, as a server sends it.
 func (c AuthenticatorEmail) MarshalJSON() ([]byte, error) {
-	return marshal(c.component("ak-stage-authenticator-email"), c)
+	type fields AuthenticatorEmail
+	c.ComponentName = c.Component()
+	return marshal(fields(c))
 }
 
 // Format prints which fields are set, and no text of the server.
@@ -165,7 +185,9 @@ func (c *AuthenticatorSMS) Component() string { return c.component("ak-stage-aut
 
 // MarshalJSON returns the challenge with its component, as a server sends it.
 func (c AuthenticatorSMS) MarshalJSON() ([]byte, error) {
-	return marshal(c.component("ak-stage-authenticator-sms"), c)
+	type fields AuthenticatorSMS
+	c.ComponentName = c.Component()
+	return marshal(fields(c))
 }
 
 // Format prints which fields are set, and no text of the server.
@@ -180,7 +202,9 @@ func (c *AuthenticatorStatic) Component() string { return c.component("ak-stage-
 
 // MarshalJSON returns the challenge with its component, as a server sends it.
 func (c AuthenticatorStatic) MarshalJSON() ([]byte, error) {
-	return marshal(c.component("ak-stage-authenticator-static"), c)
+	type fields AuthenticatorStatic
+	c.ComponentName = c.Component()
+	return marshal(fields(c))
 }
 
 // Format prints which fields are set, and no text of the server.
@@ -195,7 +219,9 @@ func (c *AuthenticatorTOTP) Component() string { return c.component("ak-stage-au
 
 // MarshalJSON returns the challenge with its component, as a server sends it.
 func (c AuthenticatorTOTP) MarshalJSON() ([]byte, error) {
-	return marshal(c.component("ak-stage-authenticator-totp"), c)
+	type fields AuthenticatorTOTP
+	c.ComponentName = c.Component()
+	return marshal(fields(c))
 }
 
 // Format prints which fields are set, and no text of the server.
@@ -212,7 +238,9 @@ func (c *AuthenticatorValidation) Component() string {
 
 // MarshalJSON returns the challenge with its component, as a server sends it.
 func (c AuthenticatorValidation) MarshalJSON() ([]byte, error) {
-	return marshal(c.component("ak-stage-authenticator-validate"), c)
+	type fields AuthenticatorValidation
+	c.ComponentName = c.Component()
+	return marshal(fields(c))
 }
 
 // Format prints which fields are set, and no text of the server.
@@ -229,7 +257,9 @@ func (c *AuthenticatorWebAuthn) Component() string {
 
 // MarshalJSON returns the challenge with its component, as a server sends it.
 func (c AuthenticatorWebAuthn) MarshalJSON() ([]byte, error) {
-	return marshal(c.component("ak-stage-authenticator-webauthn"), c)
+	type fields AuthenticatorWebAuthn
+	c.ComponentName = c.Component()
+	return marshal(fields(c))
 }
 
 // Format prints which fields are set, and no text of the server.
@@ -244,7 +274,9 @@ func (c *Autosubmit) Component() string { return c.component("ak-stage-autosubmi
 
 // MarshalJSON returns the challenge with its component, as a server sends it.
 func (c Autosubmit) MarshalJSON() ([]byte, error) {
-	return marshal(c.component("ak-stage-autosubmit"), c)
+	type fields Autosubmit
+	c.ComponentName = c.Component()
+	return marshal(fields(c))
 }
 
 // Format prints which fields are set, and no text of the server.
@@ -258,7 +290,11 @@ func (c Autosubmit) LogValue() slog.Value { return logValue(c) }
 func (c *Captcha) Component() string { return c.component("ak-stage-captcha") }
 
 // MarshalJSON returns the challenge with its component, as a server sends it.
-func (c Captcha) MarshalJSON() ([]byte, error) { return marshal(c.component("ak-stage-captcha"), c) }
+func (c Captcha) MarshalJSON() ([]byte, error) {
+	type fields Captcha
+	c.ComponentName = c.Component()
+	return marshal(fields(c))
+}
 
 // Format prints which fields are set, and no text of the server.
 func (c Captcha) Format(s fmt.State, _ rune) { format(s, c) }
@@ -271,7 +307,11 @@ func (c Captcha) LogValue() slog.Value { return logValue(c) }
 func (c *Consent) Component() string { return c.component("ak-stage-consent") }
 
 // MarshalJSON returns the challenge with its component, as a server sends it.
-func (c Consent) MarshalJSON() ([]byte, error) { return marshal(c.component("ak-stage-consent"), c) }
+func (c Consent) MarshalJSON() ([]byte, error) {
+	type fields Consent
+	c.ComponentName = c.Component()
+	return marshal(fields(c))
+}
 
 // Format prints which fields are set, and no text of the server.
 func (c Consent) Format(s fmt.State, _ rune) { format(s, c) }
@@ -284,7 +324,11 @@ func (c Consent) LogValue() slog.Value { return logValue(c) }
 func (c *Dummy) Component() string { return c.component("ak-stage-dummy") }
 
 // MarshalJSON returns the challenge with its component, as a server sends it.
-func (c Dummy) MarshalJSON() ([]byte, error) { return marshal(c.component("ak-stage-dummy"), c) }
+func (c Dummy) MarshalJSON() ([]byte, error) {
+	type fields Dummy
+	c.ComponentName = c.Component()
+	return marshal(fields(c))
+}
 
 // Format prints which fields are set, and no text of the server.
 func (c Dummy) Format(s fmt.State, _ rune) { format(s, c) }
@@ -297,7 +341,11 @@ func (c Dummy) LogValue() slog.Value { return logValue(c) }
 func (c *Email) Component() string { return c.component("ak-stage-email") }
 
 // MarshalJSON returns the challenge with its component, as a server sends it.
-func (c Email) MarshalJSON() ([]byte, error) { return marshal(c.component("ak-stage-email"), c) }
+func (c Email) MarshalJSON() ([]byte, error) {
+	type fields Email
+	c.ComponentName = c.Component()
+	return marshal(fields(c))
+}
 
 // Format prints which fields are set, and no text of the server.
 func (c Email) Format(s fmt.State, _ rune) { format(s, c) }
@@ -311,7 +359,9 @@ func (c *EndpointAgent) Component() string { return c.component("ak-stage-endpoi
 
 // MarshalJSON returns the challenge with its component, as a server sends it.
 func (c EndpointAgent) MarshalJSON() ([]byte, error) {
-	return marshal(c.component("ak-stage-endpoint-agent"), c)
+	type fields EndpointAgent
+	c.ComponentName = c.Component()
+	return marshal(fields(c))
 }
 
 // Format prints which fields are set, and no text of the server.
@@ -326,7 +376,9 @@ func (c *FlowError) Component() string { return c.component("ak-stage-flow-error
 
 // MarshalJSON returns the challenge with its component, as a server sends it.
 func (c FlowError) MarshalJSON() ([]byte, error) {
-	return marshal(c.component("ak-stage-flow-error"), c)
+	type fields FlowError
+	c.ComponentName = c.Component()
+	return marshal(fields(c))
 }
 
 // Format prints which fields are set, and no text of the server.
@@ -341,7 +393,9 @@ func (c *Identification) Component() string { return c.component("ak-stage-ident
 
 // MarshalJSON returns the challenge with its component, as a server sends it.
 func (c Identification) MarshalJSON() ([]byte, error) {
-	return marshal(c.component("ak-stage-identification"), c)
+	type fields Identification
+	c.ComponentName = c.Component()
+	return marshal(fields(c))
 }
 
 // Format prints which fields are set, and no text of the server.
@@ -355,7 +409,11 @@ func (c Identification) LogValue() slog.Value { return logValue(c) }
 func (c *Password) Component() string { return c.component("ak-stage-password") }
 
 // MarshalJSON returns the challenge with its component, as a server sends it.
-func (c Password) MarshalJSON() ([]byte, error) { return marshal(c.component("ak-stage-password"), c) }
+func (c Password) MarshalJSON() ([]byte, error) {
+	type fields Password
+	c.ComponentName = c.Component()
+	return marshal(fields(c))
+}
 
 // Format prints which fields are set, and no text of the server.
 func (c Password) Format(s fmt.State, _ rune) { format(s, c) }
@@ -368,7 +426,11 @@ func (c Password) LogValue() slog.Value { return logValue(c) }
 func (c *Prompt) Component() string { return c.component("ak-stage-prompt") }
 
 // MarshalJSON returns the challenge with its component, as a server sends it.
-func (c Prompt) MarshalJSON() ([]byte, error) { return marshal(c.component("ak-stage-prompt"), c) }
+func (c Prompt) MarshalJSON() ([]byte, error) {
+	type fields Prompt
+	c.ComponentName = c.Component()
+	return marshal(fields(c))
+}
 
 // Format prints which fields are set, and no text of the server.
 func (c Prompt) Format(s fmt.State, _ rune) { format(s, c) }
@@ -382,7 +444,9 @@ func (c *SessionEnd) Component() string { return c.component("ak-stage-session-e
 
 // MarshalJSON returns the challenge with its component, as a server sends it.
 func (c SessionEnd) MarshalJSON() ([]byte, error) {
-	return marshal(c.component("ak-stage-session-end"), c)
+	type fields SessionEnd
+	c.ComponentName = c.Component()
+	return marshal(fields(c))
 }
 
 // Format prints which fields are set, and no text of the server.
@@ -397,7 +461,9 @@ func (c *UserLogin) Component() string { return c.component("ak-stage-user-login
 
 // MarshalJSON returns the challenge with its component, as a server sends it.
 func (c UserLogin) MarshalJSON() ([]byte, error) {
-	return marshal(c.component("ak-stage-user-login"), c)
+	type fields UserLogin
+	c.ComponentName = c.Component()
+	return marshal(fields(c))
 }
 
 // Format prints which fields are set, and no text of the server.
@@ -411,7 +477,11 @@ func (c UserLogin) LogValue() slog.Value { return logValue(c) }
 func (c *Frame) Component() string { return c.component("xak-flow-frame") }
 
 // MarshalJSON returns the challenge with its component, as a server sends it.
-func (c Frame) MarshalJSON() ([]byte, error) { return marshal(c.component("xak-flow-frame"), c) }
+func (c Frame) MarshalJSON() ([]byte, error) {
+	type fields Frame
+	c.ComponentName = c.Component()
+	return marshal(fields(c))
+}
 
 // Format prints which fields are set, and no text of the server.
 func (c Frame) Format(s fmt.State, _ rune) { format(s, c) }
@@ -424,7 +494,11 @@ func (c Frame) LogValue() slog.Value { return logValue(c) }
 func (c *Redirect) Component() string { return c.component("xak-flow-redirect") }
 
 // MarshalJSON returns the challenge with its component, as a server sends it.
-func (c Redirect) MarshalJSON() ([]byte, error) { return marshal(c.component("xak-flow-redirect"), c) }
+func (c Redirect) MarshalJSON() ([]byte, error) {
+	type fields Redirect
+	c.ComponentName = c.Component()
+	return marshal(fields(c))
+}
 
 // Format prints which fields are set, and no text of the server.
 func (c Redirect) Format(s fmt.State, _ rune) { format(s, c) }
@@ -437,7 +511,11 @@ func (c Redirect) LogValue() slog.Value { return logValue(c) }
 func (c *Shell) Component() string { return c.component("xak-flow-shell") }
 
 // MarshalJSON returns the challenge with its component, as a server sends it.
-func (c Shell) MarshalJSON() ([]byte, error) { return marshal(c.component("xak-flow-shell"), c) }
+func (c Shell) MarshalJSON() ([]byte, error) {
+	type fields Shell
+	c.ComponentName = c.Component()
+	return marshal(fields(c))
+}
 
 // Format prints which fields are set, and no text of the server.
 func (c Shell) Format(s fmt.State, _ rune) { format(s, c) }

@@ -11,7 +11,10 @@ import (
 func (r IframeLogoutResponse) Component() string { return "ak-provider-iframe-logout" }
 
 // MarshalJSON returns the response with its component, as a server accepts it.
-func (r IframeLogoutResponse) MarshalJSON() ([]byte, error) { return marshal(r.Component(), r) }
+func (r IframeLogoutResponse) MarshalJSON() ([]byte, error) {
+	type fields IframeLogoutResponse
+	return marshal(withComponent[fields]{r.Component(), fields(r)})
+}
 
 // Format prints which fields are set, and no value that the user entered.
 func (r IframeLogoutResponse) Format(s fmt.State, _ rune) { format(s, r) }
@@ -23,7 +26,10 @@ func (r IframeLogoutResponse) LogValue() slog.Value { return logValue(r) }
 func (r OAuthDeviceCodeResponse) Component() string { return "ak-provider-oauth2-device-code" }
 
 // MarshalJSON returns the response with its component, as a server accepts it.
-func (r OAuthDeviceCodeResponse) MarshalJSON() ([]byte, error) { return marshal(r.Component(), r) }
+func (r OAuthDeviceCodeResponse) MarshalJSON() ([]byte, error) {
+	type fields OAuthDeviceCodeResponse
+	return marshal(withComponent[fields]{r.Component(), fields(r)})
+}
 
 // Format prints which fields are set, and no value that the user entered.
 func (r OAuthDeviceCodeResponse) Format(s fmt.State, _ rune) { format(s, r) }
@@ -38,7 +44,8 @@ func (r OAuthDeviceCodeFinishResponse) Component() string {
 
 // MarshalJSON returns the response with its component, as a server accepts it.
 func (r OAuthDeviceCodeFinishResponse) MarshalJSON() ([]byte, error) {
-	return marshal(r.Component(), r)
+	type fields OAuthDeviceCodeFinishResponse
+	return marshal(withComponent[fields]{r.Component(), fields(r)})
 }
 
 // Format prints which fields are set, and no value that the user entered.
@@ -51,7 +58,10 @@ func (r OAuthDeviceCodeFinishResponse) LogValue() slog.Value { return logValue(r
 func (r NativeLogoutResponse) Component() string { return "ak-provider-saml-native-logout" }
 
 // MarshalJSON returns the response with its component, as a server accepts it.
-func (r NativeLogoutResponse) MarshalJSON() ([]byte, error) { return marshal(r.Component(), r) }
+func (r NativeLogoutResponse) MarshalJSON() ([]byte, error) {
+	type fields NativeLogoutResponse
+	return marshal(withComponent[fields]{r.Component(), fields(r)})
+}
 
 // Format prints which fields are set, and no value that the user entered.
 func (r NativeLogoutResponse) Format(s fmt.State, _ rune) { format(s, r) }
@@ -63,7 +73,10 @@ func (r NativeLogoutResponse) LogValue() slog.Value { return logValue(r) }
 func (r AppleResponse) Component() string { return "ak-source-oauth-apple" }
 
 // MarshalJSON returns the response with its component, as a server accepts it.
-func (r AppleResponse) MarshalJSON() ([]byte, error) { return marshal(r.Component(), r) }
+func (r AppleResponse) MarshalJSON() ([]byte, error) {
+	type fields AppleResponse
+	return marshal(withComponent[fields]{r.Component(), fields(r)})
+}
 
 // Format prints which fields are set, and no value that the user entered.
 func (r AppleResponse) Format(s fmt.State, _ rune) { format(s, r) }
@@ -75,7 +88,10 @@ func (r AppleResponse) LogValue() slog.Value { return logValue(r) }
 func (r PlexAuthenticationResponse) Component() string { return "ak-source-plex" }
 
 // MarshalJSON returns the response with its component, as a server accepts it.
-func (r PlexAuthenticationResponse) MarshalJSON() ([]byte, error) { return marshal(r.Component(), r) }
+func (r PlexAuthenticationResponse) MarshalJSON() ([]byte, error) {
+	type fields PlexAuthenticationResponse
+	return marshal(withComponent[fields]{r.Component(), fields(r)})
+}
 
 // Format prints which fields are set, and no value that the user entered.
 func (r PlexAuthenticationResponse) Format(s fmt.State, _ rune) { format(s, r) }
@@ -87,7 +103,10 @@ func (r PlexAuthenticationResponse) LogValue() slog.Value { return logValue(r) }
 func (r TelegramResponse) Component() string { return "ak-source-telegram" }
 
 // MarshalJSON returns the response with its component, as a server accepts it.
-func (r TelegramResponse) MarshalJSON() ([]byte, error) { return marshal(r.Component(), r) }
+func (r TelegramResponse) MarshalJSON() ([]byte, error) {
+	type fields TelegramResponse
+	return marshal(withComponent[fields]{r.Component(), fields(r)})
+}
 
 // Format prints which fields are set, and no value that the user entered.
 func (r TelegramResponse) Format(s fmt.State, _ rune) { format(s, r) }
@@ -99,7 +118,10 @@ func (r TelegramResponse) LogValue() slog.Value { return logValue(r) }
 func (r AuthenticatorDuoResponse) Component() string { return "ak-stage-authenticator-duo" }
 
 // MarshalJSON returns the response with its component, as a server accepts it.
-func (r AuthenticatorDuoResponse) MarshalJSON() ([]byte, error) { return marshal(r.Component(), r) }
+func (r AuthenticatorDuoResponse) MarshalJSON() ([]byte, error) {
+	type fields AuthenticatorDuoResponse
+	return marshal(withComponent[fields]{r.Component(), fields(r)})
+}
 
 // Format prints which fields are set, and no value that the user entered.
 func (r AuthenticatorDuoResponse) Format(s fmt.State, _ rune) { format(s, r) }
@@ -111,7 +133,10 @@ func (r AuthenticatorDuoResponse) LogValue() slog.Value { return logValue(r) }
 func (r AuthenticatorEmailResponse) Component() string { return "ak-stage-authenticator-email" }
 
 // MarshalJSON returns the response with its component, as a server accepts it.
-func (r AuthenticatorEmailResponse) MarshalJSON() ([]byte, error) { return marshal(r.Component(), r) }
+func (r AuthenticatorEmailResponse) MarshalJSON() ([]byte, error) {
+	type fields AuthenticatorEmailResponse
+	return marshal(withComponent[fields]{r.Component(), fields(r)})
+}
 
 // Format prints which fields are set, and no value that the user entered.
 func (r AuthenticatorEmailResponse) Format(s fmt.State, _ rune) { format(s, r) }
@@ -123,7 +148,10 @@ func (r AuthenticatorEmailResponse) LogValue() slog.Value { return logValue(r) }
 func (r AuthenticatorSMSResponse) Component() string { return "ak-stage-authenticator-sms" }
 
 // MarshalJSON returns the response with its component, as a server accepts it.
-func (r AuthenticatorSMSResponse) MarshalJSON() ([]byte, error) { return marshal(r.Component(), r) }
+func (r AuthenticatorSMSResponse) MarshalJSON() ([]byte, error) {
+	type fields AuthenticatorSMSResponse
+	return marshal(withComponent[fields]{r.Component(), fields(r)})
+}
 
 // Format prints which fields are set, and no value that the user entered.
 func (r AuthenticatorSMSResponse) Format(s fmt.State, _ rune) { format(s, r) }
@@ -135,7 +163,10 @@ func (r AuthenticatorSMSResponse) LogValue() slog.Value { return logValue(r) }
 func (r AuthenticatorStaticResponse) Component() string { return "ak-stage-authenticator-static" }
 
 // MarshalJSON returns the response with its component, as a server accepts it.
-func (r AuthenticatorStaticResponse) MarshalJSON() ([]byte, error) { return marshal(r.Component(), r) }
+func (r AuthenticatorStaticResponse) MarshalJSON() ([]byte, error) {
+	type fields AuthenticatorStaticResponse
+	return marshal(withComponent[fields]{r.Component(), fields(r)})
+}
 
 // Format prints which fields are set, and no value that the user entered.
 func (r AuthenticatorStaticResponse) Format(s fmt.State, _ rune) { format(s, r) }
@@ -147,7 +178,10 @@ func (r AuthenticatorStaticResponse) LogValue() slog.Value { return logValue(r) 
 func (r AuthenticatorTOTPResponse) Component() string { return "ak-stage-authenticator-totp" }
 
 // MarshalJSON returns the response with its component, as a server accepts it.
-func (r AuthenticatorTOTPResponse) MarshalJSON() ([]byte, error) { return marshal(r.Component(), r) }
+func (r AuthenticatorTOTPResponse) MarshalJSON() ([]byte, error) {
+	type fields AuthenticatorTOTPResponse
+	return marshal(withComponent[fields]{r.Component(), fields(r)})
+}
 
 // Format prints which fields are set, and no value that the user entered.
 func (r AuthenticatorTOTPResponse) Format(s fmt.State, _ rune) { format(s, r) }
@@ -160,7 +194,8 @@ func (r AuthenticatorValidationResponse) Component() string { return "ak-stage-a
 
 // MarshalJSON returns the response with its component, as a server accepts it.
 func (r AuthenticatorValidationResponse) MarshalJSON() ([]byte, error) {
-	return marshal(r.Component(), r)
+	type fields AuthenticatorValidationResponse
+	return marshal(withComponent[fields]{r.Component(), fields(r)})
 }
 
 // Format prints which fields are set, and no value that the user entered.
@@ -174,7 +209,8 @@ func (r AuthenticatorWebAuthnResponse) Component() string { return "ak-stage-aut
 
 // MarshalJSON returns the response with its component, as a server accepts it.
 func (r AuthenticatorWebAuthnResponse) MarshalJSON() ([]byte, error) {
-	return marshal(r.Component(), r)
+	type fields AuthenticatorWebAuthnResponse
+	return marshal(withComponent[fields]{r.Component(), fields(r)})
 }
 
 // Format prints which fields are set, and no value that the user entered.
@@ -187,7 +223,10 @@ func (r AuthenticatorWebAuthnResponse) LogValue() slog.Value { return logValue(r
 func (r AutoSubmitResponse) Component() string { return "ak-stage-autosubmit" }
 
 // MarshalJSON returns the response with its component, as a server accepts it.
-func (r AutoSubmitResponse) MarshalJSON() ([]byte, error) { return marshal(r.Component(), r) }
+func (r AutoSubmitResponse) MarshalJSON() ([]byte, error) {
+	type fields AutoSubmitResponse
+	return marshal(withComponent[fields]{r.Component(), fields(r)})
+}
 
 // Format prints which fields are set, and no value that the user entered.
 func (r AutoSubmitResponse) Format(s fmt.State, _ rune) { format(s, r) }
@@ -199,7 +238,10 @@ func (r AutoSubmitResponse) LogValue() slog.Value { return logValue(r) }
 func (r CaptchaResponse) Component() string { return "ak-stage-captcha" }
 
 // MarshalJSON returns the response with its component, as a server accepts it.
-func (r CaptchaResponse) MarshalJSON() ([]byte, error) { return marshal(r.Component(), r) }
+func (r CaptchaResponse) MarshalJSON() ([]byte, error) {
+	type fields CaptchaResponse
+	return marshal(withComponent[fields]{r.Component(), fields(r)})
+}
 
 // Format prints which fields are set, and no value that the user entered.
 func (r CaptchaResponse) Format(s fmt.State, _ rune) { format(s, r) }
@@ -211,7 +253,10 @@ func (r CaptchaResponse) LogValue() slog.Value { return logValue(r) }
 func (r ConsentResponse) Component() string { return "ak-stage-consent" }
 
 // MarshalJSON returns the response with its component, as a server accepts it.
-func (r ConsentResponse) MarshalJSON() ([]byte, error) { return marshal(r.Component(), r) }
+func (r ConsentResponse) MarshalJSON() ([]byte, error) {
+	type fields ConsentResponse
+	return marshal(withComponent[fields]{r.Component(), fields(r)})
+}
 
 // Format prints which fields are set, and no value that the user entered.
 func (r ConsentResponse) Format(s fmt.State, _ rune) { format(s, r) }
@@ -223,7 +268,10 @@ func (r ConsentResponse) LogValue() slog.Value { return logValue(r) }
 func (r DummyResponse) Component() string { return "ak-stage-dummy" }
 
 // MarshalJSON returns the response with its component, as a server accepts it.
-func (r DummyResponse) MarshalJSON() ([]byte, error) { return marshal(r.Component(), r) }
+func (r DummyResponse) MarshalJSON() ([]byte, error) {
+	type fields DummyResponse
+	return marshal(withComponent[fields]{r.Component(), fields(r)})
+}
 
 // Format prints which fields are set, and no value that the user entered.
 func (r DummyResponse) Format(s fmt.State, _ rune) { format(s, r) }
@@ -235,7 +283,10 @@ func (r DummyResponse) LogValue() slog.Value { return logValue(r) }
 func (r EmailResponse) Component() string { return "ak-stage-email" }
 
 // MarshalJSON returns the response with its component, as a server accepts it.
-func (r EmailResponse) MarshalJSON() ([]byte, error) { return marshal(r.Component(), r) }
+func (r EmailResponse) MarshalJSON() ([]byte, error) {
+	type fields EmailResponse
+	return marshal(withComponent[fields]{r.Component(), fields(r)})
+}
 
 // Format prints which fields are set, and no value that the user entered.
 func (r EmailResponse) Format(s fmt.State, _ rune) { format(s, r) }
@@ -247,7 +298,10 @@ func (r EmailResponse) LogValue() slog.Value { return logValue(r) }
 func (r EndpointAgentResponse) Component() string { return "ak-stage-endpoint-agent" }
 
 // MarshalJSON returns the response with its component, as a server accepts it.
-func (r EndpointAgentResponse) MarshalJSON() ([]byte, error) { return marshal(r.Component(), r) }
+func (r EndpointAgentResponse) MarshalJSON() ([]byte, error) {
+	type fields EndpointAgentResponse
+	return marshal(withComponent[fields]{r.Component(), fields(r)})
+}
 
 // Format prints which fields are set, and no value that the user entered.
 func (r EndpointAgentResponse) Format(s fmt.State, _ rune) { format(s, r) }
@@ -259,7 +313,10 @@ func (r EndpointAgentResponse) LogValue() slog.Value { return logValue(r) }
 func (r IdentificationResponse) Component() string { return "ak-stage-identification" }
 
 // MarshalJSON returns the response with its component, as a server accepts it.
-func (r IdentificationResponse) MarshalJSON() ([]byte, error) { return marshal(r.Component(), r) }
+func (r IdentificationResponse) MarshalJSON() ([]byte, error) {
+	type fields IdentificationResponse
+	return marshal(withComponent[fields]{r.Component(), fields(r)})
+}
 
 // Format prints which fields are set, and no value that the user entered.
 func (r IdentificationResponse) Format(s fmt.State, _ rune) { format(s, r) }
@@ -271,7 +328,10 @@ func (r IdentificationResponse) LogValue() slog.Value { return logValue(r) }
 func (r PasswordResponse) Component() string { return "ak-stage-password" }
 
 // MarshalJSON returns the response with its component, as a server accepts it.
-func (r PasswordResponse) MarshalJSON() ([]byte, error) { return marshal(r.Component(), r) }
+func (r PasswordResponse) MarshalJSON() ([]byte, error) {
+	type fields PasswordResponse
+	return marshal(withComponent[fields]{r.Component(), fields(r)})
+}
 
 // Format prints which fields are set, and no value that the user entered.
 func (r PasswordResponse) Format(s fmt.State, _ rune) { format(s, r) }
@@ -292,7 +352,10 @@ func (r PromptResponse) LogValue() slog.Value { return logValue(r) }
 func (r UserLoginResponse) Component() string { return "ak-stage-user-login" }
 
 // MarshalJSON returns the response with its component, as a server accepts it.
-func (r UserLoginResponse) MarshalJSON() ([]byte, error) { return marshal(r.Component(), r) }
+func (r UserLoginResponse) MarshalJSON() ([]byte, error) {
+	type fields UserLoginResponse
+	return marshal(withComponent[fields]{r.Component(), fields(r)})
+}
 
 // Format prints which fields are set, and no value that the user entered.
 func (r UserLoginResponse) Format(s fmt.State, _ rune) { format(s, r) }
@@ -304,7 +367,10 @@ func (r UserLoginResponse) LogValue() slog.Value { return logValue(r) }
 func (r FrameResponse) Component() string { return "xak-flow-frame" }
 
 // MarshalJSON returns the response with its component, as a server accepts it.
-func (r FrameResponse) MarshalJSON() ([]byte, error) { return marshal(r.Component(), r) }
+func (r FrameResponse) MarshalJSON() ([]byte, error) {
+	type fields FrameResponse
+	return marshal(withComponent[fields]{r.Component(), fields(r)})
+}
 
 // Format prints which fields are set, and no value that the user entered.
 func (r FrameResponse) Format(s fmt.State, _ rune) { format(s, r) }
@@ -316,7 +382,10 @@ func (r FrameResponse) LogValue() slog.Value { return logValue(r) }
 func (r RedirectResponse) Component() string { return "xak-flow-redirect" }
 
 // MarshalJSON returns the response with its component, as a server accepts it.
-func (r RedirectResponse) MarshalJSON() ([]byte, error) { return marshal(r.Component(), r) }
+func (r RedirectResponse) MarshalJSON() ([]byte, error) {
+	type fields RedirectResponse
+	return marshal(withComponent[fields]{r.Component(), fields(r)})
+}
 
 // Format prints which fields are set, and no value that the user entered.
 func (r RedirectResponse) Format(s fmt.State, _ rune) { format(s, r) }

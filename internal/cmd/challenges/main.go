@@ -50,7 +50,11 @@ var challengeMethods = []method{
 // %[2]s.
 func (c *%[1]s) Component() string { return c.component(%[2]s) }`},
 	{"MarshalJSON", `// MarshalJSON returns the challenge with its component, as a server sends it.
-func (c %[1]s) MarshalJSON() ([]byte, error) { return marshal(c.component(%[2]s), c) }`},
+func (c %[1]s) MarshalJSON() ([]byte, error) {
+	type fields %[1]s
+	c.ComponentName = c.Component()
+	return marshal(fields(c))
+}`},
 	{"Format", `// Format prints which fields are set, and no text of the server.
 func (c %[1]s) Format(s fmt.State, _ rune) { format(s, c) }`},
 	{"LogValue", `// LogValue returns the text of Format.
@@ -61,7 +65,10 @@ var responseMethods = []method{
 	{"Component", `// Component returns %[2]s.
 func (r %[1]s) Component() string { return %[2]s }`},
 	{"MarshalJSON", `// MarshalJSON returns the response with its component, as a server accepts it.
-func (r %[1]s) MarshalJSON() ([]byte, error) { return marshal(r.Component(), r) }`},
+func (r %[1]s) MarshalJSON() ([]byte, error) {
+	type fields %[1]s
+	return marshal(withComponent[fields]{r.Component(), fields(r)})
+}`},
 	{"Format", `// Format prints which fields are set, and no value that the user entered.
 func (r %[1]s) Format(s fmt.State, _ rune) { format(s, r) }`},
 	{"LogValue", `// LogValue returns the text of Format.
