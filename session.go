@@ -353,6 +353,7 @@ func (s *Session) executor(
 	}
 	o := method(op, "flows/executor/{slug}/", arg("slug", slug))
 	o.query = url.Values{"query": {query.Encode()}}
+	path := apiPath + o.path
 	o.accept = func(resp *http.Response) bool {
 		// Only the path counts: behind a proxy, authentik may know another host
 		// and no prefix. No redirect is followed.
@@ -360,7 +361,7 @@ func (s *Session) executor(
 			return false
 		}
 		location, err := url.Parse(resp.Header.Get("Location"))
-		return err == nil && strings.HasSuffix(location.EscapedPath(), apiPath+o.path)
+		return err == nil && strings.HasSuffix(location.EscapedPath(), path)
 	}
 	return o
 }

@@ -16,10 +16,11 @@ var loggedQuery = []string{"page", "page_size", "ordering"}
 // logAttempt logs the outcome of an attempt (Debug), and that another one
 // follows (Warn). No body is ever logged, neither of a request nor of a response.
 func (c *call) logAttempt(o outcome) {
-	log, now := c.t.log, time.Now()
+	log := c.t.log
 	if log == nil {
 		return
 	}
+	now := time.Now()
 	attrs := func(more ...slog.Attr) []slog.Attr {
 		a := []slog.Attr{
 			slog.String("op", c.req.Op),
