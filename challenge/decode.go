@@ -57,16 +57,13 @@ func decodeAs(data []byte, allowed func(component string) bool) (Challenge, erro
 	return challenge, nil
 }
 
-// componentIn returns the component of a challenge, and reads no further.
+// componentIn returns the component of a challenge.
 func componentIn(data []byte) (string, error) {
 	if kind := jsontext.Value(data).Kind(); kind != jsontext.KindBeginObject {
 		return "", &wire.Error{Err: mismatch(kind, "an object")}
 	}
-	value, err := member(data, "component")
-	if err != nil {
-		return "", failure(err)
-	}
 	fail := func(reason error) (string, error) { return "", &wire.Error{Path: "component", Err: reason} }
+	value := member(data, "component")
 	switch kind := value.Kind(); {
 	case len(value) == 0 || kind == jsontext.KindNull:
 		return fail(errors.New("missing"))
@@ -78,21 +75,17 @@ func componentIn(data []byte) (string, error) {
 	return unquoted(value), nil
 }
 
-// member returns the value of a key in an object, nil if the key is missing.
-func member(object []byte, name string) (jsontext.Value, error) {
+// member returns the value of a key in an object, and reads no further. The value is
+// nil if the key is missing, or if the object is invalid before that.
+func member(object []byte, name string) jsontext.Value {
 	d := jsontext.NewDecoder(bytes.NewBuffer(object), jsontext.AllowDuplicateNames(true))
-	_, err := d.ReadToken()
-	for err == nil && d.PeekKind() != jsontext.KindEndObject {
-		var key jsontext.Token
-		switch key, err = d.ReadToken(); {
-		case err != nil:
-		case key.String() == name:
-			return d.ReadValue()
-		default:
-			err = d.SkipValue()
+	for _, err := d.ReadToken(); err == nil && d.PeekKind() == jsontext.KindString; err = d.SkipValue() {
+		if key, _ := d.ReadToken(); key.String() == name { // after an error, SkipValue has one, too
+			value, _ := d.ReadValue()
+			return value
 		}
 	}
-	return nil, err
+	return nil
 }
 
 // challengeTypes maps each component to the struct of its challenge.

@@ -432,6 +432,9 @@ func TestExecutorGet_RefusesOtherResponses(t *testing.T) {
 		"other redirect": {
 			respond(http.StatusTemporaryRedirect, testkit.HTML, "", "Location", path), http.StatusTemporaryRedirect, true,
 		},
+		"malformed redirect": {
+			respond(http.StatusFound, testkit.HTML, "", "Location", path+"?%zz\x7f"), http.StatusFound, true,
+		},
 		"redirect elsewhere": {
 			respond(http.StatusFound, testkit.HTML, "", "Location", "/if/flow/other/"), http.StatusFound, true,
 		},
