@@ -198,7 +198,7 @@ func (b *bench) login(ctx context.Context) error {
 		login := one.of(url, http.DefaultTransport)
 		runners = append(runners, runner{one.name, p50(b.requests, func() error { return login(ctx) })})
 	}
-	got, err := alternate(b.turns, runners...)
+	got, err := alternate(b.calls, runners...)
 	if err != nil {
 		return err
 	}

@@ -50,7 +50,7 @@ func (b *bench) write(ctx context.Context) error {
 					above -= n
 				}
 			}
-			got, err := alternate(b.turns, runners...)
+			got, err := alternate(b.calls, runners...)
 			if err != nil {
 				return err
 			}
