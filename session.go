@@ -322,6 +322,7 @@ func stageOf(c challenge.Challenge) string {
 // remember redacts the texts and the numbers of a response from errors and logs,
 // except for components, which are not the user's.
 func (s *Session) remember(body []byte) {
+	// encoding/json lets a MarshalJSON of the caller's repeat keys and write invalid UTF-8.
 	d := jsontext.NewDecoder(bytes.NewBuffer(body), jsontext.AllowDuplicateNames(true), jsontext.AllowInvalidUTF8(true))
 	for component := false; ; {
 		token, err := d.ReadToken()

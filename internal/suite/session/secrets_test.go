@@ -254,6 +254,7 @@ func TestSecrets_AllValuesOfAResponseAreHidden(t *testing.T) {
 		"after an object":  `{"list": [{"component": "neither"}, "first-code"], "code": 493817}`,
 		"in a component":   `{"component": ["first-code", {"pin": 493817}]}`,
 		"keys that repeat": `{"code": "first-code", "code": 493817}`,
+		"lone surrogate":   `{"name": "\ud800", "codes": ["first-code", 493817]}`,
 		"invalid UTF-8":    "{\"name\": \"\xff\", \"codes\": [\"first-code\", 493817]}",
 	} {
 		testkit.RunInBubble(t, name, func(t *testing.T) {
